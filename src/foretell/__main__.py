@@ -1,0 +1,5 @@
+"""``python -m foretell``."""
+
+from .cli.main import main
+
+main()

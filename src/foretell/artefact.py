@@ -1,0 +1,136 @@
+"""The model folder: what a task knows, as JSON and safetensors, written as a whole and read without trust.
+
+It builds no model and runs nothing: it turns a folder into documents and arrays, and back.
+"""
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from .errors import InputError, StorageError, UnsafeFileError
+from .files import sync_folder, write_atomically
+
+FORMAT = "1.0"
+DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
+_LARGEST_DOCUMENT = 64 * 1024 * 1024
+_LARGEST_WEIGHTS = 16 * 1024**3
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """The content of a model folder.
+
+    Attributes:
+        task: Which task reads it.
+        document: Configuration, metrics, data fingerprint, and what else the task keeps as plain values.
+        arrays: Weights by name.
+        files: Further JSON documents by file name (``scaling.json``, ``vocabulary.json``).
+        card: The model card, Markdown.
+    """
+
+    task: str
+    document: dict[str, Any]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
+    card: str = ""
+
+
+def versions() -> dict[str, str]:
+    """The versions of what a model was made with."""
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("foretell", "torch", "numpy", "polars", "safetensors")
+    }
+
+
+def write_artefact(folder: Path, artefact: Artefact) -> None:
+    """Writes a model folder that appears whole or not at all.
+
+    Args:
+        folder: Where; it must not exist yet.
+        artefact: What.
+
+    Raises:
+        InputError: Something is there already.
+        StorageError: The disk is full; nothing half-written stays.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; choose another folder or delete it", folder=str(folder))
+    beside: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        document = {"format": FORMAT, "task": artefact.task, "versions": versions(), **artefact.document}
+        write_atomically(beside / DOCUMENT, _json(document))
+        write_atomically(beside / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in artefact.arrays.items()}))
+        for name, content in artefact.files.items():
+            write_atomically(beside / name, _json(content))
+        write_atomically(beside / CARD, artefact.card.encode())
+        beside.chmod(0o755)
+        beside.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise StorageError(f"{folder} could not be written: {error.strerror}", folder=str(folder), errno=error.errno) from None
+    finally:
+        if beside is not None and beside.exists():
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def read_artefact(folder: Path) -> Artefact:
+    """Reads a model folder; nothing in it is executed, and no file outside it is opened.
+
+    Args:
+        folder: A model folder.
+
+    Raises:
+        InputError: It is no model folder.
+        UnsafeFileError: It is damaged, of a newer format, or holds links.
+    """
+    if not (folder / DOCUMENT).exists():
+        raise InputError(f"{folder} is no model folder: it holds no {DOCUMENT}", folder=str(folder))
+    document = _read_json(folder / DOCUMENT)
+    if not isinstance(document, dict) or not isinstance(document.get("task"), str):
+        raise UnsafeFileError(f"{folder / DOCUMENT} names no task", file=str(folder / DOCUMENT))
+    major, _, minor = str(document.get("format", "")).partition(".")
+    if not (major.isdigit() and minor.isdigit()) or (int(major), int(minor)) > tuple(map(int, FORMAT.split("."))):
+        raise UnsafeFileError(
+            f"{folder} has format {document.get('format')!r}; this version of Foretell reads up to {FORMAT}: upgrade it",
+            folder=str(folder),
+        )  # fmt: skip
+    try:
+        arrays = load(_bytes(folder / WEIGHTS, _LARGEST_WEIGHTS))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise UnsafeFileError(f"{folder / WEIGHTS} is damaged: {error}", file=str(folder / WEIGHTS)) from None
+    files = {path.name: _read_json(path) for path in sorted(folder.glob("*.json")) if path.name != DOCUMENT}
+    return Artefact(document["task"], document, arrays, files)
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _bytes(path: Path, largest: int) -> bytes:
+    try:
+        if path.is_symlink():
+            raise UnsafeFileError(f"{path} is a link; a model folder holds its own files", file=str(path))
+        if os.path.getsize(path) > largest:  # noqa: PTH202 - one call, no object
+            raise UnsafeFileError(f"{path} is larger than {largest} bytes", file=str(path))
+        return path.read_bytes()
+    except OSError as error:
+        raise UnsafeFileError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(_bytes(path, _LARGEST_DOCUMENT))
+    except (ValueError, RecursionError) as error:
+        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None

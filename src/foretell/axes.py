@@ -1,0 +1,36 @@
+"""The glossary of axis names, and the array types that are written with them.
+
+Tensors are annotated in place with the same names, so that reading a table never imports torch.
+
+========  ===================================================================================
+row       one time step of a table; the rows of all series stand one after the other
+column    one named quantity of a table
+time      one time step inside a window, oldest first
+feature   one input of a network: a scaled column, or the mask that says where it was missing
+batch     one window of a batch
+window    one window of all those that are evaluated
+lead      one forecast step: the distance in rows from the anchor to a target
+target    one column to forecast
+========  ===================================================================================
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+TableArray = Float64[np.ndarray, "row column"]
+FeatureArray = Float32[np.ndarray, "row feature"]
+TargetArray = Float32[np.ndarray, "row target"]
+MissingArray = Bool[np.ndarray, "row column"]
+TimeArray = Int64[np.ndarray, " row"]
+AnchorArray = Int64[np.ndarray, " window"]
+ForecastArray = Float64[np.ndarray, "window lead target"]
+
+__all__ = [
+    "AnchorArray",
+    "FeatureArray",
+    "ForecastArray",
+    "MissingArray",
+    "TableArray",
+    "TargetArray",
+    "TimeArray",
+]

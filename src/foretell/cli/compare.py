@@ -1,0 +1,63 @@
+"""``foretell compare TASK DATA``: the ladder, a leaderboard, a report, the best model."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .output import print_json, tell
+from .tasks import TaskGroup
+
+
+def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
+    """Climbs a task's ladder on a user's data.
+
+    Args:
+        task_name: The task.
+        configuration: Its options, resolved.
+        given: ``data``, ``rungs`` and the output options.
+    """
+    from .. import ladder, runs
+    from ..tasks import get_task
+    from .progress import Teller
+
+    quiet = given["quiet"] or given["as_json"]
+    data = given["data"]
+    task = get_task(task_name)
+    rungs = ladder.choose_rungs(task, given["rungs"])
+    name = runs.free_name(configuration.run.runs_dir, configuration.run.name, given.get("stem") or stem_of(data))
+    prepared = task.prepare(data, configuration)
+    for message in prepared.messages:
+        tell(message, quiet=quiet)
+    job = {"verb": "compare", "task": task_name, "data": absolute(data), "rungs": rungs}
+    folder = runs.create(configuration.run.runs_dir, name, job, configuration)
+    teller = Teller(quiet=quiet, rows=not given["as_json"])
+    try:
+        document = ladder.compare(task, prepared, rungs, folder, f"{name}: {task_name}", teller)
+    finally:
+        teller.close()
+    runs.finish(folder)
+    if given["as_json"]:
+        print_json(document)
+    else:
+        click.echo(f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline")
+        click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
+
+
+def stem_of(data: str) -> str:
+    """The name that a run takes from its data."""
+    return "stdin" if data == "-" else Path(data).name.split(".")[0]
+
+
+def absolute(data: str) -> str:
+    """Data as another working directory would name it."""
+    return str(Path(data).resolve()) if Path(data).exists() else data
+
+
+command = TaskGroup(
+    "compare",
+    body=compare_data,
+    extra=[click.Option(["--rungs"], multiple=True, metavar="NAMES", help="Rungs to climb, separated by commas.  [default: all]")],
+    summary="Climb the ladder of {task} on DATA: baselines first, then models, one leaderboard.",
+    help="Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model.",
+)

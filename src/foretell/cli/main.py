@@ -1,0 +1,107 @@
+"""The root command. It knows the verbs' names and help, and imports a verb's file only when it is called."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import ForetellError, UsageError, nearest
+from .output import print_error
+
+VERBS = {
+    "demo": "Compare models on the built-in weather of three New York airports.",
+    "data": "List, check and plot data.",
+    "compare": "Climb the ladder: baselines, then models, one leaderboard.",
+    "train": "Train one rung, or go on with a run that was stopped.",
+    "evaluate": "Judge a model on its test span, or on other data.",
+    "predict": "Forecast from new rows with a model.",
+    "runs": "List, show, compare and delete runs.",
+    "config": "Show every option: as a JSON schema, or as TOML to edit.",
+    "doctor": "Show what is installed, which device is used, and how fast it is.",
+    "completion": "Print the script that completes commands in a shell.",
+}
+
+
+class Verbs(click.Group):
+    """A group that imports its commands when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"foretell.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name, or the nearest name in the error."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise UsageError(f'there is no command "{args[0]}"; {nearest(args[0], VERBS)}', command=args[0])
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs and their help, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="foretell")
+def cli() -> None:
+    """What comes next? From a file of yours to a model that has beaten an honest baseline.
+
+    \b
+    foretell demo
+    foretell compare forecast weather.csv --target "T (degC)" --lookback 10d --every 1h --ahead 24h
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits with its code.
+
+    Args:
+        arguments: Those of the process where None.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        cli.main(arguments, prog_name="foretell", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        usage = UsageError(error.format_message())
+        context = getattr(error, "ctx", None)
+        return print_error(usage, as_json, hint=context.command_path if context else None)
+    except ForetellError as error:
+        return print_error(error, as_json)
+    except BrokenPipeError:
+        # Whoever read the output has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError:
+        return print_error(ForetellError("the memory was not enough; try fewer columns, a shorter lookback or a smaller --batch-size"), as_json)
+    except Exception as error:
+        if os.environ.get("FORETELL_DEBUG"):
+            raise
+        return print_error(_unexpected(error), as_json)
+    return 0
+
+
+def _unexpected(error: Exception) -> ForetellError:
+    detail: Any = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    return ForetellError(
+        f"this is a bug in Foretell ({type(error).__name__}: {detail}); FORETELL_DEBUG=1 shows where; please report it"
+    )

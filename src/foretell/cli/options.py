@@ -1,0 +1,67 @@
+"""Options generated from the typed sections: one declaration makes the flag, its help, its default and its check."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from ..config import RunSection, TaskConfiguration
+from ..errors import UsageError
+
+
+def task_options(configuration: type[TaskConfiguration]) -> list[click.Parameter]:
+    """A click option for each option of a task, and ``--config`` and ``--set``."""
+    made: list[click.Parameter] = [_option(name, field) for _, name, field in configuration.options()]
+    made.append(click.Option(["--config"], type=click.Path(path_type=Path), help="TOML file with options (see: foretell config render)."))
+    made.append(click.Option(["--set"], multiple=True, metavar="A.B=C", help="Set any option by its dotted name."))
+    return made
+
+
+def build(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Any:
+    """The configuration from the options that a command was given; its other arguments stay in ``given``.
+
+    Args:
+        configuration: The task's.
+        given: What click parsed; the options of the configuration are taken out of it.
+    """
+    flags = {name: given.pop(name) for _, name, _ in configuration.options()}
+    sets = {}
+    for text in given.pop("set"):
+        path, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f'--set needs NAME=VALUE, such as training.epochs=5; found "{text}"')
+        sets[path.strip()] = value.strip()
+    named = {name: value for name, value in flags.items() if value not in (None, ())}
+    return configuration.build(named, file=given.pop("config"), sets=sets)
+
+
+def runs_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--runs-dir`` to commands that have no configuration of their own."""
+    field = RunSection.model_fields["runs_dir"]
+    return click.option(
+        "--runs-dir", type=click.Path(path_type=Path), default=field.default, envvar="FORETELL_RUNS_DIR",
+        show_default=True, help=field.description,
+    )(function)  # fmt: skip
+
+
+def _option(name: str, field: FieldInfo) -> click.Option:
+    settings: dict[str, Any] = {"help": field.description}
+    default = field.default
+    if default not in (None, (), ""):
+        settings["help"] = f"{field.description}  [default: {default}]"
+    return click.Option([f"--{name.replace('_', '-')}"], **settings, **_kind(field.annotation))
+
+
+def _kind(annotation: Any) -> dict[str, Any]:
+    """The click type of a field."""
+    plain = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
+    if get_origin(annotation) is Literal:
+        return {"type": click.Choice([str(choice) for choice in get_args(annotation)])}
+    if get_origin(annotation) is tuple:
+        return {"multiple": True, "metavar": "TEXT"}
+    for kind in (int, float, Path):
+        if plain[0] is kind:
+            return {"type": click.Path(path_type=Path) if kind is Path else kind}
+    return {"type": str}

@@ -1,0 +1,81 @@
+"""What the commands print: results on standard output, everything else on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import ForetellError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def output_options(function: Function) -> Function:
+    """Adds ``--json``, ``--quiet`` and ``--no-color``, spelled alike on every command."""
+    for option in (
+        click.option("--no-color", is_flag=True, help="Print without colours (NO_COLOR does the same)."),
+        click.option("--quiet", "-q", is_flag=True, help="Print no progress."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output."),
+    ):
+        function = option(function)
+    return function
+
+
+def print_error(error: ForetellError, as_json: bool, hint: str | None = None) -> int:
+    """Prints one sentence, or the error's JSON, and returns the exit code."""
+    if as_json:
+        click.echo(json.dumps(error.document(), default=str))
+    else:
+        click.echo(f"{styled('Error:', 'red', sys.stderr)} {error.message}", err=True)
+        if hint:
+            click.echo(f"See: {hint} --help", err=True)
+    return error.exit_code
+
+
+def print_json(document: object) -> None:
+    """Prints the one document of ``--json``."""
+    click.echo(json.dumps(document, indent=1, default=str, ensure_ascii=False))
+
+
+def tell(message: str, *, quiet: bool = False) -> None:
+    """Says something on standard error."""
+    if not quiet:
+        click.echo(message, err=True)
+
+
+def styled(text: str, colour: str, stream: Any = None) -> str:
+    """Coloured text where a person watches and colours are welcome."""
+    stream = stream or sys.stdout
+    return click.style(text, fg=colour) if stream.isatty() and colours_welcome() else text
+
+
+def colours_welcome() -> bool:
+    """Whether neither ``--no-color`` nor NO_COLOR was said."""
+    return "--no-color" not in sys.argv and not os.environ.get("NO_COLOR")
+
+
+def columns(header: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
+    """A table of text, each column as wide as it must be.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells.
+        right: Columns that are flush right.
+
+    >>> print(columns(["run", "MAE"], [["a", "2.5"], ["long", "10"]], right=(1,)))
+    run    MAE
+    a      2.5
+    long    10
+    """
+    widths = [max(len(row[position]) for row in [header, *rows]) for position in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        cells = [
+            cell.rjust(width) if position in right else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""``foretell predict RUN INPUT [-o OUT]``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import runs_dir_option
+from .output import output_options, print_json, tell
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SUFFIXES = (".csv", ".parquet", ".json")
+
+
+@click.command("predict")
+@click.argument("run", metavar="RUN")
+@click.argument("source", metavar="INPUT")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write: .csv, .parquet or .json.")
+@click.option(
+    "--anchors", type=click.Choice(["latest", "all"]), default="latest", show_default=True,
+    help="'latest': each future row within reach, once; 'all': from every window of INPUT.",
+)  # fmt: skip
+@runs_dir_option
+@output_options
+def command(
+    run: str, source: str, output: Path | None, anchors: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: bool
+) -> None:
+    """Forecast from the last rows of INPUT (a file, or - for standard input) with the model of RUN."""
+    from .. import runs
+    from ..errors import UsageError
+    from ..predictor import Predictor
+
+    if output is not None and output.suffix not in _SUFFIXES:
+        raise UsageError(f'--output ends in {", ".join(_SUFFIXES)}; found "{output.name}"')
+    predictor = Predictor(runs.model_folder(run, runs_dir))
+    frame = predictor.predict(source, which=anchors)
+    if output is not None:
+        _write(frame, output)
+        tell(f"{frame.height} forecasts in {output}", quiet=quiet or as_json)
+    if as_json:
+        print_json({"task": predictor.task, "rung": predictor.fitted.rung, "forecasts": _plain(frame).to_dicts()})
+    elif output is None:
+        sys.stdout.write(_plain(frame).write_csv())
+
+
+def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """Times as ISO text, with the offset where a zone is known."""
+    import polars as pl
+
+    shown = []
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Datetime):
+            pattern = "%Y-%m-%dT%H:%M:%S%:z" if kind.time_zone else "%Y-%m-%d %H:%M:%S"
+            shown.append(pl.col(name).dt.strftime(pattern))
+    return frame.with_columns(shown)
+
+
+def _write(frame: "pl.DataFrame", path: Path) -> None:
+    import io
+
+    from ..files import write_atomically
+
+    stream = io.BytesIO()
+    if path.suffix == ".parquet":
+        frame.write_parquet(stream)
+    elif path.suffix == ".json":
+        _plain(frame).write_json(stream)
+    else:
+        _plain(frame).write_csv(stream)
+    write_atomically(path, stream.getvalue())

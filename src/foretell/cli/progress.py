@@ -1,0 +1,117 @@
+"""How a climb is told: a bar where a person watches, a line now and then where none does, rows as they come."""
+
+import sys
+import time
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .output import colours_welcome, styled
+
+_SECONDS_BETWEEN_LINES = 10.0
+_WIDTHS = (16, 16, 16, 32, 10, 9, 11)
+
+
+class Teller:
+    """Tells of rungs, steps and rows.
+
+    Args:
+        quiet: No progress.
+        rows: Whether rows are printed on standard output as they come.
+    """
+
+    def __init__(self, *, quiet: bool, rows: bool) -> None:
+        self.quiet = quiet
+        self.rows = rows
+        self.current = ""
+        self._last_line = time.monotonic()
+        self._header = False
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._watched = sys.stderr.isatty() and not quiet
+
+    def rung(self, name: str) -> None:
+        """A rung begins."""
+        self.current = name
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """A step is done."""
+        if self._watched:
+            if self._bar is None:
+                console = Console(stderr=True, no_color=not colours_welcome())
+                form = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+                self._bar = Progress(*form, console=console, transient=True)
+                self._bar.start()
+                self._task = self._bar.add_task(self.current)
+            self._bar.update(self._task, total=steps, completed=step, description=f"{self.current} epoch {epoch}, loss {loss:.4f}")
+        elif not self.quiet and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._line(f"{self.current} epoch {epoch}, step {step}/{steps}, loss {loss:.4f}")
+
+    def epoch(self, record: dict[str, Any], epochs: int) -> None:
+        """An epoch is done."""
+        if not self.quiet and (self._watched or time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES):
+            self._line(
+                f"{self.current} epoch {record['epoch']}/{epochs}: loss {record['train']['loss']:.4f}, "
+                f"validation {record['validation']['loss']:.4f}, {record['seconds']:.0f} s"
+            )
+
+    def row(self, row: dict[str, Any], reference: str | None) -> None:
+        """A rung is done."""
+        self.close()
+        if not self.rows:
+            return
+        if not self._header:
+            self._header = True
+            self._print(["rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters"])
+        self._print(row_cells(row))
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _print(self, cells: list[str]) -> None:
+        text = "  ".join(
+            cell.rjust(width) if position >= 5 else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
+        )
+        click.echo(text.rstrip().replace(" better ", styled(" better ", "green")).replace(" worse ", styled(" worse ", "red")))
+        sys.stdout.flush()
+
+    def _line(self, text: str) -> None:
+        self._last_line = time.monotonic()
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False)
+        else:
+            click.echo(text, err=True)
+
+
+def row_cells(row: dict[str, Any]) -> list[str]:
+    """A leaderboard row as text."""
+    skill = ""
+    if row["kind"] == "model" and row["skill"]:
+        value, low, high = row["skill"]["value"], row["skill"]["low"], row["skill"]["high"]
+        skill = f"{value:+.1%} ({low:+.1%} to {high:+.1%})" if low is not None else f"{value:+.1%} (too little time)"
+    return [
+        row["rung"],
+        error_text(row["split"]["validation"]),
+        error_text(row["split"]["test"]),
+        skill,
+        row["verdict"] if row["kind"] == "model" else "baseline",
+        f"{row['seconds']:.1f}",
+        f"{row['parameters']:,}",
+    ]
+
+
+def error_text(metrics: dict[str, Any]) -> str:
+    """The mean absolute error with its unit; scaled where there are several targets.
+
+    >>> error_text({"mae": 2.4123, "unit": "degC", "mae_scaled": 0.28})
+    '2.412 degC'
+    """
+    if metrics.get("mae") is None:
+        return f"{metrics['mae_scaled']:.4g} scaled"
+    return f"{metrics['mae']:.4g} {metrics.get('unit') or ''}".strip()

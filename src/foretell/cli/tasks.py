@@ -1,0 +1,53 @@
+"""Verbs that take a task: a group whose commands are made from each task's options when they are called."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..errors import UsageError, nearest
+from ..tasks import NAMES, task_configuration
+from .options import build, task_options
+from .output import output_options
+
+Body = Callable[[str, Any, dict[str, Any]], None]
+
+
+class TaskGroup(click.Group):
+    """A verb over all tasks.
+
+    Args:
+        body: Does the work, given the task's name, its configuration and the other arguments.
+        extra: Parameters beside the task's options.
+        summary: Help of each command, with ``{task}`` in it.
+    """
+
+    def __init__(self, *args: Any, body: Body, extra: list[click.Parameter], summary: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.body, self.extra, self.summary = body, extra, summary
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The tasks."""
+        return list(NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command for a task."""
+        if cmd_name not in NAMES:
+            return None
+        configuration = task_configuration(cmd_name)
+
+        @output_options
+        def callback(**given: Any) -> None:
+            options = build(configuration, given)
+            self.body(cmd_name, options, given)
+
+        parameters = [click.Argument(["data"], metavar="DATA"), *self.extra, *task_options(configuration)]
+        command = click.command(cmd_name, help=self.summary.format(task=cmd_name))(callback)
+        command.params = [*parameters, *command.params]
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the named task, or the nearest name in the error."""
+        if args and args[0] not in NAMES and not args[0].startswith("-"):
+            raise UsageError(f'there is no task "{args[0]}"; {nearest(args[0], NAMES)}', task=args[0])
+        return super().resolve_command(ctx, args)

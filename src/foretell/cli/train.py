@@ -1,0 +1,94 @@
+"""``foretell train TASK DATA --rung NAME`` and ``foretell train --resume RUN``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InputError, UsageError, nearest
+from .compare import absolute, stem_of
+from .options import runs_dir_option
+from .output import output_options, print_json, tell
+from .progress import error_text, row_cells
+from .tasks import TaskGroup
+
+
+def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
+    """Trains one rung into a new run folder."""
+    from .. import ladder, runs
+    from ..tasks import get_task
+
+    task = get_task(task_name)
+    rung = given["rung"]
+    if rung not in task.rungs:
+        raise UsageError(f'there is no rung "{rung}"; {nearest(rung, task.rungs)}', rung=rung)
+    ladder.choose_rungs(task, (rung,))
+    name = runs.free_name(configuration.run.runs_dir, configuration.run.name, f"{stem_of(given['data'])}-{rung}")
+    prepared = task.prepare(given["data"], configuration)
+    job = {"verb": "train", "task": task_name, "data": absolute(given["data"]), "rung": rung}
+    folder = runs.create(configuration.run.runs_dir, name, job, configuration)
+    _carry_out(task, prepared, rung, folder, given)
+
+
+def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
+    """Goes on with a run that was stopped, exactly where its last checkpoint stood."""
+    from .. import runs
+    from ..tasks import get_task, task_configuration
+
+    folder = runs.find(reference, runs_dir)
+    job = runs.job_of(folder)
+    if job.get("verb") != "train":
+        raise InputError(f"{folder} is a run of {job.get('verb')}; only a train run can be resumed", run=reference)
+    if job.get("finished"):
+        raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
+    task = get_task(job["task"])
+    configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
+    tell(f"resuming {folder}", quiet=given["quiet"] or given["as_json"])
+    _carry_out(task, task.prepare(job["data"], configuration), job["rung"], folder, given)
+
+
+def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[str, Any]) -> None:
+    from .. import ladder, runs
+    from .progress import Teller
+
+    quiet = given["quiet"] or given["as_json"]
+    for message in prepared.messages:
+        tell(message, quiet=quiet)
+    tell(f"run: {folder}", quiet=quiet)
+    teller = Teller(quiet=quiet, rows=not given["as_json"])
+    try:
+        document = ladder.train_one(task, prepared, rung, folder, f"{folder.name}: {rung}", teller)
+    finally:
+        teller.close()
+    runs.finish(folder)
+    if given["as_json"]:
+        print_json({**document, "run": str(folder)})
+        return
+    row = next(row for row in document["rows"] if row["rung"] == rung)
+    click.echo(f"\n{rung}: test {error_text(row['split']['test'])}; {row['note']}")
+    if row_cells(row)[3]:
+        click.echo(f"skill against {document['reference']}: {row_cells(row)[3]}, {row['verdict']}")
+    click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
+
+
+@click.command(
+    "train",
+    cls=TaskGroup,
+    body=train_rung,
+    extra=[click.Option(["--rung"], required=True, metavar="NAME", help="The rung to train.")],
+    summary="Train one rung of {task} on DATA and judge it against every baseline.",
+    invoke_without_command=True,
+)
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was stopped.")
+@runs_dir_option
+@output_options
+@click.pass_context
+def command(context: click.Context, resumed: str | None, runs_dir: Path, **given: Any) -> None:
+    """Train one rung of a task, or go on with a run that was stopped."""
+    if context.invoked_subcommand is not None:
+        if resumed:
+            raise UsageError("--resume goes without a task: foretell train --resume RUN")
+        return
+    if not resumed:
+        raise UsageError("train needs a task and data (foretell train forecast weather.csv ...), or --resume RUN")
+    resume(resumed, runs_dir, given)

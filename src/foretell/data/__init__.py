@@ -1,0 +1,1 @@
+"""From a file to windows: sources, tables, checks, spans, scaling, windows."""

@@ -1,0 +1,254 @@
+"""From rows as they come to rows on an even grid: order, duplicates, gaps, and constants that look like sentinels.
+
+Each thing is handled as the design says and reported once, with how many rows and where the first one is.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Int64
+
+from ..axes import TableArray, TimeArray
+from ..errors import DataError
+from .frequency import Frequency, infer_frequency, named_frequency
+from .health import Health
+from .sources import Source
+
+Duplicates = Literal["error", "first", "last", "mean"]
+KNOWN_SENTINELS = (-9999.0, -999.0, -99.0, -999.9, -99.9, -9999.9, 9999.0, 999.0, 99999.0, -99999.0, 999.9, 9999.9, -32768.0, 65535.0)
+_LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as they came, with everything that a message about them needs."""
+
+    source: Source
+    time_column: str
+    series_column: str | None
+    columns: list[str]
+    codes: Int64[np.ndarray, " row"]
+    series: list[str]
+    times: TimeArray
+    values: TableArray
+
+    def at(self, row: int) -> str:
+        """A row in words: its place in the file, its series, its time as written."""
+        written = self.source.frame[self.time_column][row]
+        owner = f" of {self.series[self.codes[row]]}" if self.series_column else ""
+        return f"{self.source.place(row)}{owner}, {written}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows on their grid, and where each series starts."""
+
+    frequency: Frequency
+    times: TimeArray
+    values: TableArray
+    starts: Int64[np.ndarray, " bound"]
+
+
+def regularise(rows: Rows, frequency: str | None, duplicates: Duplicates, health: Health) -> Grid:
+    """Sorts, drops what stands twice, and fills gaps with missing rows.
+
+    Args:
+        rows: As they came.
+        frequency: The grid that the user named; inferred where None.
+        duplicates: What happens to rows of one time that disagree.
+        health: Where it is reported.
+
+    Raises:
+        DataError: Rows of one time disagree, or times lie off the grid.
+    """
+    named = named_frequency(frequency) if frequency else None
+    times = _rounded_down(rows.times, named) if named else rows.times
+    order = _order(rows, times, health)
+    codes, times, values = rows.codes[order], times[order], rows.values if _identity(order) else rows.values[order]
+    keep, values = _without_duplicates(rows, order, codes, times, values, duplicates, health)
+    if not keep.all():
+        order, codes, times, values = order[keep], codes[keep], times[keep], values[keep]
+    bounds = np.searchsorted(codes, np.arange(len(rows.series) + 1))
+    if named is None:
+        try:
+            named = infer_frequency(times, bounds[:-1])
+        except DataError as error:
+            raise DataError(f"{rows.source.name}: {error.message}", file=rows.source.name, rows=len(times)) from None
+    return _filled(rows, order, Grid(named, times, values, bounds), health)
+
+
+def as_they_come(rows: Rows, health: Health) -> Grid:
+    """The rows untouched, as the lectures take them; what would have been done is only pointed out.
+
+    Raises:
+        DataError: There are several series: the lectures' windows know one.
+    """
+    if len(rows.series) > 1:
+        raise DataError("--align lecture reads one series; the table holds several", series=len(rows.series))
+    steps = np.diff(rows.times)
+    frequency = infer_frequency(np.sort(rows.times), np.array([0]))
+    uneven = int((steps != frequency.count).sum()) if frequency.unit == "microsecond" else 0
+    if uneven:
+        health.warn("gaps", f"rows are taken as they come (--align lecture) although {uneven} steps differ from {frequency}", rows=uneven)
+    return Grid(frequency, rows.times, rows.values, np.array([0, len(rows.times)]))
+
+
+def point_out_sentinels(columns: list[str], values: TableArray, health: Health) -> None:
+    """Warns of constants that lie far outside everything else, such as -9999."""
+    for position, name in enumerate(columns):
+        column = pl.Series(values[:, position], nan_to_null=True)
+        for extreme in {column.min(), column.max()} - {None}:
+            rest = column.filter(column != extreme)
+            low, high = rest.min(), rest.max()
+            if low is None or high is None:
+                continue
+            value, low, high = float(extreme), float(low), float(high)  # type: ignore[arg-type]
+            distance, spread = (low - value if value < low else value - high), high - low
+            count = column.len() - column.null_count() - rest.len()
+            far = distance > spread if value in KNOWN_SENTINELS else count > 1 and distance > 3 * spread
+            if far and spread > 0:
+                health.warn(
+                    "suspicious",
+                    f'"{name}": {value:g} stands {count} times, far from the others ({low:g} to {high:g}); if it means '
+                    f"missing, say --missing {value:g}",
+                    column=name, rows=count,
+                )  # fmt: skip
+
+
+def _rounded_down(times: TimeArray, frequency: Frequency) -> TimeArray:
+    if frequency.unit == "month":
+        places, _ = frequency.index(times, 0)
+        return frequency.times(places, 0)
+    return times // frequency.count * frequency.count
+
+
+def _identity(order: Int64[np.ndarray, " row"]) -> bool:
+    return bool((np.diff(order) == 1).all())
+
+
+def _order(rows: Rows, times: TimeArray, health: Health) -> Int64[np.ndarray, " row"]:
+    """The order by series and time; ties keep the order of the file."""
+    steps, same = np.diff(times), np.diff(rows.codes) == 0
+    if same.all() and (steps >= 0).all():
+        return np.arange(len(times))
+    by_series = np.argsort(rows.codes, kind="stable")
+    backwards = (np.diff(times[by_series]) < 0) & (np.diff(rows.codes[by_series]) == 0)
+    if count := int(backwards.sum()):
+        first = int(by_series[1:][backwards].min())
+        health.note("disorder", f"{count} rows stood before their time and were sorted; the first is {rows.at(first)}", rows=count)
+    return np.lexsort((times, rows.codes))
+
+
+def _without_duplicates(
+    rows: Rows, order: Int64[np.ndarray, " row"], codes: Int64[np.ndarray, " row"], times: TimeArray,
+    values: TableArray, how: Duplicates, health: Health,
+) -> tuple[Bool[np.ndarray, " row"], TableArray]:  # fmt: skip
+    """Which rows to keep, and the values with means in place where they were asked for."""
+    keep = np.ones(len(times), bool)
+    again = np.flatnonzero((np.diff(times) == 0) & (np.diff(codes) == 0)) + 1
+    if len(again) == 0:
+        return keep, values
+    involved = np.union1d(again - 1, again)
+    frame = pl.DataFrame({"row": involved, "series": codes[involved], "time": times[involved]}).with_columns(
+        pl.Series(f"value {position}", column) for position, column in enumerate(values[involved].T)
+    )
+    value_names = frame.columns[3:]
+    unique = frame.unique(["series", "time", *value_names], keep="first", maintain_order=True)
+    identical = len(involved) - unique.height
+    if identical:
+        dropped = np.setdiff1d(involved, unique["row"].to_numpy())
+        keep[dropped] = False
+        first = rows.at(int(order[dropped[0]]))
+        health.note("duplicates", f"{identical} rows stood twice, all alike, and were dropped; the first is {first}", rows=identical)
+    groups = unique.group_by("series", "time", maintain_order=True).agg(pl.col("row"), pl.col(value_names).mean())
+    groups = groups.filter(pl.col("row").list.len() > 1)
+    if groups.height == 0:
+        return keep, values
+    conflicting = [np.asarray(members) for members in groups["row"].to_list()]
+    if how == "error":
+        one, other = (int(order[row]) for row in conflicting[0][:2])
+        health.fail("duplicates", _conflict(rows, one, other, len(conflicting)))
+    values = values.copy(order="F") if how == "mean" else values
+    means = groups.select(value_names).to_numpy()
+    for group, members in enumerate(conflicting):
+        chosen = members[-1] if how == "last" else members[0]
+        keep[members] = False
+        keep[chosen] = True
+        if how == "mean":
+            values[chosen] = means[group]
+    if how != "error":
+        health.note("duplicates", f"{len(conflicting)} times have rows that disagree; taken: {how}", rows=len(conflicting))
+    return keep, values
+
+
+def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
+    """Two rows of one time that disagree, with the remedy that is likeliest."""
+    frame, source = rows.source.frame, rows.source
+    differing = next(
+        (name for position, name in enumerate(rows.columns) if rows.values[one, position] != rows.values[other, position]),
+        rows.columns[0],
+    )
+    remedy = "say --duplicates first, last or mean"
+    if rows.series_column is None:
+        for name, kind in frame.schema.items():
+            if kind == pl.String and name != rows.time_column and frame[name][one] != frame[name][other]:
+                return DataError(
+                    f"{source.name} has several rows of one time: {source.place(one)} and {source.place(other)} are both "
+                    f'{frame[rows.time_column][one]}; "{name}" tells them apart: say --series {name}',
+                    file=source.name, row=other + 1, column=name, count=count,
+                )  # fmt: skip
+        if count <= 24:
+            remedy += ", or --timezone if these are local times with a repeated hour"
+    position = rows.columns.index(differing)
+    return DataError(
+        f'{source.name}, {rows.at(other)}, column "{differing}": rows of one time must agree; found '
+        f"{rows.values[other, position]:g} here and {rows.values[one, position]:g} in {source.place(one)} "
+        f"({count} such times); {remedy}",
+        file=source.name, row=other + 1, column=differing, count=count,
+    )  # fmt: skip
+
+
+def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: Health) -> Grid:
+    """The rows at their places of the grid, missing rows where nothing was."""
+    frequency, times, bounds = found.frequency, found.times, found.starts
+    places = np.empty(len(times), np.int64)
+    origins, lengths = [], []
+    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        origin = int(times[start])
+        places[start:stop], fits = frequency.index(times[start:stop], origin)
+        if not fits.all():
+            row = int(order[start + np.flatnonzero(~fits)[0]])
+            raise DataError(
+                f'{rows.source.name}, {rows.at(row)}, column "{rows.time_column}": times lie on a grid of {frequency}; '
+                f"this one does not ({int((~fits).sum())} of {stop - start}); say --frequency {frequency} to round down",
+                file=rows.source.name, row=row + 1, column=rows.time_column,
+            )  # fmt: skip
+        origins.append(origin)
+        lengths.append(int(places[stop - 1]) + 1)
+    total = sum(lengths)
+    if total == len(times):
+        return found
+    if total > _LARGEST_GRID * len(times) + 1_000_000:
+        widest = int(np.argmax(np.diff(times)))
+        raise DataError(
+            f"{rows.source.name}: a grid of {frequency} from the first time to the last would hold {total} rows for the "
+            f"{len(times)} given; the widest gap ends at {rows.at(int(order[widest + 1]))}; remove stray times, or say --frequency",
+            file=rows.source.name, rows=len(times),
+        )  # fmt: skip
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    shift = np.repeat(starts[:-1], np.diff(bounds))
+    values = np.full((total, found.values.shape[1]), np.nan, order="F")
+    values[places + shift] = found.values
+    grid_times = np.concatenate(
+        [frequency.times(np.arange(length), origin) for length, origin in zip(lengths, origins, strict=True)]
+    )
+    jumps = np.flatnonzero((np.diff(places) > 1) & (np.diff(shift) == 0))
+    health.note(
+        "gaps",
+        f"{total - len(times)} rows are absent in {len(jumps)} gaps of the {frequency} grid and count as missing; the first gap "
+        f"follows {rows.at(int(order[jumps[0]]))}",
+        rows=total - len(times),
+    )
+    return Grid(frequency, grid_times, values, starts)

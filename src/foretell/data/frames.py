@@ -1,0 +1,22 @@
+"""Results in the kind of data frame that the user came with."""
+
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from .tables import Table
+
+
+def like(frame: pl.DataFrame, source: Any) -> Any:
+    """A Polars frame as the kind of data frame that ``source`` is; Polars where it is none.
+
+    Args:
+        frame: A result.
+        source: What the user gave: a path, a table, or any data frame that narwhals knows.
+    """
+    if isinstance(source, str | Path | pl.DataFrame | Table):
+        return frame
+    backend = nw.from_native(source, eager_only=True).implementation
+    return nw.from_dict(frame.to_dict(as_series=True), backend=backend).to_native()

@@ -1,0 +1,208 @@
+"""The step of a table's time grid: how it is inferred, and how durations become numbers of rows.
+
+Times are microseconds since 1970 everywhere inside. A grid is even (ten minutes, an hour), or follows the
+calendar: months of unequal length, or weekdays without weekends.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from ..axes import TimeArray
+from ..errors import ConfigurationError, DataError
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+_UNITS = {
+    "us": 1, "ms": 1_000, "s": SECOND, "sec": SECOND, "min": 60 * SECOND, "m": 60 * SECOND,
+    "h": 3_600 * SECOND, "d": DAY, "w": 7 * DAY,
+}  # fmt: skip
+_SHOWN = (("w", 7 * DAY), ("d", DAY), ("h", 3_600 * SECOND), ("min", 60 * SECOND), ("s", SECOND), ("ms", 1_000), ("us", 1))
+_MONTHS = {"mo": 1, "q": 3, "y": 12}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+
+Unit = Literal["microsecond", "weekday", "month"]
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """The step of a time grid: ``count`` units, and for months whether times stand at their end.
+
+    >>> str(Frequency("microsecond", 600_000_000)), str(Frequency("month", 3))
+    ('10min', '3mo')
+    """
+
+    unit: Unit
+    count: int
+    month_end: bool = False
+
+    def __str__(self) -> str:
+        if self.unit == "month":
+            return f"{self.count}mo"
+        if self.unit == "weekday":
+            return "1 weekday"
+        return show_duration(self.count)
+
+    @property
+    def rows_per_day(self) -> float:
+        """How many rows make a day; below one for grids coarser than a day."""
+        if self.unit == "month":
+            return 1 / (30.436875 * self.count)
+        return 5 / 7 if self.unit == "weekday" else DAY / self.count
+
+    def index(self, times: TimeArray, origin: int) -> tuple[Int64[np.ndarray, " row"], Bool[np.ndarray, " row"]]:
+        """The place of each time on the grid that starts at ``origin``, and whether it lies on it exactly."""
+        if self.unit == "microsecond":
+            places, rest = np.divmod(times - origin, self.count)
+            return places, rest == 0
+        if self.unit == "weekday":
+            start, day = _days(np.array([origin])), _days(times)
+            places = np.busday_count(start, day).astype(np.int64)
+            return places, np.is_busday(day) & ((times - origin) % DAY == 0)
+        months = _months(times)
+        places, rest = np.divmod(months - _months(np.array([origin])), self.count)
+        return places, (rest == 0) & (self.times(places, origin) == times)
+
+    def times(self, places: Int64[np.ndarray, " row"], origin: int) -> TimeArray:
+        """The time at each place of the grid that starts at ``origin``; the inverse of :meth:`index`."""
+        if self.unit == "microsecond":
+            return origin + places * self.count
+        clock = origin % DAY
+        if self.unit == "weekday":
+            days = np.busday_offset(_days(np.array([origin])), places)
+            return days.astype("datetime64[us]").astype(np.int64) + clock
+        months = _months(np.array([origin]))[0] + places * self.count
+        first = months.astype("datetime64[M]").astype("datetime64[D]")
+        length = ((months + 1).astype("datetime64[M]").astype("datetime64[D]") - first).astype(np.int64)
+        start = np.array(origin, "datetime64[us]")
+        day = int((start.astype("datetime64[D]") - start.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64))
+        offset = length - 1 if self.month_end else np.minimum(day, length - 1)
+        return (first + offset).astype("datetime64[us]").astype(np.int64) + clock
+
+    def rows(self, duration: str, option: str) -> int:
+        """The number of rows that a duration, or a number of rows, stands for.
+
+        Args:
+            duration: ``10d``, ``90min``, ``3mo`` or a whole number of rows.
+            option: The option that it came from, for the error.
+
+        Raises:
+            ConfigurationError: It is no duration, or no multiple of the frequency.
+
+        >>> Frequency("microsecond", 600_000_000).rows("10d", "lookback")
+        1440
+        """
+        text = duration.strip()
+        if re.fullmatch(r"[+-]?\d+", text):
+            return int(text)
+        unit, amount = parse_duration(text, option)
+        if unit == "month" and self.unit == "month":
+            rows = amount / self.count
+        elif unit == "month" or self.unit == "month":
+            raise ConfigurationError(
+                f"{option} {duration} cannot be counted in rows of {self}; give it in "
+                f"{'months (12mo)' if self.unit == 'month' else 'days (30d)'} or as a number of rows",
+                option=option, value=duration,
+            )  # fmt: skip
+        elif self.unit == "weekday":
+            rows = amount / DAY
+        else:
+            rows = amount / self.count
+        if rows != int(rows):
+            near = max(1, round(rows))
+            raise ConfigurationError(
+                f"{option} {duration} is no multiple of the rows' frequency, {self}; the nearest is {near} rows",
+                option=option, value=duration, nearest=near,
+            )  # fmt: skip
+        return int(rows)
+
+
+def parse_duration(text: str, option: str) -> tuple[Unit, int]:
+    """A written duration as a unit and a whole amount of it.
+
+    Raises:
+        ConfigurationError: The text is no duration.
+
+    >>> parse_duration("90min", "every")
+    ('microsecond', 5400000000)
+    """
+    match = _DURATION.fullmatch(text.lower())
+    if match and match[2] in _UNITS:
+        return "microsecond", round(float(match[1]) * _UNITS[match[2]])
+    if match and match[2] in _MONTHS:
+        return "month", round(float(match[1]) * _MONTHS[match[2]])
+    raise ConfigurationError(
+        f'{option} "{text}" is neither a duration (10d, 1h, 90min) nor a whole number of rows', option=option, value=text
+    )
+
+
+def show_duration(microseconds: int) -> str:
+    """A stretch of time in its largest whole unit.
+
+    >>> show_duration(5_400_000_000)
+    '90min'
+    """
+    for name, size in _SHOWN:
+        if microseconds % size == 0 and microseconds >= size:
+            return f"{microseconds // size}{name}"
+    return f"{microseconds}us"
+
+
+def infer_frequency(times: TimeArray, starts: Int64[np.ndarray, " series"]) -> Frequency:
+    """The commonest step between neighbouring rows of the same series, calendar grids recognised.
+
+    Args:
+        times: Sorted within each series.
+        starts: The first row of each series.
+
+    Raises:
+        DataError: Fewer than two times.
+    """
+    steps = np.diff(times)
+    inner = np.ones(len(steps), bool)
+    inner[starts[1:] - 1] = False
+    inner &= steps > 0
+    steps = steps[inner]
+    if len(steps) == 0:
+        raise DataError("the frequency cannot be inferred from fewer than two times; the data hold only one", rows=len(times))
+    values, counts = np.unique(steps, return_counts=True)
+    common = int(values[np.argmax(counts)])
+    if values[0] >= 28 * DAY and len(set(times % DAY)) == 1:
+        days = _days(times)
+        first, last = _day_of_month(days) == 1, _day_of_month(days + 1) == 1
+        same = len(np.unique(_day_of_month(days))) == 1
+        if same or first.all() or last.all():
+            later = np.flatnonzero(inner)
+            months = _months(times)
+            gaps = months[later + 1] - months[later]
+            return Frequency("month", int(np.bincount(gaps).argmax()), month_end=bool(last.all()))
+    if common == DAY and (values % DAY == 0).all() and values[-1] >= 3 * DAY and np.is_busday(_days(times)).all():
+        return Frequency("weekday", 1)
+    return Frequency("microsecond", common)
+
+
+def named_frequency(text: str) -> Frequency:
+    """The frequency that an option names.
+
+    >>> named_frequency("15min").count == 15 * 60 * SECOND
+    True
+    """
+    unit, amount = parse_duration(text, "frequency")
+    if amount <= 0:
+        raise ConfigurationError(f"frequency must be longer than zero; found {text}", option="frequency", value=text)
+    return Frequency(unit, amount)
+
+
+def _days(times: TimeArray) -> np.ndarray:
+    return times.astype("datetime64[us]").astype("datetime64[D]")
+
+
+def _months(times: TimeArray) -> Int64[np.ndarray, " row"]:
+    return times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+
+
+def _day_of_month(days: np.ndarray) -> np.ndarray:
+    return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1

@@ -1,0 +1,169 @@
+"""What is learned about columns before any network: means, deviations, which inputs exist. From training rows alone.
+
+Missing values take the last observed one of their series, before the first the training mean; a column that
+has missing values in training gets a mask beside it (1 where the value was missing).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from ..axes import FeatureArray, MissingArray, TableArray, TargetArray
+from ..errors import DataError
+from .tables import Table
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Scaled value = (value - mean) / deviation, for each column, or each column of each series.
+
+    Attributes:
+        columns: The columns that it knows, targets included.
+        mean: One row, or one for each series.
+        deviation: Likewise; never zero.
+        features: Columns that become inputs: those that vary in training.
+        masked: Features with a mask beside them.
+        targets: Columns to forecast.
+        series: Names of the series where each has its own row; empty where all share one.
+    """
+
+    columns: tuple[str, ...]
+    mean: Float64[np.ndarray, "scale column"]
+    deviation: Float64[np.ndarray, "scale column"]
+    features: tuple[str, ...]
+    masked: tuple[str, ...]
+    targets: tuple[str, ...]
+    series: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many inputs a network sees: features and masks."""
+        return len(self.features) + len(self.masked)
+
+    def scales(self, table: Table) -> np.ndarray:
+        """Which row of ``mean`` belongs to each series of a table.
+
+        Raises:
+            DataError: Each series has its own scaling, and one is new.
+        """
+        if not self.series:
+            return np.zeros(len(table.series), np.int64)
+        unknown = [name for name in table.series if name not in self.series]
+        if unknown:
+            raise DataError(
+                f'{table.source}: series "{unknown[0]}" was not in training, and each series has its own scaling; '
+                f"known are {', '.join(self.series[:8])}",
+                file=table.source, series=unknown[0],
+            )  # fmt: skip
+        return np.array([self.series.index(name) for name in table.series])
+
+    def target_scales(self, table: Table) -> tuple[Float64[np.ndarray, "series target"], Float64[np.ndarray, "series target"]]:
+        """Mean and deviation of each target, for each series of a table."""
+        chosen = [self.columns.index(name) for name in self.targets]
+        rows = self.scales(table)
+        return self.mean[rows][:, chosen], self.deviation[rows][:, chosen]
+
+    def missing(self, table: Table) -> MissingArray:
+        """Where features are missing."""
+        return np.isnan(table.take(self.features))
+
+    def inputs(self, table: Table) -> FeatureArray:
+        """The scaled features, missing ones filled, and the masks."""
+        out = np.empty((table.rows, self.width), np.float32)
+        rows = self.scales(table)
+        for position, name in enumerate(self.features):
+            column = self.columns.index(name)
+            values = table.values[:, table.columns.index(name)]
+            absent = np.isnan(values)
+            for code, (start, stop) in enumerate(zip(table.starts[:-1], table.starts[1:], strict=True)):
+                mean, deviation = self.mean[rows[code], column], self.deviation[rows[code], column]
+                out[start:stop, position] = (values[start:stop] - mean) / deviation
+            if absent.any():
+                out[:, position] = fill_forward(out[:, position], table.starts, 0.0)
+            if name in self.masked:
+                out[:, len(self.features) + self.masked.index(name)] = absent
+        return out
+
+    def scaled_targets(self, table: Table) -> TargetArray:
+        """The scaled targets; NaN where missing."""
+        mean, deviation = self.target_scales(table)
+        return ((table.take(self.targets) - mean[table.codes]) / deviation[table.codes]).astype(np.float32)
+
+    def document(self) -> dict[str, object]:
+        """The scaling as a JSON object."""
+        return {
+            "columns": list(self.columns), "mean": self.mean.tolist(), "deviation": self.deviation.tolist(),
+            "features": list(self.features), "masked": list(self.masked), "targets": list(self.targets),
+            "series": list(self.series),
+        }  # fmt: skip
+
+
+def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_series: bool = False) -> Scaling:
+    """Learns means and deviations from the training rows.
+
+    Args:
+        table: The rows.
+        training: Which of them lie in the training span.
+        per_series: Whether each series gets its own.
+
+    Raises:
+        DataError: A target is missing or constant throughout the training span.
+    """
+    columns = table.columns
+    if per_series:
+        groups = [training & (table.codes == code) for code in range(len(table.series))]
+    else:
+        groups = [training]
+    mean = np.zeros((len(groups), len(columns)))
+    deviation = np.ones((len(groups), len(columns)))
+    varies = np.zeros((len(groups), len(columns)), bool)
+    gaps = np.zeros(len(columns), bool)
+    for position in range(len(columns)):
+        values = table.values[:, position]
+        for number, group in enumerate(groups):
+            observed = values[group]
+            absent = np.isnan(observed)
+            gaps[position] |= bool(absent.any())
+            observed = observed[~absent]
+            if len(observed) == 0:
+                continue
+            mean[number, position] = observed.mean()
+            if observed.min() < observed.max():
+                deviation[number, position] = observed.std()
+                varies[number, position] = True
+    for name in table.targets:
+        if not varies[:, columns.index(name)].all():
+            raise DataError(
+                f'{table.source}, column "{name}": the target must vary within the training span; it is missing or '
+                "constant there; choose other spans",
+                file=table.source, column=name,
+            )  # fmt: skip
+    features = tuple(name for name in table.features if varies[:, columns.index(name)].any())
+    if not features:
+        raise DataError(f"{table.source}: no feature varies within the training span", file=table.source)
+    masked = tuple(name for name in features if gaps[columns.index(name)])
+    return Scaling(columns, mean, deviation, features, masked, table.targets, table.series if per_series else ())
+
+
+def fill_forward(values: np.ndarray, starts: np.ndarray, before_first: float) -> np.ndarray:
+    """The last observed value in place of missing ones, never from another series.
+
+    Args:
+        values: One column; NaN where missing.
+        starts: The first row of each series, and the number of rows at the end.
+        before_first: The value before a series' first observation.
+
+    >>> fill_forward(np.array([np.nan, 1.0, np.nan, np.nan]), np.array([0, 3, 4]), 0.0)
+    array([0., 1., 1., 0.])
+    """
+    latest = np.where(np.isnan(values), -1, np.arange(len(values)))
+    latest = np.maximum.accumulate(latest)
+    first = np.repeat(starts[:-1], np.diff(starts))
+    return np.where(latest >= first, values[np.maximum(latest, 0)], before_first).astype(values.dtype)
+
+
+def filled_targets(table: Table, targets: tuple[str, ...]) -> TableArray:
+    """The targets in their own unit, missing ones filled with the last observed; NaN before the first."""
+    values = table.take(targets)
+    return np.column_stack([fill_forward(values[:, position], table.starts, np.nan) for position in range(values.shape[1])])

@@ -1,0 +1,229 @@
+"""Where rows come from: CSV (plain, gzip, zip), Parquet, standard input, or any data frame; Polars from here on.
+
+Nothing is judged here beyond what cannot be read at all; what the rows mean is for tables.py and checks.py.
+"""
+
+import csv
+import gzip
+import io
+import re
+import sys
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from ..errors import DataError, UnsafeFileError
+from .builtin import builtin_path
+
+MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "?", "#N/A")
+_PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
+_SEPARATORS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows as they were read, with what to call them in messages.
+
+    Attributes:
+        name: The file's name, or what the frame is.
+        frame: Columns of numbers as Float64, all others as they were or as text.
+        first_line: The line of the first row in a text file; None where there are no lines.
+        notes: What was noticed while reading, a sentence each.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    first_line: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def place(self, row: int) -> str:
+        """The place of a row, counted from 0, in words: ``row 3 (line 4)``."""
+        if self.first_line is None:
+            return f"row {row + 1}"
+        return f"row {row + 1} (line {row + self.first_line})"
+
+
+def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source:
+    """Reads a file, standard input (``-``) or a data frame.
+
+    Args:
+        source: A path, the name of a built-in set, ``-``, or a data frame that narwhals knows (pandas, Polars, PyArrow ...).
+        text_columns: Columns to keep as text even when they look like numbers (identifiers).
+
+    Raises:
+        DataError: There is no such file, it is empty, or it is no table.
+        UnsafeFileError: It is damaged.
+    """
+    if isinstance(source, str) and source == "-":
+        return _from_bytes("standard input", sys.stdin.buffer.read(), text_columns)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.exists():
+            path = builtin_path(str(source)) or path
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; name the file in it", file=str(path))
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise DataError(f"there is no file {path}", file=str(path)) from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+        return _from_bytes(path.name, content, text_columns)
+    return _from_frame(source)
+
+
+def _from_frame(frame: Any) -> Source:
+    if type(frame).__module__.partition(".")[0] == "pandas" and frame.index.name is not None or _has_time_index(frame):
+        frame = frame.reset_index()
+    try:
+        native = nw.from_native(frame, eager_only=True).to_polars()
+    except TypeError:
+        raise DataError(
+            f"a table is a path or a data frame (pandas, Polars, PyArrow); found {type(frame).__name__}"
+        ) from None
+    if native.height == 0:
+        raise DataError("the data frame holds no rows")
+    return Source("the data frame", _tidy(native, ()))
+
+
+def _has_time_index(frame: Any) -> bool:
+    return type(getattr(frame, "index", None)).__name__ in ("DatetimeIndex", "PeriodIndex")
+
+
+def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:
+    if not content.strip():
+        raise DataError(f"{name} is empty; a table has a header and rows", file=name)
+    try:
+        if content.startswith(_ZIP):
+            name, content = _only_member(name, content)
+        elif content.startswith(_GZIP):
+            content = gzip.decompress(content)
+        if content.startswith(_PARQUET):
+            frame = pl.read_parquet(io.BytesIO(content))
+            if frame.height == 0:
+                raise DataError(f"{name} holds no rows", file=name)
+            return Source(name, _tidy(frame, text_columns))
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError) as error:
+        raise UnsafeFileError(f"{name} is damaged or protected: {error}", file=name) from None
+    except pl.exceptions.PolarsError as error:
+        raise UnsafeFileError(f"{name} is damaged: {_first_line(error)}", file=name) from None
+    return _from_text(name, content, text_columns)
+
+
+def _only_member(name: str, content: bytes) -> tuple[str, bytes]:
+    """The one table inside a zip archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [
+            member
+            for member in archive.infolist()
+            if not member.is_dir() and not member.filename.startswith("__MACOSX") and member.file_size > 0
+        ]
+        if len(members) != 1:
+            found = ", ".join(member.filename for member in members[:5]) or "none"
+            raise DataError(f"{name} must hold exactly one table; found {len(members)}: {found}", file=name)
+        return f"{name}:{members[0].filename}", archive.read(members[0])
+
+
+def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:
+    notes: list[str] = []
+    content = _as_utf8(name, content, notes)
+    lines = content[:65536].decode("utf-8", "ignore").splitlines()
+    head = [line for line in lines if line.strip()][:50]
+    separator = _separator(head)
+    decimal_comma = separator != "," and any(
+        re.search(r"(^|[;\t|])\s*-?\d+,\d+\s*($|[;\t|])", line) is not None for line in head[1:]
+    )
+    options: dict[str, Any] = {
+        "separator": separator,
+        "null_values": list(MISSING_WORDS),
+        "decimal_comma": decimal_comma,
+        "try_parse_dates": False,
+    }
+    try:
+        frame = _read_typed(content, options, text_columns)
+    except pl.exceptions.PolarsError as error:
+        try:
+            # Some value does not fit the type that the first rows suggest: read text, and judge it later.
+            frame = pl.read_csv(content, infer_schema=False, **options)
+        except pl.exceptions.PolarsError:
+            raise _ragged(name, content, separator, error) from None
+    if frame.height == 0:
+        raise DataError(f"{name} holds a header and no rows", file=name)
+    first = next(index for index, line in enumerate(lines) if line.strip())
+    tidy = _tidy(frame, text_columns)
+    if tidy.width < frame.width:
+        notes.append("a first column without a name holds row numbers and is left out")
+    return Source(name, tidy, first + 2, notes)
+
+
+def _read_typed(content: bytes, options: dict[str, Any], text_columns: tuple[str, ...]) -> pl.DataFrame:
+    """Reads with the types of the first thousand rows; whole numbers become floats, which later rows may hold."""
+    guess = pl.read_csv(content, n_rows=1000, infer_schema_length=1000, **options).schema
+    types = {
+        name: pl.String() if name.strip() in text_columns else pl.Float64() if kind.is_numeric() else kind
+        for name, kind in guess.items()
+    }
+    return pl.read_csv(content, schema_overrides=types, **options)
+
+
+def _as_utf8(name: str, content: bytes, notes: list[str]) -> bytes:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        notes.append("the file is UTF-16")
+        return content.decode("utf-16", "replace").encode()
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in content:
+        raise DataError(f"{name} is neither text nor Parquet: it holds a zero byte at {content.index(0)}", file=name)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        notes.append(f"the file is not UTF-8 (byte {error.start}) and was read as latin-1")
+        return content.decode("latin-1").encode()
+    return content
+
+
+def _separator(head: list[str]) -> str:
+    """The separator that splits the header into most columns."""
+    bare = re.sub(r'"[^"]*"', "", head[0])
+    return max(_SEPARATORS, key=lambda candidate: (bare.count(candidate), -_SEPARATORS.index(candidate)))
+
+
+def _ragged(name: str, content: bytes, separator: str, error: Exception) -> DataError:
+    """The first line whose number of fields differs from the header's, if that is what is wrong."""
+    reader = csv.reader(io.StringIO(content.decode("utf-8", "replace")), delimiter=separator)
+    try:
+        width = len(next(reader))
+        for row, fields in enumerate(reader, start=1):
+            if len(fields) > width:
+                return DataError(
+                    f"{name}, row {row} (line {reader.line_num}): a row has as many fields as the header, {width}; "
+                    f"found {len(fields)}",
+                    file=name, row=row, line=reader.line_num,
+                )  # fmt: skip
+    except csv.Error:
+        pass
+    return DataError(f"{name} cannot be read as a table: {_first_line(error)}", file=name)
+
+
+def _tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
+    """Names without blanks around, numbers as Float64, a nameless first column of row numbers left out."""
+    if frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0") and frame.dtypes[0].is_numeric():
+        frame = frame.drop(frame.columns[0])
+    names: list[str] = []
+    for position, name in enumerate(frame.columns):
+        tidy = name.strip() or f"column {position + 1}"
+        names.append(tidy if tidy not in names else f"{tidy} ({position + 1})")
+    frame.columns = names
+    return frame.with_columns(
+        pl.col(name).cast(pl.String if name in text_columns else pl.Float64)
+        for name, kind in frame.schema.items()
+        if (kind.is_numeric() or kind == pl.Boolean) and (kind != pl.Float64 or name in text_columns)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

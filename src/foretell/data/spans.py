@@ -1,0 +1,118 @@
+"""Training, validation and test: three consecutive stretches of time, common to all series.
+
+A window belongs to the span in which all its target rows lie. Rows after the third span are left alone.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from jaxtyping import Int64
+
+from ..errors import ConfigurationError, InputError
+from .tables import Table, show_time
+
+SPAN_NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Where the spans lie on the common time axis.
+
+    Attributes:
+        places: The place of each row of the table on the time axis; for one series its row number.
+        borders: The first place of training, of validation, of test, and the first place after test.
+        starts: The time at which each span starts, and the last time of test, for messages.
+    """
+
+    places: Int64[np.ndarray, " row"]
+    borders: tuple[int, int, int, int]
+    starts: tuple[str, str, str, str]
+
+    def of(self, places: Int64[np.ndarray, " place"]) -> Int64[np.ndarray, " place"]:
+        """The span (0 train, 1 validation, 2 test, 3 after it) of each place."""
+        return np.searchsorted(self.borders[1:], places, side="right").astype(np.int64)
+
+    @property
+    def training_rows(self) -> np.ndarray:
+        """Which rows lie in the training span."""
+        return self.places < self.borders[1]
+
+
+def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
+    """Cuts a table's time axis into the three spans.
+
+    Args:
+        table: The rows.
+        text: Three sizes (shares such as 0.7, rows, durations, the last may be ``rest``), or two dates.
+        as_they_come: Whether a place is simply a row number (the lectures' windows).
+
+    Raises:
+        ConfigurationError: The text is no such thing.
+        InputError: A span would hold no row.
+    """
+    origin = int(table.times.min())
+    if as_they_come or len(table.series) == 1:
+        places = np.arange(table.rows)
+    else:
+        places, _ = table.frequency.index(table.times, origin)
+    total = int(places.max()) + 1
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 2:
+        first, second = (_place_of_date(table, part, places) for part in parts)
+        end = total
+    elif len(parts) == 3:
+        sizes = _sizes(table, parts, total)
+        first, second, end = sizes[0], sizes[0] + sizes[1], sum(sizes)
+    else:
+        raise ConfigurationError(
+            f'spans are three sizes (0.7,0.15,0.15 or 8640,2880,rest) or two dates; found "{text}"', option="spans", value=text
+        )
+    if end > total:
+        raise InputError(f"spans {text} need {end} rows of time; the table has {total}", needed=end, rows=total)
+    if not 0 < first < second < end:
+        raise InputError(
+            f"every span must hold rows; spans {text} of {total} rows give {first}, {second - first} and {end - second}",
+            rows=total,
+        )
+    borders = (0, first, second, end)
+    starts = tuple(show_time(int(table.times[places >= place].min()), table.timezone) for place in borders[:3])
+    last = show_time(int(table.times[places < end].max()), table.timezone)
+    return Spans(places, borders, (starts[0], starts[1], starts[2], last))
+
+
+def _sizes(table: Table, parts: list[str], total: int) -> list[int]:
+    shares = [float(part) if re.fullmatch(r"0?\.\d+", part) else None for part in parts]
+    if all(share is not None for share in shares):
+        cuts = np.cumsum([share or 0.0 for share in shares])
+        if cuts[-1] > 1 + 1e-9:
+            raise ConfigurationError(f"spans given as shares sum to at most 1; found {cuts[-1]:g}", option="spans")
+        edges = [round(float(cut) * total) for cut in np.minimum(cuts, 1)]
+        return [edges[0], edges[1] - edges[0], edges[2] - edges[1]]
+    sizes: list[int] = []
+    for position, (part, share) in enumerate(zip(parts, shares, strict=True)):
+        if part == "rest":
+            if position != 2:
+                raise ConfigurationError("only the last span may be 'rest'", option="spans")
+            sizes.append(total - sum(sizes))
+        else:
+            sizes.append(round(share * total) if share is not None else table.frequency.rows(part, "spans"))
+    return sizes
+
+
+def _place_of_date(table: Table, text: str, places: Int64[np.ndarray, " row"]) -> int:
+    """The first place at or after a date."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f'spans are three sizes or two dates (2014-01-01,2015-01-01); found "{text}"', option="spans", value=text
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(table.timezone or "UTC"))
+    later = table.times >= round(moment.timestamp() * 1_000_000)
+    if not later.any():
+        raise InputError(f"spans: {text} lies after the last time of the table, {show_time(int(table.times.max()), table.timezone)}")
+    return int(places[later].min())

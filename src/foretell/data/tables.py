@@ -1,0 +1,313 @@
+"""A checked table: times on an even grid, one series after the other, columns of numbers, what was found.
+
+The one way in is :func:`read_table`; file → source → columns told apart → checked → table.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64
+
+from ..axes import TableArray, TimeArray
+from ..config import DataSection
+from ..errors import ConfigurationError, DataError, nearest
+from . import checks
+from .frequency import Frequency
+from .health import Health
+from .sources import Source, read_source
+from .times import find_time_column, parse_times
+
+_UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows on a time grid, the series one after the other.
+
+    Attributes:
+        source: What the rows came from.
+        columns: Names of the columns of numbers.
+        values: The numbers; NaN where missing.
+        times: Microseconds since 1970 (UTC where a zone is known) of each row.
+        starts: The first row of each series, and the number of rows at the end.
+        series: Names of the series; one empty name where there is one series.
+        frequency: The step of the grid.
+        targets: Columns to forecast.
+        features: Columns that a model reads.
+        time_column: Name of the column of times.
+        series_column: Name of the column of series.
+        timezone: Zone in which times are shown.
+        health: What was found.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    values: TableArray
+    times: TimeArray
+    starts: Int64[np.ndarray, " bound"]
+    series: tuple[str, ...]
+    frequency: Frequency
+    targets: tuple[str, ...]
+    features: tuple[str, ...]
+    time_column: str
+    series_column: str | None
+    timezone: str | None
+    health: Health
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, those that fill gaps included."""
+        return len(self.times)
+
+    @cached_property
+    def codes(self) -> Int64[np.ndarray, " row"]:
+        """The number of each row's series."""
+        return np.repeat(np.arange(len(self.series)), np.diff(self.starts))
+
+    def take(self, names: Iterable[str]) -> TableArray:
+        """The columns of these names, side by side."""
+        return self.values[:, [self.columns.index(name) for name in names]]
+
+    def fingerprint(self) -> str:
+        """A hash of names, times and numbers, to tell whether two tables hold the same."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update("\0".join((*self.columns, *self.series)).encode())
+        digest.update(np.ascontiguousarray(self.times).data)
+        for column in self.values.T:
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
+
+    def unit(self, column: str) -> str | None:
+        """The unit in a column's header, such as ``degC`` in ``T (degC)``."""
+        match = _UNIT.search(column)
+        return match[1].strip() if match else None
+
+    def local_hours(self, times: TimeArray) -> Int64[np.ndarray, " row"]:
+        """The hour of day, 0 to 23, of times in the table's zone."""
+        return local_times(times, self.timezone).dt.hour().to_numpy().astype(np.int64)
+
+
+def local_times(times: TimeArray, timezone: str | None) -> pl.Series:
+    """Times as a Polars series of date times, in the zone where there is one."""
+    values = pl.Series("time", times).cast(pl.Datetime("us"))
+    return values.dt.replace_time_zone("UTC").dt.convert_time_zone(timezone) if timezone else values
+
+
+def show_time(time: int, timezone: str | None = None) -> str:
+    """One time for a person.
+
+    >>> show_time(0)
+    '1970-01-01 00:00'
+    """
+    moment = datetime.fromtimestamp(time / 1e6, UTC).astimezone(ZoneInfo(timezone) if timezone else UTC)
+    return moment.strftime("%Y-%m-%d %H:%M" if moment.second == 0 else "%Y-%m-%d %H:%M:%S")
+
+
+def read_table(
+    source: object, section: DataSection | None = None, *, regular: bool = True, strict: bool = True, **options: object
+) -> Table:
+    """Reads a table, checks it, and puts it on an even grid of times.
+
+    Args:
+        source: A path (CSV plain, gzip or zip; Parquet), ``-`` for standard input, or a data frame.
+        section: How to read it; its fields may be given as keywords instead.
+        regular: Whether rows are sorted, freed of duplicates and put on the grid; the lectures take them as they come.
+        strict: Whether the first error is raised, or all are collected in ``health``.
+        **options: Fields of :class:`~foretell.config.DataSection`, such as ``time="Date Time"``.
+
+    Raises:
+        DataError: The rows cannot be used; the message names file, row and column.
+        UnsafeFileError: The file is damaged.
+
+    >>> import polars as pl
+    >>> hours = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 3), "1h", eager=True)
+    >>> table = read_table(pl.DataFrame({"time": hours, "load (MW)": range(len(hours))}))
+    >>> str(table.frequency), table.rows, table.unit("load (MW)")
+    ('1h', 49, 'MW')
+    """
+    if isinstance(source, Table):
+        return source
+    section = section or DataSection.model_validate(options)
+    rows = read_source(source, text_columns=(section.series,) if section.series else ())
+    health = Health(strict=strict)
+    for sentence in rows.notes:
+        health.note("reading", sentence)
+    time_column = find_time_column(rows, section.time)
+    codes, series = _series(rows, section.series)
+    times = parse_times(rows, time_column, section.time_format, section.timezone, section.series).to_numpy()
+    skip = {time_column, section.series}
+    wanted = split_names(section.target, rows.frame.columns) + split_names(section.features, rows.frame.columns)
+    _must_exist(rows, wanted)
+    numbers = _numbers(rows, [name for name in rows.frame.columns if name not in skip], wanted, section, health)
+    columns = tuple(numbers.columns)
+    features, targets = _roles(rows, section, columns)
+    numbers = numbers.select(list(dict.fromkeys((*features, *targets))))
+    values = numbers.to_numpy().astype(np.float64, copy=False)
+    values = _mark_missing(rows, numbers.columns, values, section.missing, health)
+    checks.point_out_sentinels(numbers.columns, values, health)
+    order = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, times, values)
+    grid = checks.regularise(order, section.frequency, section.duplicates, health) if regular else checks.as_they_come(order, health)
+    health.missing = {
+        name: int(count) for name, count in zip(numbers.columns, np.isnan(grid.values).sum(axis=0), strict=True) if count
+    }
+    return Table(
+        source=rows.name, columns=tuple(numbers.columns), values=grid.values, times=grid.times, starts=grid.starts,
+        series=tuple(series), frequency=grid.frequency, targets=targets, features=features, time_column=time_column,
+        series_column=section.series, timezone=section.timezone, health=health,
+    )  # fmt: skip
+
+
+def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ...]:
+    """Names as given, those with commas split unless a column is called just so.
+
+    >>> split_names(("a,b", "c, d"), ["c, d"])
+    ('a', 'b', 'c, d')
+    """
+    known = set(columns)
+    parts = [part for name in names for part in ([name] if name in known else name.split(","))]
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def _series(rows: Source, column: str | None) -> tuple[Int64[np.ndarray, " row"], list[str]]:
+    if column is None:
+        return np.zeros(rows.frame.height, np.int64), [""]
+    if column not in rows.frame.columns:
+        raise DataError(
+            f'{rows.name} has no column "{column}" to tell series apart; {nearest(column, rows.frame.columns)}',
+            file=rows.name, column=column,
+        )  # fmt: skip
+    texts = rows.frame[column].cast(pl.String)
+    if texts.null_count():
+        row = int(texts.is_null().arg_true()[0])
+        raise DataError(
+            f'{rows.name}, {rows.place(row)}, column "{column}": every row names its series; found none',
+            file=rows.name, row=row + 1, column=column,
+        )  # fmt: skip
+    names = texts.unique().sort().to_list()
+    codes = texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
+    return codes, names
+
+
+def _must_exist(rows: Source, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in rows.frame.columns and name != "all":
+            raise DataError(
+                f'{rows.name} has no column "{name}"; {nearest(name, rows.frame.columns)}', file=rows.name, column=name
+            )
+
+
+def _numbers(
+    rows: Source, names: list[str], wanted: tuple[str, ...], section: DataSection, health: Health
+) -> pl.DataFrame:
+    """The columns of numbers; a few words among numbers are an error, a column of words is left out."""
+    kept: list[pl.Series] = []
+    left_out: list[str] = []
+    words = [word.strip() for text in section.missing for word in text.split(",")]
+    for name in names:
+        values = rows.frame[name]
+        if values.dtype == pl.String:
+            texts = values.str.strip_chars()
+            texts = texts.set(texts.is_in(words), None) if words else texts
+            values = texts.cast(pl.Float64, strict=False)
+            wrong = values.is_null() & texts.is_not_null()
+            share = int(wrong.sum()) / max(1, len(texts) - texts.null_count())
+            if wrong.any():
+                used = name in wanted or not section.features
+                if name not in wanted and share > 0.5:
+                    left_out.append(name)
+                    continue
+                row = int(wrong.arg_true()[0])
+                if used:
+                    health.fail(
+                        "text",
+                        DataError(
+                            f'{rows.name}, {rows.place(row)}, column "{name}": a column of numbers holds numbers only; '
+                            f'found "{texts[row]}"; correct it, or name it as missing with --missing "{texts[row]}"',
+                            file=rows.name, row=row + 1, column=name, value=texts[row],
+                        ),
+                    )  # fmt: skip
+        elif values.dtype != pl.Float64:
+            left_out.append(name)
+            continue
+        kept.append(values.alias(name))
+    if left_out:
+        health.note("text", f"left out, since they hold no numbers: {', '.join(left_out)}")
+    if not kept:
+        raise DataError(f"{rows.name} has no column of numbers beside its times", file=rows.name)
+    return pl.DataFrame(kept)
+
+
+def _roles(rows: Source, section: DataSection, columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns to read and the columns to forecast."""
+    features = split_names(section.features, columns) or columns
+    targets = split_names(section.target, columns)
+    if targets == ("all",) and "all" not in columns:
+        targets = features
+    for name in (*features, *targets):
+        if name not in columns:
+            raise DataError(
+                f'{rows.name}, column "{name}": a target or feature holds numbers; found '
+                f'{"times" if name == section.time else "something else"}; columns of numbers are {", ".join(columns)}',
+                file=rows.name, column=name,
+            )  # fmt: skip
+    return features, targets
+
+
+def _mark_missing(
+    rows: Source, columns: list[str], values: TableArray, missing: tuple[str, ...], health: Health
+) -> TableArray:
+    """NaN in place of sentinels and infinities, each reported with how often."""
+    values = values if values.flags.writeable else values.copy(order="F")
+    for text in (part.strip() for entry in missing for part in entry.split(",")):
+        try:
+            sentinel = float(text)
+        except ValueError:
+            continue  # a word; those were taken out as the columns became numbers
+        for position, name in enumerate(columns):
+            found = values[:, position] == sentinel
+            if count := int(found.sum()):
+                values[found, position] = np.nan
+                health.note("missing", f'"{name}": {text} stands for a missing value in {count} rows', column=name, rows=count)
+    for position, name in enumerate(columns):
+        infinite = np.isinf(values[:, position])
+        if count := int(infinite.sum()):
+            row = int(np.flatnonzero(infinite)[0])
+            values[infinite, position] = np.nan
+            health.warn(
+                "missing", f'"{name}": infinite in {count} rows, first {rows.place(row)}; read as missing', column=name, rows=count
+            )
+    return values
+
+
+def require_targets(table: Table) -> None:
+    """Checks that there is something to forecast and that it varies.
+
+    Raises:
+        ConfigurationError: No target was named.
+        DataError: A target is missing everywhere, or never changes.
+    """
+    if not table.targets:
+        raise ConfigurationError(
+            f"a forecast needs a target; name one with --target; columns are {', '.join(table.columns)}", option="target"
+        )
+    for name in table.targets:
+        observed = table.take([name])[:, 0]
+        observed = observed[~np.isnan(observed)]
+        if len(observed) == 0:
+            raise DataError(
+                f'{table.source}, column "{name}": the target must be observed; all of its {table.rows} values are missing',
+                file=table.source, column=name,
+            )  # fmt: skip
+        if observed.min() == observed.max():
+            raise DataError(
+                f'{table.source}, column "{name}": the target must vary; all {len(observed)} observed values are '
+                f"{observed[0]:g}",
+                file=table.source, column=name, value=float(observed[0]),
+            )  # fmt: skip

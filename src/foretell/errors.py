@@ -1,0 +1,111 @@
+"""Every exception that Foretell raises on purpose, in one tree; each class knows its exit code.
+
+ForetellError                    exit 1
+├── RunError                     1   a run could not be carried out
+│   ├── DivergedError            1   the loss stopped being a number
+│   └── StorageError             1   the disk is full, or a file could not be written
+├── UsageError                   2   the command line is wrong
+├── InputError                   3   the data or the configuration do not fit what was asked
+│   ├── DataError                3   something in the user's file
+│   └── ConfigurationError       3   something in the options
+├── MissingError                 4   something to fetch or install is missing
+└── UnsafeFileError              5   a file is damaged, or not to be trusted
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ForetellError(Exception):
+    """A failure told in one sentence: what, where, the rule, the value found, the remedy.
+
+    Args:
+        message: The whole sentence, for a person.
+        **details: The same facts for a program (file, row, column, value ...).
+    """
+
+    exit_code = 1
+    code = "failed"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = {name: value for name, value in details.items() if value is not None}
+
+    def document(self) -> dict[str, object]:
+        """The error as the JSON object that ``--json`` and the service answer with."""
+        return {"error": {"code": self.code, "message": self.message, "details": self.details}}
+
+
+class RunError(ForetellError):
+    """A run could not be carried out."""
+
+    code = "run-failed"
+
+
+class DivergedError(RunError):
+    """The loss or a weight stopped being a finite number."""
+
+    code = "diverged"
+
+
+class StorageError(RunError):
+    """A file could not be written: a full disk, a missing permission."""
+
+    code = "storage"
+
+
+class UsageError(ForetellError):
+    """The command line is wrong: an unknown verb, option, task or rung."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class InputError(ForetellError):
+    """The data or the configuration do not fit what was asked."""
+
+    exit_code = 3
+    code = "input"
+
+
+class DataError(InputError):
+    """Something in the user's data: a file, a row, a column."""
+
+    code = "data"
+
+
+class ConfigurationError(InputError):
+    """Something in the options, whether from a flag, the environment or a file."""
+
+    code = "configuration"
+
+
+class MissingError(ForetellError):
+    """Something to fetch or to install is missing."""
+
+    exit_code = 4
+    code = "missing"
+
+
+class UnsafeFileError(ForetellError):
+    """A file is damaged, of an unknown format, or not to be trusted."""
+
+    exit_code = 5
+    code = "unsafe-file"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The clause that helps after an unknown name: the closest known one, else all of them.
+
+    >>> nearest("persistance", ["persistence", "ridge"])
+    'did you mean "persistence"?'
+    >>> nearest("zzz", ["persistence", "ridge"])
+    'known are persistence, ridge'
+    """
+    names = list(known)
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.55)
+    if close:
+        return f'did you mean "{by_lower[close[0]]}"?'
+    return f"known are {', '.join(names)}" if names else "there are none"

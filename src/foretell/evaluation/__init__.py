@@ -1,0 +1,1 @@
+"""How good a model is, beside what a simple rule would have done, and how surely."""

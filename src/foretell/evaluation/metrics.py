@@ -1,0 +1,139 @@
+"""Errors of forecasts, summed batch by batch, and the metrics that follow from the sums.
+
+Units are never pooled: sums are kept by target, and what spans several targets is scaled.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ..axes import ForecastArray
+
+
+@dataclass
+class ErrorSums:
+    """Sums of forecast errors over windows, by series, lead, target and hour of day.
+
+    Args:
+        deviation: The standard deviation that scaled each target of each series.
+        leads: Forecast steps of a window.
+    """
+
+    deviation: Float64[np.ndarray, "series target"]
+    leads: int
+    absolute: Float64[np.ndarray, "series lead target"] = field(init=False)
+    squared: Float64[np.ndarray, "series lead target"] = field(init=False)
+    count: Int64[np.ndarray, " series"] = field(init=False)
+    hour_absolute: Float64[np.ndarray, "hour target"] = field(init=False)
+    hour_count: Int64[np.ndarray, " hour"] = field(init=False)
+    window_losses: list[Float64[np.ndarray, " window"]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        series, targets = self.deviation.shape
+        self.absolute = np.zeros((series, self.leads, targets))
+        self.squared = np.zeros((series, self.leads, targets))
+        self.count = np.zeros(series, np.int64)
+        self.hour_absolute = np.zeros((24, targets))
+        self.hour_count = np.zeros(24, np.int64)
+
+    def add(
+        self, forecasts: ForecastArray, truths: ForecastArray, codes: Int64[np.ndarray, " window"],
+        hours: Int64[np.ndarray, "window lead"],
+    ) -> None:  # fmt: skip
+        """Counts some windows.
+
+        Args:
+            forecasts: In the unit of the data.
+            truths: Likewise.
+            codes: The series of each window.
+            hours: The hour of day of each target.
+        """
+        errors = forecasts - truths
+        distances = np.abs(errors)
+        for code in np.unique(codes):
+            own = codes == code
+            self.absolute[code] += distances[own].sum(axis=0)
+            self.squared[code] += np.square(errors[own]).sum(axis=0)
+            self.count[code] += int(own.sum())
+        flat = hours.reshape(-1)
+        self.hour_count += np.bincount(flat, minlength=24)
+        for target in range(distances.shape[2]):
+            self.hour_absolute[:, target] += np.bincount(flat, distances[:, :, target].reshape(-1), minlength=24)
+        self.window_losses.append((distances.mean(axis=1) / self.deviation[codes]).mean(axis=1))
+
+    @property
+    def losses(self) -> Float64[np.ndarray, " window"]:
+        """The scaled absolute error of each window, in the order in which windows were added."""
+        return np.concatenate(self.window_losses) if self.window_losses else np.empty(0)
+
+    def metrics(self, targets: tuple[str, ...], units: tuple[str | None, ...], naive: Float64[np.ndarray, " target"]) -> dict[str, Any]:
+        """The metrics over all windows.
+
+        Args:
+            targets: Names of the targets.
+            units: Their units.
+            naive: What the seasonal naive rule misses by in training, for MASE.
+
+        Returns:
+            ``mae``, ``mse``, ``rmse`` in the unit where there is one target, the scaled ones and ``count`` always;
+            with several targets those in a unit stand under ``targets``.
+        """
+        by_target = {name: self._one(number, units[number], float(naive[number])) for number, name in enumerate(targets)}
+        if len(targets) == 1:
+            return by_target[targets[0]]
+        windows = int(self.count.sum())
+        return {
+            "mae": None,
+            "unit": None,
+            "mae_scaled": float(np.mean([entry["mae_scaled"] for entry in by_target.values()])),
+            "mse_scaled": float(np.mean([entry["mse_scaled"] for entry in by_target.values()])),
+            "count": windows,
+            "targets": by_target,
+        }
+
+    def by_series(self, series: tuple[str, ...], targets: tuple[str, ...], units: tuple[str | None, ...]) -> list[dict[str, Any]]:
+        """Errors of each series and target, in the unit of the data."""
+        rows = []
+        for code, name in enumerate(series):
+            if not self.count[code]:
+                continue
+            for number, target in enumerate(targets):
+                cells = self.count[code] * self.leads
+                rows.append(
+                    {
+                        "series": name,
+                        "target": target,
+                        "mae": float(self.absolute[code, :, number].sum() / cells),
+                        "rmse": float(np.sqrt(self.squared[code, :, number].sum() / cells)),
+                        "unit": units[number],
+                        "count": int(self.count[code]),
+                    }
+                )
+        return rows
+
+    def by_lead(self, target: int = 0) -> Float64[np.ndarray, " lead"]:
+        """Mean absolute error at each lead, in the target's unit."""
+        return self.absolute[:, :, target].sum(axis=0) / max(1, int(self.count.sum()))
+
+    def by_hour(self, target: int = 0) -> Float64[np.ndarray, " hour"]:
+        """Mean absolute error at each hour of the target's time; NaN where no target fell."""
+        with np.errstate(invalid="ignore"):
+            return self.hour_absolute[:, target] / np.where(self.hour_count, self.hour_count, np.nan)
+
+    def _one(self, number: int, unit: str | None, naive: float) -> dict[str, Any]:
+        cells = int(self.count.sum()) * self.leads
+        absolute, squared = self.absolute[:, :, number].sum(axis=1), self.squared[:, :, number].sum(axis=1)
+        deviation = self.deviation[:, number]
+        mae, mse = float(absolute.sum() / cells), float(squared.sum() / cells)
+        return {
+            "mae": mae,
+            "unit": unit,
+            "mae_scaled": float((absolute / deviation).sum() / cells),
+            "mse": mse,
+            "mse_scaled": float((squared / deviation**2).sum() / cells),
+            "rmse": mse**0.5,
+            "mase": mae / naive if naive > 0 else None,
+            "count": int(self.count.sum()),
+        }

@@ -1,0 +1,48 @@
+"""What a report shows, as plain data: a task says what to look at, the report draws it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Number = float | int | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a figure; times are ISO strings, ``low`` and ``high`` the ends of an interval around each value."""
+
+    name: str
+    x: list[Number] | list[str]
+    y: list[Number]
+    low: list[Number] | None = None
+    high: list[Number] | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Lines, bars or a histogram over common axes, with a sentence on how to read it."""
+
+    kind: Literal["lines", "bars", "histogram"]
+    title: str
+    x_label: str
+    y_label: str
+    lines: list[Line]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text and numbers."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str | Number]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One section of a report."""
+
+    heading: str
+    prose: str = ""
+    items: list[Figure | Grid] = field(default_factory=list)

@@ -1,0 +1,258 @@
+"""Compare: the rungs of a task one after the other, baselines first, into one leaderboard.
+
+The best baseline and the best rung are chosen on validation; test is read once for each rung, and skill is
+what the test errors of the same windows say.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from .artefact import write_artefact
+from .errors import UsageError, nearest
+from .evaluation.panels import Figure, Grid, Line, Number, Panel
+from .evaluation.uncertainty import Skill, bootstrap_skill
+from .files import write_atomically
+from .report.page import write_page
+from .tasks.interface import Evaluation, Fitted, Prepared, Task
+from .training.loop import Watcher
+
+
+class LadderWatcher(Watcher, Protocol):
+    """Someone who is told how the climb goes."""
+
+    def rung(self, name: str) -> None:
+        """A rung begins."""
+        ...
+
+    def row(self, row: dict[str, Any], reference: str | None) -> None:
+        """A rung is done; the reference is known once all baselines are."""
+        ...
+
+
+@dataclass
+class Climb:
+    """What a climb came to.
+
+    Attributes:
+        rows: The leaderboard, in ladder order.
+        fitted: Every rung that learned.
+        tests: Its test evaluation.
+        reference: The baseline that models are judged against.
+        best: The rung with the best validation score.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    fitted: dict[str, Fitted] = field(default_factory=dict)
+    tests: dict[str, Evaluation] = field(default_factory=dict)
+    reference: str = ""
+    best: str = ""
+
+
+def choose_rungs(task: Task, named: tuple[str, ...]) -> list[str]:
+    """The rungs to climb, in ladder order; at least one baseline is always among them.
+
+    Args:
+        task: Whose ladder.
+        named: Names, commas allowed; all default rungs where empty.
+
+    Raises:
+        UsageError: There is no such rung.
+    """
+    names = [part.strip() for name in named for part in name.split(",") if part.strip()] or list(task.default_rungs)
+    for name in names:
+        if name not in task.rungs:
+            raise UsageError(f'there is no rung "{name}"; {nearest(name, task.rungs)}', rung=name)
+    if not any(task.rungs[name].kind == "baseline" for name in names):
+        names.append(next(name for name, rung in task.rungs.items() if rung.kind == "baseline"))
+    return [name for name in task.rungs if name in names]
+
+
+def climb(
+    task: Task, prepared: Prepared, rungs: list[str], folder_of: Callable[[str], Path], watcher: LadderWatcher
+) -> Climb:
+    """Learns and judges each rung.
+
+    Args:
+        task: Whose ladder.
+        prepared: The data.
+        rungs: Names in ladder order, baselines first.
+        folder_of: Where a rung keeps its metrics and checkpoints.
+        watcher: Is told of each row as it is done.
+    """
+    result = Climb()
+    validations: dict[str, Evaluation] = {}
+    baselines = [name for name in rungs if task.rungs[name].kind == "baseline"]
+    for name in (*baselines, *(name for name in rungs if name not in baselines)):
+        watcher.rung(name)
+        started = time.monotonic()
+        fitted = task.fit(prepared, name, folder_of(name), watcher)
+        validations[name] = task.evaluate(prepared, fitted, "validation")
+        test = task.evaluate(prepared, fitted, "test")
+        result.fitted[name], result.tests[name] = fitted, test
+        row: dict[str, Any] = {
+            "rung": name,
+            "kind": task.rungs[name].kind,
+            "split": {"validation": validations[name].metrics, "test": test.metrics},
+            "skill": None,
+            "verdict": "unclear",
+            "seconds": round(time.monotonic() - started, 3),
+            "parameters": fitted.parameters,
+            "run": None,
+            "note": fitted.note,
+        }
+        result.rows.append(row)
+        if len(result.rows) == len(baselines):
+            result.reference = _best(task, validations, baselines)
+            for earlier in result.rows:
+                _judge(earlier, result)
+        elif len(result.rows) > len(baselines):
+            _judge(row, result)
+        watcher.row(row, result.reference or None)
+    result.best = _best(task, validations, list(validations))
+    return result
+
+
+def _judge(row: dict[str, Any], result: Climb) -> None:
+    test, reference = result.tests[row["rung"]], result.tests[result.reference]
+    if row["rung"] == result.reference:
+        skill = Skill(0.0, 0.0, 0.0, "unclear")
+    else:
+        skill = bootstrap_skill(test.losses, reference.losses, test.moments, test.block)
+    row["skill"], row["verdict"] = skill.document(), skill.verdict
+
+
+def _best(task: Task, validations: dict[str, Evaluation], names: list[str]) -> str:
+    return min(names, key=lambda name: validations[name].metrics[task.score])
+
+
+def metrics_of(result: Climb, rung: str) -> dict[str, Any]:
+    """What a model folder says of its own errors, and how they compare."""
+    row = next(row for row in result.rows if row["rung"] == rung)
+    return {**row["split"], "skill": row["skill"], "verdict": row["verdict"], "reference": result.reference}
+
+
+def compare(
+    task: Task, prepared: Prepared, rungs: list[str], folder: Path, title: str, watcher: LadderWatcher
+) -> dict[str, Any]:
+    """Climbs the ladder; leaves each rung's model, the best model, the leaderboard and the report in the folder.
+
+    Args:
+        task: Whose ladder.
+        prepared: The data.
+        rungs: As :func:`choose_rungs` gives them.
+        folder: The run's folder.
+        title: Heading of the report.
+        watcher: Is told how it goes.
+
+    Returns:
+        The leaderboard, as ``compare --json`` prints it.
+    """
+    result = climb(task, prepared, rungs, lambda name: folder / name, watcher)
+    for row in result.rows:
+        row["run"] = str(folder / row["rung"])
+        write_artefact(folder / row["rung"] / "model", result.fitted[row["rung"]].artefact(metrics_of(result, row["rung"])))
+    return conclude(task, prepared, result, folder, result.best, title)
+
+
+def train_one(
+    task: Task, prepared: Prepared, rung: str, folder: Path, title: str, watcher: LadderWatcher
+) -> dict[str, Any]:
+    """Trains one rung in the run's own folder and judges it against every baseline.
+
+    Args:
+        task: Whose rung.
+        prepared: The data.
+        rung: Its name.
+        folder: The run's folder; training goes on from its checkpoint where it holds one.
+        title: Heading of the report.
+        watcher: Is told how it goes.
+    """
+    baselines = [name for name, entry in task.rungs.items() if entry.kind == "baseline"]
+    rungs = [name for name in task.rungs if name in baselines or name == rung]
+    result = climb(task, prepared, rungs, lambda _: folder, watcher)
+    next(row for row in result.rows if row["rung"] == rung)["run"] = str(folder)
+    return conclude(task, prepared, result, folder, rung, title)
+
+
+def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: str, title: str) -> dict[str, Any]:
+    """Writes the kept rung's model folder, the report and the leaderboard, and returns the latter."""
+    document = {
+        "task": task.name,
+        "rows": result.rows,
+        "best": result.best,
+        "reference": result.reference,
+        "kept": kept,
+        "report": str(folder / "report.html"),
+        "model": str(folder / "model"),
+        "windows": prepared.counts,
+        "dropped": prepared.dropped,
+    }
+    write_artefact(folder / "model", result.fitted[kept].artefact(metrics_of(result, kept)))
+    panels = [_leaderboard(task, result), *_learning(result), *task.panels(prepared, dict(result.fitted), result.tests, kept)]
+    write_page(folder / "report.html", title, _lead(result), panels)
+    write_atomically(folder / "leaderboard.json", (json.dumps(document, indent=1) + "\n").encode())
+    return document
+
+
+def _lead(result: Climb) -> str:
+    models = [row for row in result.rows if row["kind"] == "model"]
+    if not models:
+        return f"Of the baselines, {result.best} errs least on validation."
+    better = [row["rung"] for row in models if row["verdict"] == "better"]
+    if better:
+        return f"{', '.join(better)} {'does' if len(better) == 1 else 'do'} better than {result.reference}, the best baseline, with 95 % confidence."
+    return f"No model is shown to be better than {result.reference}, the best baseline, with 95 % confidence."
+
+
+def _leaderboard(task: Task, result: Climb) -> Panel:
+    rows: list[list[str | Number]] = []
+    for row in result.rows:
+        test, skill = row["split"]["test"], row["skill"]
+        interval = f"{skill['low']:+.1%} to {skill['high']:+.1%}" if skill["low"] is not None else "too little time to tell"
+        rows.append(
+            [
+                row["rung"], task.rungs[row["rung"]].summary, _shown(row["split"]["validation"]), _shown(test), test[task.score],
+                "reference" if row["rung"] == result.reference else f"{skill['value']:+.1%} ({interval})",
+                "" if row["rung"] == result.reference else row["verdict"], row["seconds"], row["parameters"], row["note"],
+            ]
+        )  # fmt: skip
+    header = ["rung", "what it is", "validation MAE", "test MAE", "test, scaled", "skill (95 % interval)", "verdict", "seconds", "parameters", "note"]
+    others = [row for row in result.rows if row["rung"] != result.reference]
+    skills = Line(
+        "skill", [row["rung"] for row in others], [row["skill"]["value"] for row in others],
+        [row["skill"]["low"] for row in others], [row["skill"]["high"] for row in others],
+    )  # fmt: skip
+    figure = Figure(
+        "bars", f"Skill against {result.reference}", "", "1 - error / baseline error", [skills],
+        "Above zero: errs less than the best baseline. A verdict is given only where the whole interval lies on one side.",
+    )  # fmt: skip
+    prose = (
+        f"Best on validation: {result.best}. Reference, the baseline that errs least on validation: {result.reference}. "
+        "Skill is 1 - error / reference error on the test windows; its interval comes from a moving-block bootstrap of paired errors."
+    )
+    return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if others else [])])
+
+
+def _shown(metrics: dict[str, Any]) -> str:
+    if metrics.get("mae") is None:
+        return ""
+    return f"{metrics['mae']:.4g}" + (f" {metrics['unit']}" if metrics.get("unit") else "")
+
+
+def _learning(result: Climb) -> list[Panel]:
+    figures: list[Figure | Grid] = []
+    for name, fitted in result.fitted.items():
+        if fitted.history:
+            epochs: list[Number] = [record["epoch"] for record in fitted.history]
+            lines = [
+                Line("training", epochs, [record["train"]["loss"] for record in fitted.history]),
+                Line("validation", epochs, [record["validation"]["loss"] for record in fitted.history]),
+            ]
+            figures.append(Figure("lines", name, "epoch", "loss (scaled)", lines))
+    if not figures:
+        return []
+    return [Panel("Learning curves", "Where validation stops falling while training goes on, the model has begun to overfit.", figures)]

@@ -1,0 +1,32 @@
+"""The initial weights of the lectures' networks (Keras's defaults): Glorot inputs, orthogonal recurrence, zero biases.
+
+Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010);
+Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning" (2013).
+"""
+
+from torch import nn
+
+
+def initialise(network: nn.Module) -> None:
+    """Sets the weights of every dense and recurrent layer inside a network.
+
+    Args:
+        network: Changed in place, from torch's current random state.
+
+    >>> layer = nn.Linear(3, 2)
+    >>> initialise(layer)
+    >>> layer.bias.tolist()
+    [0.0, 0.0]
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.RNNBase):
+            for name, weight in layer.named_parameters():
+                if name.startswith("bias"):
+                    nn.init.zeros_(weight)
+                    continue
+                # torch stacks the gates of a layer in one matrix; each gate is a matrix of its own.
+                for gate in weight.split(layer.hidden_size):
+                    (nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_)(gate)

@@ -1,0 +1,57 @@
+"""The networks of the ladder: a window in, one value for each lead and target out.
+
+Their sizes and activations are those of the lectures' listings ("Temperature Forecasting").
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .initialisation import initialise
+
+
+class PerceptronNetwork(nn.Module):
+    """Flatten, a dense layer with ReLU, a dense layer: the lectures' simple model.
+
+    Args:
+        steps: Inputs of a window along time.
+        features: Inputs at each step.
+        units: Units of the hidden layer.
+        leads: Forecast steps.
+        targets: Columns to forecast.
+    """
+
+    def __init__(self, steps: int, features: int, units: int, leads: int, targets: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(steps * features, units)
+        self.head = nn.Linear(units, leads * targets)
+        self.output_shape = (leads, targets)
+        initialise(self)
+
+    def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
+        """Forecasts a batch of windows."""
+        hidden = self.hidden(inputs.flatten(1)).relu()
+        return self.head(hidden).unflatten(1, self.output_shape)
+
+
+class GRUNetwork(nn.Module):
+    """A gated recurrent layer read at its last step, and a dense layer (Cho et al. 2014).
+
+    Args:
+        features: Inputs at each step.
+        units: Units of the recurrent layer.
+        leads: Forecast steps.
+        targets: Columns to forecast.
+    """
+
+    def __init__(self, features: int, units: int, leads: int, targets: int) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(features, units)
+        self.head = nn.Linear(units, leads * targets)
+        self.output_shape = (leads, targets)
+        initialise(self)
+
+    def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
+        """Forecasts a batch of windows."""
+        # torch's recurrence is several times faster with time as the first axis than with batch_first.
+        _, last_state = self.recurrent(inputs.transpose(0, 1).contiguous())
+        return self.head(last_state[-1]).unflatten(1, self.output_shape)

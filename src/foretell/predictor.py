@@ -1,0 +1,52 @@
+"""The only door for serving: a model folder in, ``predict`` out. It trains nothing and knows no task by name."""
+
+from pathlib import Path
+from typing import Any
+
+from .artefact import read_artefact
+from .data.frames import like
+from .errors import UnsafeFileError, nearest
+from .tasks import NAMES, get_task
+
+
+class Predictor:
+    """A model folder that answers.
+
+    Args:
+        folder: The model folder.
+
+    Raises:
+        InputError: It is no model folder.
+        UnsafeFileError: It is damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.artefact = read_artefact(self.folder)
+        if self.artefact.task not in NAMES:
+            raise UnsafeFileError(f'{folder} is of an unknown task "{self.artefact.task}"; {nearest(self.artefact.task, NAMES)}')
+        self.fitted = get_task(self.artefact.task).restore(self.artefact)
+
+    @property
+    def task(self) -> str:
+        """The name of the task that the model belongs to."""
+        return self.artefact.task
+
+    def predict(self, source: Any, **options: Any) -> Any:
+        """What the model says of new data, as the kind of frame that came in.
+
+        Args:
+            source: A path (a Polars frame comes back) or any data frame.
+            **options: What the task allows.
+        """
+        return like(self.fitted.predict(source, **options), source)
+
+
+def load(folder: str | Path) -> Predictor:
+    """The model in a folder, ready to predict.
+
+    Args:
+        folder: A model folder, or a run folder with one in it.
+    """
+    path = Path(folder)
+    return Predictor(path / "model" if (path / "model").is_dir() else path)

@@ -1,0 +1,1 @@
+"""Configurations that are shipped: experiments with a name."""

@@ -1,0 +1,1 @@
+"""Figures from panels, and the self-contained page that shows them."""

@@ -1,0 +1,108 @@
+"""The self-contained page: one HTML file with Plotly inside, which asks no network for anything."""
+
+import json
+from html import escape
+from pathlib import Path
+
+from ..evaluation.panels import Figure, Grid, Number, Panel
+from ..files import write_atomically
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --quiet: #5b6472; --paper: #fff; --line: #dde2e8; --accent: #0b7fab; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ebef; --quiet: #a4adb9; --paper: #14181d; --line: #323a44; --accent: #58b4d8; } }
+* { box-sizing: border-box }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1080px; margin: 0 auto; padding: 2rem 1rem 4rem }
+h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.6rem 0 .3rem; border-top: 1px solid var(--line); padding-top: 1.4rem }
+h3 { font-size: 1rem; margin: 1.4rem 0 .4rem } p, figcaption { color: var(--quiet); margin: .2rem 0 .8rem; max-width: 75ch }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0 }
+th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 600 }
+td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 400px }
+.better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }
+"""
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+_SCRIPT = """
+for (const place of document.querySelectorAll('.plot')) {
+  const figure = JSON.parse(document.getElementById(place.id + '-data').textContent);
+  const ink = getComputedStyle(document.documentElement).getPropertyValue('--quiet').trim();
+  figure.layout.font.color = ink;
+  Plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displaylogo: false });
+}
+"""
+
+
+def write_page(path: Path, title: str, lead: str, panels: list[Panel]) -> None:
+    """Writes a report.
+
+    Args:
+        path: The file; replaced as a whole if it exists.
+        title: The page's heading.
+        lead: A sentence below it.
+        panels: What to show, in order.
+    """
+    from plotly.offline import get_plotlyjs
+
+    sections = "\n".join(_section(number, panel) for number, panel in enumerate(panels))
+    page = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<link rel="icon" href="data:,">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{escape(title)}</h1>
+<p>{escape(lead)}</p>
+{sections}
+</main>
+<script>{get_plotlyjs()}</script>
+<script>{_SCRIPT}</script>
+</body>
+</html>
+"""
+    write_atomically(path, page.encode())
+
+
+def _section(number: int, panel: Panel) -> str:
+    items = "\n".join(
+        _figure(f"plot-{number}-{position}", item) if isinstance(item, Figure) else _grid(item)
+        for position, item in enumerate(panel.items)
+    )
+    prose = f"<p>{escape(panel.prose)}</p>" if panel.prose else ""
+    return f"<section>\n<h2>{escape(panel.heading)}</h2>\n{prose}\n{items}\n</section>"
+
+
+def _figure(identifier: str, figure: Figure) -> str:
+    from .figures import draw
+
+    document = json.loads(draw(figure).to_json())
+    document["layout"].pop("template", None)  # 7 kB of defaults that every figure would repeat
+    content = json.dumps(document).replace("</", "<\\/")
+    caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
+    return (
+        f'<figure><div class="plot" id="{identifier}" role="img" aria-label="{escape(figure.title)}"></div>{caption}'
+        f'<script type="application/json" id="{identifier}-data">{content}</script></figure>'
+    )
+
+
+def _grid(grid: Grid) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in grid.header)
+    rows = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in grid.rows)
+    caption = f"<figcaption>{escape(grid.caption)}</figcaption>" if grid.caption else ""
+    return (
+        f'<figure><h3>{escape(grid.title)}</h3><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{caption}</figure>"
+    )
+
+
+def _cell(value: str | Number) -> str:
+    if isinstance(value, str):
+        verdict = f' class="{value}"' if value in ("better", "worse") else ""
+        return f"<td{verdict}>{escape(value)}</td>"
+    if value is None:
+        return "<td></td>"
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f'<td class="number">{shown}</td>'

@@ -1,0 +1,193 @@
+"""A forecaster that has learned: what it needs to forecast again, on another machine, from a folder alone."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import ValidationError
+
+from ...artefact import Artefact
+from ...data.frequency import Frequency
+from ...data.scaling import Scaling
+from ...data.tables import Table, read_table, show_time
+from ...data.windows import WindowShape
+from ...errors import DataError, UnsafeFileError
+from .config import Configuration
+from .models import Model, NetworkModel, RuleModel, load_weights
+from .predicting import Which, forecast_frame
+from .prepare import PreparedForecast, View
+from .rungs import BASELINES, NETWORKS, RUNGS, NetworkShape
+
+
+@dataclass(frozen=True)
+class LearnedForecaster:
+    """One rung, learned.
+
+    Attributes:
+        rung: Its name on the ladder.
+        configuration: All options of its training.
+        model: The rule or network.
+        scaling: What was learned about the columns.
+        shape: What a window reads.
+        frequency: The step of the rows.
+        about: The data it learned from: source, fingerprint, rows, range, units.
+        note: What it chose or found, in a sentence.
+        history: One record for each epoch of its training.
+    """
+
+    rung: str
+    configuration: Configuration
+    model: Model
+    scaling: Scaling
+    shape: WindowShape
+    frequency: Frequency
+    about: dict[str, Any]
+    note: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        return self.model.parameters
+
+    def view(self, table: Table) -> View:
+        """A table as this forecaster sees it.
+
+        Raises:
+            DataError: Its rows have another frequency.
+        """
+        if table.frequency != self.frequency and table.rows > len(table.series):
+            raise DataError(
+                f"{table.source} has rows every {table.frequency}; the model was trained on rows every {self.frequency}",
+                file=table.source,
+            )
+        return View(table, self.shape, self.scaling)
+
+    def read(self, source: object) -> Table:
+        """Reads a table with the columns and options of the training."""
+        section = self.configuration.data
+        columns = tuple(dict.fromkeys((*self.scaling.features, *self.scaling.targets)))
+        named = section.model_copy(update={"features": columns, "target": self.scaling.targets})
+        return read_table(source, named, regular=self.shape.align != "lecture")
+
+    def predict(self, source: object, *, which: Which = "latest") -> pl.DataFrame:
+        """Forecasts from the last rows of a table, or from each of its windows.
+
+        Args:
+            source: A path or data frame with the columns of the training.
+            which: ``latest``: one forecast for each future row within reach, from the latest window that
+                reaches it; ``all``: every window of the table.
+
+        Raises:
+            DataError: The table has too few rows, another frequency, or lacks a column.
+        """
+        return forecast_frame(self.model, self.view(self.read(source)), which)
+
+    def artefact(self, metrics: dict[str, Any]) -> Artefact:
+        """All it knows, and how good it is."""
+        values, arrays = self.model.state()
+        document = {
+            "rung": self.rung,
+            "config": self.configuration.model_dump(mode="json", exclude={"run"}),
+            "metrics": metrics,
+            "data": self.about,
+            "windows": asdict(self.shape),
+            "frequency": asdict(self.frequency),
+            "model": values,
+            "note": self.note,
+            "parameters": self.parameters,
+        }
+        return Artefact("forecast", document, arrays, {"scaling.json": self.scaling.document()}, _card(self, metrics))
+
+    @classmethod
+    def restore(cls, artefact: Artefact) -> "LearnedForecaster":
+        """The forecaster that a model folder holds.
+
+        Raises:
+            UnsafeFileError: The folder's documents contradict each other.
+        """
+        document = artefact.document
+        try:
+            rung = str(document["rung"])
+            configuration = Configuration.model_validate(document["config"])
+            scaling = _scaling(artefact.files["scaling.json"])
+            windows = document["windows"]
+            shape = WindowShape(int(windows["lookback"]), int(windows["every"]), _pair(windows["leads"]), windows["align"])
+            frequency = Frequency(**document["frequency"])
+            model = _model(rung, document["model"], artefact.arrays, NetworkShape(shape, scaling.width, len(scaling.targets)))
+            return cls(rung, configuration, model, scaling, shape, frequency, dict(document["data"]), str(document["note"]))
+        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+            raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
+
+
+def describe(prepared: PreparedForecast) -> dict[str, Any]:
+    """What a model folder says of the data that its model learned from."""
+    table = prepared.view.table
+    return {
+        "source": table.source,
+        "fingerprint": table.fingerprint(),
+        "rows": table.rows,
+        "series": list(table.series) if table.series_column else None,
+        "first": show_time(int(table.times.min()), table.timezone),
+        "last": show_time(int(table.times.max()), table.timezone),
+        "spans": list(prepared.spans.starts),
+        "targets": list(prepared.view.scaling.targets),
+        "features": list(prepared.view.scaling.features),
+        "units": list(prepared.units),
+        "windows": prepared.counts,
+        "dropped": prepared.dropped,
+    }
+
+
+def _pair(values: list[int]) -> tuple[int, int]:
+    first, last = values
+    return int(first), int(last)
+
+
+def _scaling(document: Mapping[str, Any]) -> Scaling:
+    names = {key: tuple(map(str, document[key])) for key in ("columns", "features", "masked", "targets", "series")}
+    mean, deviation = (np.asarray(document[key], np.float64) for key in ("mean", "deviation"))
+    expected = (len(names["series"]) or 1, len(names["columns"]))
+    if mean.shape != expected or deviation.shape != expected or not set(names["targets"]) <= set(names["columns"]):
+        raise ValueError(f"scaling.json must hold {expected} means")
+    return Scaling(names["columns"], mean, deviation, names["features"], names["masked"], names["targets"], names["series"])
+
+
+def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Model:
+    if rung in BASELINES:
+        return RuleModel(BASELINES[rung].restore(values, arrays))
+    if rung not in NETWORKS:
+        raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
+    section = Configuration().network.model_copy(update={"units": int(values["units"])})
+    network = NETWORKS[rung](shape, section)
+    load_weights(network, arrays)
+    return NetworkModel(network, section.units)
+
+
+def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
+    """The model card."""
+    about, test = learned.about, metrics.get("test", {})
+    unit = f" {test['unit']}" if test.get("unit") else ""
+    errors = f"mean absolute error on test {test['mae']:.4g}{unit}" if test.get("mae") is not None else "see model.json"
+    skill = metrics.get("skill")
+    against = (
+        f"- Skill against {metrics.get('reference')}: {skill['value']:+.1%} "
+        + (f"(95 % interval {skill['low']:+.1%} to {skill['high']:+.1%})" if skill["low"] is not None else "(no interval)")
+        + f", {metrics.get('verdict')}\n"
+        if skill
+        else ""
+    )
+    lead = f"{learned.shape.leads[0]} to {learned.shape.leads[1]}" if learned.shape.lead_count > 1 else f"{learned.shape.leads[0]}"
+    return f"""# Forecaster: {", ".join(learned.scaling.targets)}
+
+- Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers
+- Reads: {learned.shape.steps} inputs over {learned.shape.lookback} rows every {learned.frequency}: {", ".join(learned.scaling.features)}
+- Forecasts: {lead} rows ahead
+- Learned from: {about["source"]}, {about["rows"]} rows from {about["first"]} to {about["last"]}
+- Errors: {errors}
+{against}
+It forecasts well only what resembles its training. Use it with `foretell predict FOLDER rows.csv`, or
+`foretell.load("FOLDER").predict(rows)`; it needs {learned.shape.rows_to_predict} rows or more.
+"""

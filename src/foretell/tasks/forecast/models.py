@@ -1,0 +1,106 @@
+"""A rung that has learned, whether rule or network: it forecasts windows, and can be kept and restored."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...axes import AnchorArray, ForecastArray
+from ...errors import UnsafeFileError
+from ...evaluation.baselines import Baseline
+from .prepare import View
+
+CHUNK = 1024
+
+
+class Model(Protocol):
+    """Something that forecasts the windows of a view."""
+
+    def predict(self, view: View, anchors: AnchorArray) -> ForecastArray:
+        """The forecast of each window, in the unit of the data."""
+        ...
+
+    def rows_needed(self, view: View) -> int:
+        """Rows up to the anchor that one forecast reads."""
+        ...
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Plain values and arrays that :class:`Model` is made of."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        ...
+
+
+@dataclass(frozen=True)
+class RuleModel:
+    """A baseline."""
+
+    rule: Baseline
+
+    def predict(self, view: View, anchors: AnchorArray) -> ForecastArray:
+        """What the rule says."""
+        return self.rule.predict(view.history, anchors)
+
+    def rows_needed(self, view: View) -> int:
+        """What the rule reads."""
+        return self.rule.rows_needed(view.history)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What the rule knows."""
+        return self.rule.state()
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the rule learned."""
+        return sum(array.size for array in self.rule.state()[1].values())
+
+
+@dataclass(frozen=True)
+class NetworkModel:
+    """A trained network; its outputs are scaled back into the unit of the data."""
+
+    network: nn.Module
+    units: int
+
+    def predict(self, view: View, anchors: AnchorArray) -> ForecastArray:
+        """What the network says, chunk by chunk."""
+        mean, deviation = view.scaling.target_scales(view.table)
+        forecasts = np.empty((len(anchors), view.shape.lead_count, mean.shape[1]))
+        with torch.inference_mode():
+            for start in range(0, len(anchors), CHUNK):
+                chunk = anchors[start : start + CHUNK]
+                codes = view.table.codes[chunk]
+                outputs = self.network(view.windows.inputs_at(chunk)).double().numpy()
+                forecasts[start : start + CHUNK] = outputs * deviation[codes][:, None] + mean[codes][:, None]
+        return forecasts
+
+    def rows_needed(self, view: View) -> int:
+        """A whole window."""
+        return view.shape.rows_to_predict
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Its size and weights."""
+        return {"units": self.units}, {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+
+def load_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
+    """Puts stored weights into a network of the same shape.
+
+    Raises:
+        UnsafeFileError: They are of another network.
+    """
+    try:
+        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+    except (RuntimeError, TypeError) as error:
+        raise UnsafeFileError(f"the stored weights do not fit the network that the folder describes: {error}") from None
+    network.eval()

@@ -1,0 +1,107 @@
+"""What the report shows of a forecast: truth and forecast, errors by hour, lead and series, residuals, windows."""
+
+import numpy as np
+
+from ...evaluation.panels import Figure, Grid, Line, Number, Panel
+from ..interface import Evaluation
+from .judging import ForecastDetails
+from .prepare import PreparedForecast
+
+
+def forecast_panels(prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str | None) -> list[Panel]:
+    """The panels of the test span.
+
+    Args:
+        prepared: The data.
+        evaluations: The test evaluation of each rung.
+        best: The rung to look at.
+        reference: The baseline to show beside it.
+    """
+    targets = prepared.view.scaling.targets
+    unit = prepared.units[0]
+    label = f"error ({unit})" if unit else "error"
+    chosen = [name for name in dict.fromkeys((reference, best)) if name in evaluations]
+    details: dict[str, ForecastDetails] = {name: evaluation.details for name, evaluation in evaluations.items()}
+    shape, frequency = prepared.view.shape, prepared.view.table.frequency
+    shown = details[best]
+    series = f" of {prepared.view.table.series[0]}" if prepared.view.table.series_column else ""
+    value = targets[0] if unit is None or unit in targets[0] else f"{targets[0]} ({unit})"
+    panels = [
+        Panel(
+            "Forecast and truth",
+            f"The end of the test span{series}: what came, and what was forecast {shape.leads[1]} rows ({frequency} each) before.",
+            [
+                Figure(
+                    "lines", f"{targets[0]}, {shape.leads[1]} rows ahead", "time", value,
+                    [Line("truth", shown.times, _numbers(shown.truth))]
+                    + [Line(name, details[name].times, _numbers(details[name].forecast)) for name in chosen],
+                )
+            ],
+        ),
+        Panel(
+            "Where the errors lie",
+            f"Mean absolute error of {targets[0]} on the test span.",
+            [
+                Figure(
+                    "bars", "By hour of day", "hour of the target", label,
+                    [Line(name, [int(hour) for hour in range(24)], _numbers(details[name].sums.by_hour())) for name in chosen],
+                    "Hours in which all rungs err are hard; hours in which only one does are where to gain.",
+                ),
+                *_by_lead(prepared, details, chosen, label),
+                Figure(
+                    "histogram", "Residuals", f"forecast less truth{f' ({unit})' if unit else ''}", "windows",
+                    [Line(name, [], _numbers(details[name].residuals[:, 0])) for name in chosen],
+                    "Centred on zero means no bias; long tails are the days that surprised it.",
+                ),
+            ],
+        ),
+    ]  # fmt: skip
+    if len(prepared.view.table.series) > 1 or len(targets) > 1:
+        panels.append(_by_series(prepared, shown, best))
+    panels.append(_windows(prepared))
+    return panels
+
+
+def _by_lead(
+    prepared: PreparedForecast, details: dict[str, ForecastDetails], chosen: list[str], label: str
+) -> list[Figure]:
+    shape = prepared.view.shape
+    if shape.lead_count == 1:
+        return []
+    leads: list[Number] = list(range(shape.leads[0], shape.leads[1] + 1))
+    lines = [Line(name, leads, _numbers(details[name].sums.by_lead())) for name in chosen]
+    return [Figure("lines", "By lead", f"rows ahead ({prepared.view.table.frequency} each)", label, lines)]
+
+
+def _by_series(prepared: PreparedForecast, shown: ForecastDetails, best: str) -> Panel:
+    rows = shown.sums.by_series(prepared.view.table.series, prepared.view.scaling.targets, prepared.units)
+    table: list[list[str | Number]] = [
+        [row["series"] or "-", row["target"], row["mae"], row["rmse"], row["unit"] or "", row["count"]] for row in rows[:200]
+    ]
+    return Panel(
+        "By series and target",
+        f"Errors of {best} on the test span; units are never pooled.",
+        [Grid("Errors", ["series", "target", "MAE", "RMSE", "unit", "windows"], table)],
+    )
+
+
+def _windows(prepared: PreparedForecast) -> Panel:
+    shape, view = prepared.view.shape, prepared.view
+    counts: list[list[str | Number]] = [[name, count] for name, count in prepared.counts.items()]
+    dropped: list[list[str | Number]] = [[reason.replace("_", " "), count] for reason, count in prepared.dropped.items()]
+    spans = prepared.spans.starts
+    return Panel(
+        "Windows and data",
+        f"Each window reads {shape.steps} inputs over {shape.lookback} rows every {view.table.frequency} and forecasts rows "
+        f"{shape.leads[0]} to {shape.leads[1]} after its anchor. Training from {spans[0]}, validation from {spans[1]}, test from "
+        f"{spans[2]} to {spans[3]}. Scaling was learned on training alone; test was read once.",
+        [
+            Grid("Windows", ["span", "windows"], counts),
+            Grid("Dropped windows", ["reason", "windows"], dropped),
+            Grid("What was found in the data", ["finding"], [[sentence] for sentence in prepared.messages]),
+        ],
+    )
+
+
+def _numbers(values: np.ndarray) -> list[Number]:
+    return [None if np.isnan(value) else round(float(value), 5) for value in values]

@@ -1,0 +1,132 @@
+"""From a user's table to everything that the rungs share: spans, scaling, windows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...data.health import Finding
+from ...data.lecture import lecture_anchors
+from ...data.scaling import Scaling, learn_scaling
+from ...data.spans import Spans, cut_spans
+from ...data.tables import Table, read_table, require_targets
+from ...data.windows import Anchors, Windows, WindowShape, find_anchors
+from ...evaluation.history import History
+from .config import Configuration
+
+
+@dataclass(frozen=True)
+class View:
+    """A table as a model sees it: its windows and its history, each made when first asked for."""
+
+    table: Table
+    shape: WindowShape
+    scaling: Scaling
+
+    @cached_property
+    def windows(self) -> Windows:
+        """Scaled inputs and targets, for networks."""
+        return Windows(self.scaling.inputs(self.table), self.scaling.scaled_targets(self.table), self.shape, self.table.starts)
+
+    @cached_property
+    def history(self) -> History:
+        """Targets and times, for simple rules and for judging."""
+        return History.of(self.table, self.shape, self.scaling)
+
+
+@dataclass(frozen=True)
+class PreparedForecast:
+    """A table that every rung can learn from.
+
+    Attributes:
+        configuration: All options.
+        view: The table, its window shape and scaling.
+        spans: How time is cut.
+        anchors: The windows of each span.
+    """
+
+    configuration: Configuration
+    view: View
+    spans: Spans
+    anchors: Anchors
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many windows each span has."""
+        return self.anchors.counts
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many windows were dropped, by reason."""
+        return self.anchors.dropped
+
+    @cached_property
+    def messages(self) -> list[str]:
+        """What the user should know about the table and its windows."""
+        table, counts = self.view.table, self.counts
+        told = [f"{table.rows} rows every {table.frequency}{_series(table)}"]
+        told += [finding.message for finding in notable(table.health.findings)]
+        unused = [name for name in table.features if name not in self.view.scaling.features]
+        if unused:
+            told.append(f"left out, since constant or missing throughout training: {', '.join(unused)}")
+        dropped = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in self.dropped.items() if count)
+        told.append(
+            f"windows: {counts['train']} train, {counts['validation']} validation, {counts['test']} test"
+            + (f"; dropped: {dropped}" if dropped else "; none dropped")
+        )
+        return told
+
+    @property
+    def units(self) -> tuple[str | None, ...]:
+        """The unit of each target."""
+        named = self.configuration.data.unit
+        return tuple(named or self.view.table.unit(name) for name in self.view.scaling.targets)
+
+
+def prepare(source: object, configuration: Configuration) -> PreparedForecast:
+    """Reads a table and learns from its training span what the rungs share.
+
+    Args:
+        source: A path or data frame.
+        configuration: All options.
+
+    Raises:
+        InputError: The table does not fit what was asked.
+    """
+    lecture = configuration.windows.align == "lecture"
+    table = read_table(source, configuration.data, regular=not lecture)
+    require_targets(table)
+    shape = WindowShape.resolve(configuration.windows, table.frequency)
+    spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
+    scaling = learn_scaling(table, spans.training_rows, per_series=configuration.spans.scale == "per-series")
+    if lecture:
+        anchors = lecture_anchors(table, shape, spans, configuration.training.batch_size)
+    else:
+        anchors = find_anchors(table, shape, spans, scaling.missing(table), configuration.data.max_missing)
+    return PreparedForecast(configuration, View(table, shape, scaling), spans, anchors)
+
+
+def notable(findings: list[Finding]) -> list[Finding]:
+    """The findings that stand in a summary; the count of a sentinel in every column would drown the rest."""
+    return [finding for finding in findings if finding.kind != "missing" or finding.severity != "note"]
+
+
+def naive_scale(prepared: PreparedForecast) -> np.ndarray:
+    """What the seasonal naive rule misses by within training, for each target: the unit of MASE.
+
+    Hyndman and Koehler, "Another look at measures of forecast accuracy" (2006): the season is a day where
+    rows are finer than that, else one row.
+    """
+    table, season = prepared.view.table, max(1, round(prepared.view.table.frequency.rows_per_day))
+    observed = prepared.view.history.observed
+    same = (table.codes[season:] == table.codes[:-season]) & prepared.spans.training_rows[season:]
+    changes = np.abs(observed[season:] - observed[:-season])[same]
+    scales = np.zeros(changes.shape[1])
+    for target in range(len(scales)):
+        seen = changes[:, target][~np.isnan(changes[:, target])]
+        scales[target] = seen.mean() if len(seen) else 0.0
+    return scales
+
+
+def _series(table: Table) -> str:
+    return f", {len(table.series)} series" if table.series_column else ""
