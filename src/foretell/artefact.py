@@ -71,7 +71,9 @@ def write_artefact(folder: Path, artefact: Artefact) -> None:
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         document = {"format": FORMAT, "task": artefact.task, "versions": versions(), **artefact.document}
         write_atomically(beside / DOCUMENT, _json(document))
-        write_atomically(beside / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in artefact.arrays.items()}))
+        write_atomically(
+            beside / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in artefact.arrays.items()})
+        )
         for name, content in artefact.files.items():
             write_atomically(beside / name, _json(content))
         write_atomically(beside / CARD, artefact.card.encode())
@@ -79,7 +81,9 @@ def write_artefact(folder: Path, artefact: Artefact) -> None:
         beside.rename(folder)
         sync_folder(folder.parent)
     except OSError as error:
-        raise StorageError(f"{folder} could not be written: {error.strerror}", folder=str(folder), errno=error.errno) from None
+        raise StorageError(
+            f"{folder} could not be written: {error.strerror}", folder=str(folder), errno=error.errno
+        ) from None
     finally:
         if beside is not None and beside.exists():
             shutil.rmtree(beside, ignore_errors=True)
@@ -103,9 +107,10 @@ def read_artefact(folder: Path) -> Artefact:
     major, _, minor = str(document.get("format", "")).partition(".")
     if not (major.isdigit() and minor.isdigit()) or (int(major), int(minor)) > tuple(map(int, FORMAT.split("."))):
         raise UnsafeFileError(
-            f"{folder} has format {document.get('format')!r}; this version of Foretell reads up to {FORMAT}: upgrade it",
+            f"{folder} has format {document.get('format')!r}; this version of Foretell reads up to "
+            f"{FORMAT}: upgrade it",
             folder=str(folder),
-        )  # fmt: skip
+        )
     try:
         arrays = load(_bytes(folder / WEIGHTS, _LARGEST_WEIGHTS))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -25,12 +25,4 @@ TimeArray = Int64[np.ndarray, " row"]
 AnchorArray = Int64[np.ndarray, " window"]
 ForecastArray = Float64[np.ndarray, "window lead target"]
 
-__all__ = [
-    "AnchorArray",
-    "FeatureArray",
-    "ForecastArray",
-    "MissingArray",
-    "TableArray",
-    "TargetArray",
-    "TimeArray",
-]
+__all__ = ["AnchorArray", "FeatureArray", "ForecastArray", "MissingArray", "TableArray", "TargetArray", "TimeArray"]

@@ -44,16 +44,22 @@ class DataSection(Section):
     target: Names = Field((), description="Column to forecast; several, or 'all'.")
     time: str | None = Field(None, description="Column with the time of each row (found when not named).")
     time_format: str | None = Field(None, description="Format of the times, as in strftime: '%d.%m.%Y %H:%M:%S'.")
-    timezone: str | None = Field(None, description="Zone of local times ('Europe/Berlin'); its repeated hour is read in order.")
+    timezone: str | None = Field(
+        None, description="Zone of local times ('Europe/Berlin'); its repeated hour is read in order."
+    )
     series: str | None = Field(None, description="Column that tells several series apart.")
     features: Names = Field((), description="Input columns (all columns of numbers when not named).")
     missing: Names = Field((), description="Values that stand for missing ones, such as -9999.")
     duplicates: Literal["error", "first", "last", "mean"] = Field(
         "error", description="What to do with rows of one time that disagree."
     )
-    frequency: str | None = Field(None, description="Step of the time grid; times are rounded down to it (inferred when not named).")
+    frequency: str | None = Field(
+        None, description="Step of the time grid; times are rounded down to it (inferred when not named)."
+    )
     max_missing: float = Field(0.5, ge=0, le=1, description="Share of missing inputs above which a window is dropped.")
-    unit: str | None = Field(None, description="Unit of the target (read from a header such as 'T (degC)' when not named).")
+    unit: str | None = Field(
+        None, description="Unit of the target (read from a header such as 'T (degC)' when not named)."
+    )
 
 
 class WindowSection(Section):
@@ -96,19 +102,25 @@ class TrainingSection(Section):
     epochs: int = Field(20, ge=1, description="Most epochs to train.")
     steps_per_epoch: int | None = Field(None, ge=1, description="Steps of an epoch (when not named, each window once).")
     batch_size: int = Field(128, ge=1, description="Windows of a step.")
-    patience: int = Field(5, ge=0, description="Epochs without a better validation loss before stopping; 0 never stops.")
+    patience: int = Field(
+        5, ge=0, description="Epochs without a better validation loss before stopping; 0 never stops."
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     precision: Literal["32", "64", "bf16"] = Field("32", description="Arithmetic of the training.")
     threads: int = Field(0, ge=0, description="Processor threads; 0 leaves the choice to torch.")
-    checkpoint_seconds: float = Field(15.0, ge=0, description="Seconds between checkpoints inside an epoch; 0 is every step.")
+    checkpoint_seconds: float = Field(
+        15.0, ge=0, description="Seconds between checkpoints inside an epoch; 0 is every step."
+    )
 
 
 class RunSection(Section):
     """Where runs are kept."""
 
     runs_dir: Path = Field(Path("runs"), description="Folder of runs.")
-    name: str | None = Field(None, description="Name of the run (made from the data's name and a number when not given).")
+    name: str | None = Field(
+        None, description="Name of the run (made from the data's name and a number when not given)."
+    )
 
 
 Configuration = TypeVar("Configuration", bound=BaseModel)
@@ -189,7 +201,9 @@ def _from_file(file: str | Path | None) -> Iterator[tuple[str, str, object]]:
     try:
         document = tomllib.loads(Path(file).read_text("utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"the configuration file {file} cannot be read: {error.strerror}", file=str(file)) from None
+        raise ConfigurationError(
+            f"the configuration file {file} cannot be read: {error.strerror}", file=str(file)
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the configuration file {file} is not TOML: {error}", file=str(file)) from None
     for section, entries in document.items():
@@ -241,6 +255,8 @@ def render(model: type[TaskConfiguration]) -> str:
         if default is None:
             lines.append(f"# {name} =")
         else:
-            plain = list(default) if isinstance(default, tuple) else str(default) if isinstance(default, Path) else default
+            plain = (
+                list(default) if isinstance(default, tuple) else str(default) if isinstance(default, Path) else default
+            )
             lines.append(tomli_w.dumps({name: plain}).strip())
     return "\n".join(line for line in lines if line is not None) + "\n"

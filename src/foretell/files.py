@@ -31,7 +31,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         if beside is not None:
             Path(beside).unlink(missing_ok=True)
         raise StorageError(
-            f"{path} could not be written: {error.strerror}; what stood there before is intact", file=str(path), errno=error.errno
+            f"{path} could not be written: {error.strerror}; what stood there before is intact",
+            file=str(path),
+            errno=error.errno,
         ) from None
 
 

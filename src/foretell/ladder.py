@@ -154,7 +154,9 @@ def compare(
     result = climb(task, prepared, rungs, lambda name: folder / name, watcher)
     for row in result.rows:
         row["run"] = str(folder / row["rung"])
-        write_artefact(folder / row["rung"] / "model", result.fitted[row["rung"]].artefact(metrics_of(result, row["rung"])))
+        write_artefact(
+            folder / row["rung"] / "model", result.fitted[row["rung"]].artefact(metrics_of(result, row["rung"]))
+        )
     return conclude(task, prepared, result, folder, result.best, title)
 
 
@@ -192,7 +194,11 @@ def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: 
         "dropped": prepared.dropped,
     }
     write_artefact(folder / "model", result.fitted[kept].artefact(metrics_of(result, kept)))
-    panels = [_leaderboard(task, result), *_learning(result), *task.panels(prepared, dict(result.fitted), result.tests, kept)]
+    panels = [
+        _leaderboard(task, result),
+        *_learning(result),
+        *task.panels(prepared, dict(result.fitted), result.tests, kept),
+    ]
     write_page(folder / "report.html", title, _lead(result), panels)
     write_atomically(folder / "leaderboard.json", (json.dumps(document, indent=1) + "\n").encode())
     return document
@@ -204,7 +210,8 @@ def _lead(result: Climb) -> str:
         return f"Of the baselines, {result.best} errs least on validation."
     better = [row["rung"] for row in models if row["verdict"] == "better"]
     if better:
-        return f"{', '.join(better)} {'does' if len(better) == 1 else 'do'} better than {result.reference}, the best baseline, with 95 % confidence."
+        verb = "does" if len(better) == 1 else "do"
+        return f"{', '.join(better)} {verb} better than {result.reference}, the best baseline, with 95 % confidence."
     return f"No model is shown to be better than {result.reference}, the best baseline, with 95 % confidence."
 
 
@@ -212,27 +219,57 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
     rows: list[list[str | Number]] = []
     for row in result.rows:
         test, skill = row["split"]["test"], row["skill"]
-        interval = f"{skill['low']:+.1%} to {skill['high']:+.1%}" if skill["low"] is not None else "too little time to tell"
+        interval = (
+            f"{skill['low']:+.1%} to {skill['high']:+.1%}" if skill["low"] is not None else "too little time to tell"
+        )
         rows.append(
             [
-                row["rung"], task.rungs[row["rung"]].summary, _shown(row["split"]["validation"]), _shown(test), test[task.score],
+                row["rung"],
+                task.rungs[row["rung"]].summary,
+                _shown(row["split"]["validation"]),
+                _shown(test),
+                test[task.score],
                 "reference" if row["rung"] == result.reference else f"{skill['value']:+.1%} ({interval})",
-                "" if row["rung"] == result.reference else row["verdict"], row["seconds"], row["parameters"], row["note"],
+                "" if row["rung"] == result.reference else row["verdict"],
+                row["seconds"],
+                row["parameters"],
+                row["note"],
             ]
-        )  # fmt: skip
-    header = ["rung", "what it is", "validation MAE", "test MAE", "test, scaled", "skill (95 % interval)", "verdict", "seconds", "parameters", "note"]
+        )
+    header = [
+        "rung",
+        "what it is",
+        "validation MAE",
+        "test MAE",
+        "test, scaled",
+        "skill (95 % interval)",
+        "verdict",
+        "seconds",
+        "parameters",
+        "note",
+    ]
     others = [row for row in result.rows if row["rung"] != result.reference]
     skills = Line(
-        "skill", [row["rung"] for row in others], [row["skill"]["value"] for row in others],
-        [row["skill"]["low"] for row in others], [row["skill"]["high"] for row in others],
-    )  # fmt: skip
+        "skill",
+        [row["rung"] for row in others],
+        [row["skill"]["value"] for row in others],
+        [row["skill"]["low"] for row in others],
+        [row["skill"]["high"] for row in others],
+    )
     figure = Figure(
-        "bars", f"Skill against {result.reference}", "", "1 - error / baseline error", [skills],
-        "Above zero: errs less than the best baseline. A verdict is given only where the whole interval lies on one side.",
-    )  # fmt: skip
+        "bars",
+        f"Skill against {result.reference}",
+        "",
+        "1 - error / baseline error",
+        [skills],
+        "Above zero: errs less than the best baseline. A verdict is given only where the whole "
+        "interval lies on one side.",
+    )
     prose = (
-        f"Best on validation: {result.best}. Reference, the baseline that errs least on validation: {result.reference}. "
-        "Skill is 1 - error / reference error on the test windows; its interval comes from a moving-block bootstrap of paired errors."
+        f"Best on validation: {result.best}. Reference, the baseline that errs least on validation: "
+        f"{result.reference}. "
+        "Skill is 1 - error / reference error on the test windows; its interval comes from a "
+        "moving-block bootstrap of paired errors."
     )
     return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if others else [])])
 
@@ -255,4 +292,10 @@ def _learning(result: Climb) -> list[Panel]:
             figures.append(Figure("lines", name, "epoch", "loss (scaled)", lines))
     if not figures:
         return []
-    return [Panel("Learning curves", "Where validation stops falling while training goes on, the model has begun to overfit.", figures)]
+    return [
+        Panel(
+            "Learning curves",
+            "Where validation stops falling while training goes on, the model has begun to overfit.",
+            figures,
+        )
+    ]

@@ -24,7 +24,9 @@ class Predictor:
         self.folder = Path(folder)
         self.artefact = read_artefact(self.folder)
         if self.artefact.task not in NAMES:
-            raise UnsafeFileError(f'{folder} is of an unknown task "{self.artefact.task}"; {nearest(self.artefact.task, NAMES)}')
+            raise UnsafeFileError(
+                f'{folder} is of an unknown task "{self.artefact.task}"; {nearest(self.artefact.task, NAMES)}'
+            )
         self.fitted = get_task(self.artefact.task).restore(self.artefact)
 
     @property

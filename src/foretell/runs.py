@@ -23,9 +23,13 @@ def free_name(runs_dir: Path, name: str | None, stem: str) -> str:
     """
     if name is not None:
         if not _NAME.fullmatch(name):
-            raise InputError(f'a run\'s name has letters, digits, dots, dashes and underscores; found "{name}"', name=name)
+            raise InputError(
+                f'a run\'s name has letters, digits, dots, dashes and underscores; found "{name}"', name=name
+            )
         if (runs_dir / name).exists():
-            raise InputError(f"the run folder {runs_dir / name} exists already; choose another --name", folder=str(runs_dir / name))
+            raise InputError(
+                f"the run folder {runs_dir / name} exists already; choose another --name", folder=str(runs_dir / name)
+            )
         return name
     tidy = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-.") or "run"
     number = 1

@@ -40,7 +40,9 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     if given["as_json"]:
         print_json(document)
     else:
-        click.echo(f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline")
+        click.echo(
+            f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline"
+        )
         click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 
@@ -57,7 +59,11 @@ def absolute(data: str) -> str:
 command = TaskGroup(
     "compare",
     body=compare_data,
-    extra=[click.Option(["--rungs"], multiple=True, metavar="NAMES", help="Rungs to climb, separated by commas.  [default: all]")],
+    extra=[
+        click.Option(
+            ["--rungs"], multiple=True, metavar="NAMES", help="Rungs to climb, separated by commas.  [default: all]"
+        )
+    ],
     summary="Climb the ladder of {task} on DATA: baselines first, then models, one leaderboard.",
     help="Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model.",
 )

@@ -72,11 +72,15 @@ def check(file: str, as_json: bool, quiet: bool, no_color: bool, **given: Any) -
 @command.command("plot")
 @click.argument("file")
 @click.option("--column", required=True, help="Column to draw.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="PNG to write (made from FILE and column when not named).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="PNG to write (made from FILE and column when not named)."
+)
 @click.option("--days", type=float, default=10.0, show_default=True, help="Length of the second picture.")
 @_with_reading_options
 @output_options
-def plot(file: str, column: str, output: Path | None, days: float, as_json: bool, quiet: bool, no_color: bool, **given: Any) -> None:
+def plot(
+    file: str, column: str, output: Path | None, days: float, as_json: bool, quiet: bool, no_color: bool, **given: Any
+) -> None:
     """Draw COLUMN of FILE: the whole range, and its first days."""
     from ..data.report import plot_column
 
@@ -92,12 +96,22 @@ def plot(file: str, column: str, output: Path | None, days: float, as_json: bool
 
 def _print_health(document: dict[str, Any]) -> None:
     if document.get("rows") is not None:
-        click.echo(f"{document['source']}: {document['rows']} rows every {document['frequency']}, {document['first']} to {document['last']}")
+        click.echo(
+            f"{document['source']}: {document['rows']} rows every {document['frequency']}, "
+            f"{document['first']} to {document['last']}"
+        )
         if document["series"]:
-            listed = [[entry["name"], str(entry["rows"]), entry["first"], entry["last"]] for entry in document["series"][:20]]
+            listed = [
+                [entry["name"], str(entry["rows"]), entry["first"], entry["last"]] for entry in document["series"][:20]
+            ]
             click.echo(columns(["series", "rows", "first", "last"], listed, right=(1,)))
         cells = [
-            [entry["name"], str(entry["missing"]), f"{entry['share']:.1%}", *(_number(entry[key]) for key in ("lowest", "mean", "highest"))]
+            [
+                entry["name"],
+                str(entry["missing"]),
+                f"{entry['share']:.1%}",
+                *(_number(entry[key]) for key in ("lowest", "mean", "highest")),
+            ]
             for entry in document["columns"]
         ]
         click.echo(columns(["column", "missing", "share", "lowest", "mean", "highest"], cells, right=(1, 2, 3, 4, 5)))

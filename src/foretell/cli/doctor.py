@@ -9,7 +9,20 @@ import click
 
 from .output import columns, output_options, print_json
 
-_PACKAGES = ("foretell", "torch", "numpy", "polars", "pyarrow", "narwhals", "lightning-fabric", "safetensors", "pydantic", "click", "plotly", "matplotlib")
+_PACKAGES = (
+    "foretell",
+    "torch",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "narwhals",
+    "lightning-fabric",
+    "safetensors",
+    "pydantic",
+    "click",
+    "plotly",
+    "matplotlib",
+)
 
 
 @click.command("doctor")
@@ -20,9 +33,14 @@ def command(as_json: bool, quiet: bool, no_color: bool) -> None:
     if as_json:
         print_json(document)
         return
-    click.echo(f"Python {document['python']} on {document['platform']}, {document['processors']} processors, torch uses {document['threads']}")
+    click.echo(
+        f"Python {document['python']} on {document['platform']}, {document['processors']} processors, "
+        f"torch uses {document['threads']}"
+    )
     click.echo(f"device: {document['device']}")
-    click.echo(columns(["package", "version"], [[name, number or "absent"] for name, number in document["packages"].items()]))
+    click.echo(
+        columns(["package", "version"], [[name, number or "absent"] for name, number in document["packages"].items()])
+    )
     click.echo(columns(["kernel", "implementation"], [[name, kernel] for name, kernel in document["kernels"].items()]))
     click.echo(columns(["what", "here"], [[name, shown] for name, shown in document["speed"].items()]))
 

@@ -36,9 +36,14 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
         return
     metrics = document["metrics"]
     where = "its test span" if document["span"] == "test" else "all windows"
-    click.echo(f"{predictor.fitted.rung} on {where} of {data}: mean absolute error {error_text(metrics)}, {metrics['count']} windows")
+    click.echo(
+        f"{predictor.fitted.rung} on {where} of {data}: mean absolute error {error_text(metrics)}, "
+        f"{metrics['count']} windows"
+    )
     for name, entry in (metrics.get("targets") or {}).items():
         click.echo(f"  {name}: {error_text(entry)}")
     if rows := metrics.get("series"):
-        cells = [[row["series"], row["target"], error_text(row), f"{row['rmse']:.4g}", f"{row['count']}"] for row in rows]
+        cells = [
+            [row["series"], row["target"], error_text(row), f"{row['rmse']:.4g}", f"{row['count']}"] for row in rows
+        ]
         click.echo(columns(["series", "target", "MAE", "RMSE", "windows"], cells, right=(3, 4)))

@@ -39,7 +39,9 @@ class Verbs(click.Group):
         command: click.Command = import_module(f"foretell.cli.{cmd_name}").command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name, or the nearest name in the error."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             raise UsageError(f'there is no command "{args[0]}"; {nearest(args[0], VERBS)}', command=args[0])
@@ -92,7 +94,10 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError:
-        return print_error(ForetellError("the memory was not enough; try fewer columns, a shorter lookback or a smaller --batch-size"), as_json)
+        return print_error(
+            ForetellError("the memory was not enough; try fewer columns, a shorter lookback or a smaller --batch-size"),
+            as_json,
+        )
     except Exception as error:
         if os.environ.get("FORETELL_DEBUG"):
             raise

@@ -14,7 +14,11 @@ from ..errors import UsageError
 def task_options(configuration: type[TaskConfiguration]) -> list[click.Parameter]:
     """A click option for each option of a task, and ``--config`` and ``--set``."""
     made: list[click.Parameter] = [_option(name, field) for _, name, field in configuration.options()]
-    made.append(click.Option(["--config"], type=click.Path(path_type=Path), help="TOML file with options (see: foretell config render)."))
+    made.append(
+        click.Option(
+            ["--config"], type=click.Path(path_type=Path), help="TOML file with options (see: foretell config render)."
+        )
+    )
     made.append(click.Option(["--set"], multiple=True, metavar="A.B=C", help="Set any option by its dotted name."))
     return made
 
@@ -41,9 +45,13 @@ def runs_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds ``--runs-dir`` to commands that have no configuration of their own."""
     field = RunSection.model_fields["runs_dir"]
     return click.option(
-        "--runs-dir", type=click.Path(path_type=Path), default=field.default, envvar="FORETELL_RUNS_DIR",
-        show_default=True, help=field.description,
-    )(function)  # fmt: skip
+        "--runs-dir",
+        type=click.Path(path_type=Path),
+        default=field.default,
+        envvar="FORETELL_RUNS_DIR",
+        show_default=True,
+        help=field.description,
+    )(function)
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:

@@ -20,9 +20,12 @@ _SUFFIXES = (".csv", ".parquet", ".json")
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write: .csv, .parquet or .json.")
 @click.option(
-    "--anchors", type=click.Choice(["latest", "all"]), default="latest", show_default=True,
+    "--anchors",
+    type=click.Choice(["latest", "all"]),
+    default="latest",
+    show_default=True,
     help="'latest': each future row within reach, once; 'all': from every window of INPUT.",
-)  # fmt: skip
+)
 @runs_dir_option
 @output_options
 def command(

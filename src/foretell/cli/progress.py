@@ -41,11 +41,18 @@ class Teller:
         if self._watched:
             if self._bar is None:
                 console = Console(stderr=True, no_color=not colours_welcome())
-                form = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+                form = (
+                    TextColumn("{task.description}"),
+                    BarColumn(),
+                    TextColumn("{task.completed}/{task.total}"),
+                    TimeRemainingColumn(),
+                )
                 self._bar = Progress(*form, console=console, transient=True)
                 self._bar.start()
                 self._task = self._bar.add_task(self.current)
-            self._bar.update(self._task, total=steps, completed=step, description=f"{self.current} epoch {epoch}, loss {loss:.4f}")
+            self._bar.update(
+                self._task, total=steps, completed=step, description=f"{self.current} epoch {epoch}, loss {loss:.4f}"
+            )
         elif not self.quiet and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._line(f"{self.current} epoch {epoch}, step {step}/{steps}, loss {loss:.4f}")
 
@@ -64,7 +71,9 @@ class Teller:
             return
         if not self._header:
             self._header = True
-            self._print(["rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters"])
+            self._print(
+                ["rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters"]
+            )
         self._print(row_cells(row))
 
     def close(self) -> None:
@@ -78,7 +87,9 @@ class Teller:
             cell.rjust(width) if position >= 5 else cell.ljust(width)
             for position, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
         )
-        click.echo(text.rstrip().replace(" better ", styled(" better ", "green")).replace(" worse ", styled(" worse ", "red")))
+        click.echo(
+            text.rstrip().replace(" better ", styled(" better ", "green")).replace(" worse ", styled(" worse ", "red"))
+        )
         sys.stdout.flush()
 
     def _line(self, text: str) -> None:

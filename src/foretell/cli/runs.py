@@ -30,7 +30,9 @@ def list_runs(runs_dir: Path, as_json: bool, quiet: bool, no_color: bool) -> Non
     elif not found:
         click.echo(f"no runs in {runs_dir}; make one with: foretell demo")
     else:
-        click.echo(columns(["run", "task", "state", "kept", "test MAE", "verdict", "created"], [_listed(run) for run in found]))
+        click.echo(
+            columns(["run", "task", "state", "kept", "test MAE", "verdict", "created"], [_listed(run) for run in found])
+        )
 
 
 @command.command("show")
@@ -47,11 +49,16 @@ def show_run(run: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: boo
     if as_json:
         print_json({"name": home.name, "folder": str(home), "job": job, "leaderboard": board})
         return
-    state = "done " + job["finished"] if job.get("finished") else f"unfinished; go on with: foretell train --resume {run}"
+    state = (
+        "done " + job["finished"] if job.get("finished") else f"unfinished; go on with: foretell train --resume {run}"
+    )
     click.echo(f"{home}: {job.get('verb')} {job.get('task')} on {job.get('data')}, {state}")
     if board is not None:
         click.echo(columns(_BOARD, [row_cells(row) for row in board["rows"]], right=(5, 6)))
-        click.echo(f"kept: {board['kept']}; skill is against {board['reference']}\nreport: {board['report']}\nmodel:  {board['model']}")
+        click.echo(
+            f"kept: {board['kept']}; skill is against {board['reference']}\nreport: "
+            f"{board['report']}\nmodel:  {board['model']}"
+        )
     for line in _curve(home):
         click.echo(line)
 
@@ -69,7 +76,9 @@ def compare_runs(names: tuple[str, ...], runs_dir: Path, as_json: bool, quiet: b
     if as_json:
         print_json({"runs": found})
     else:
-        click.echo(columns(["run", "task", "state", "kept", "test MAE", "verdict", "created"], [_listed(run) for run in found]))
+        click.echo(
+            columns(["run", "task", "state", "kept", "test MAE", "verdict", "created"], [_listed(run) for run in found])
+        )
 
 
 @command.command("delete")
@@ -92,8 +101,14 @@ def delete_run(run: str, yes: bool, runs_dir: Path, as_json: bool, quiet: bool, 
 def _listed(run: dict[str, Any]) -> list[str]:
     test = error_text(run["test"]) if "test" in run else ""
     return [
-        run["name"], run.get("task") or "", run["state"], run.get("rung", ""), test, run.get("verdict", ""), run["created"][:16],
-    ]  # fmt: skip
+        run["name"],
+        run.get("task") or "",
+        run["state"],
+        run.get("rung", ""),
+        test,
+        run.get("verdict", ""),
+        run["created"][:16],
+    ]
 
 
 def _curve(folder: Path) -> list[str]:
@@ -105,5 +120,6 @@ def _curve(folder: Path) -> list[str]:
         return []
     records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     return [
-        f"epoch {record['epoch']}: loss {record['train']['loss']:.4f}, validation {record['validation']['loss']:.4f}" for record in records
+        f"epoch {record['epoch']}: loss {record['train']['loss']:.4f}, validation {record['validation']['loss']:.4f}"
+        for record in records
     ]

@@ -46,7 +46,9 @@ class TaskGroup(click.Group):
         command.params = [*parameters, *command.params]
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command of the named task, or the nearest name in the error."""
         if args and args[0] not in NAMES and not args[0].startswith("-"):
             raise UsageError(f'there is no task "{args[0]}"; {nearest(args[0], NAMES)}', task=args[0])

@@ -83,7 +83,7 @@ def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[st
 @runs_dir_option
 @output_options
 @click.pass_context
-def command(context: click.Context, resumed: str | None, runs_dir: Path, **given: Any) -> None:
+def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
     """Train one rung of a task, or go on with a run that was stopped."""
     if context.invoked_subcommand is not None:
         if resumed:

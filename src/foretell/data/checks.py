@@ -4,6 +4,7 @@ Each thing is handled as the design says and reported once, with how many rows a
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,22 @@ from .health import Health
 from .sources import Source
 
 Duplicates = Literal["error", "first", "last", "mean"]
-KNOWN_SENTINELS = (-9999.0, -999.0, -99.0, -999.9, -99.9, -9999.9, 9999.0, 999.0, 99999.0, -99999.0, 999.9, 9999.9, -32768.0, 65535.0)
+KNOWN_SENTINELS = (
+    -9999.0,
+    -999.0,
+    -99.0,
+    -999.9,
+    -99.9,
+    -9999.9,
+    9999.0,
+    999.0,
+    99999.0,
+    -99999.0,
+    999.9,
+    9999.9,
+    -32768.0,
+    65535.0,
+)
 _LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
 
@@ -66,7 +82,7 @@ def regularise(rows: Rows, frequency: str | None, duplicates: Duplicates, health
     named = named_frequency(frequency) if frequency else None
     times = _rounded_down(rows.times, named) if named else rows.times
     order = _order(rows, times, health)
-    codes, times, values = rows.codes[order], times[order], rows.values if _identity(order) else rows.values[order]
+    codes, times, values = (rows.codes[order], times[order], rows.values if _identity(order) else rows.values[order])
     keep, values = _without_duplicates(rows, order, codes, times, values, duplicates, health)
     if not keep.all():
         order, codes, times, values = order[keep], codes[keep], times[keep], values[keep]
@@ -91,7 +107,11 @@ def as_they_come(rows: Rows, health: Health) -> Grid:
     frequency = infer_frequency(np.sort(rows.times), np.array([0]))
     uneven = int((steps != frequency.count).sum()) if frequency.unit == "microsecond" else 0
     if uneven:
-        health.warn("gaps", f"rows are taken as they come (--align lecture) although {uneven} steps differ from {frequency}", rows=uneven)
+        health.warn(
+            "gaps",
+            f"rows are taken as they come (--align lecture) although {uneven} steps differ from {frequency}",
+            rows=uneven,
+        )
     return Grid(frequency, rows.times, rows.values, np.array([0, len(rows.times)]))
 
 
@@ -113,8 +133,9 @@ def point_out_sentinels(columns: list[str], values: TableArray, health: Health) 
                     "suspicious",
                     f'"{name}": {value:g} stands {count} times, far from the others ({low:g} to {high:g}); if it means '
                     f"missing, say --missing {value:g}",
-                    column=name, rows=count,
-                )  # fmt: skip
+                    column=name,
+                    rows=count,
+                )
 
 
 def _rounded_down(times: TimeArray, frequency: Frequency) -> TimeArray:
@@ -137,14 +158,23 @@ def _order(rows: Rows, times: TimeArray, health: Health) -> Int64[np.ndarray, " 
     backwards = (np.diff(times[by_series]) < 0) & (np.diff(rows.codes[by_series]) == 0)
     if count := int(backwards.sum()):
         first = int(by_series[1:][backwards].min())
-        health.note("disorder", f"{count} rows stood before their time and were sorted; the first is {rows.at(first)}", rows=count)
+        health.note(
+            "disorder",
+            f"{count} rows stood before their time and were sorted; the first is {rows.at(first)}",
+            rows=count,
+        )
     return np.lexsort((times, rows.codes))
 
 
 def _without_duplicates(
-    rows: Rows, order: Int64[np.ndarray, " row"], codes: Int64[np.ndarray, " row"], times: TimeArray,
-    values: TableArray, how: Duplicates, health: Health,
-) -> tuple[Bool[np.ndarray, " row"], TableArray]:  # fmt: skip
+    rows: Rows,
+    order: Int64[np.ndarray, " row"],
+    codes: Int64[np.ndarray, " row"],
+    times: TimeArray,
+    values: TableArray,
+    how: Duplicates,
+    health: Health,
+) -> tuple[Bool[np.ndarray, " row"], TableArray]:
     """Which rows to keep, and the values with means in place where they were asked for."""
     keep = np.ones(len(times), bool)
     again = np.flatnonzero((np.diff(times) == 0) & (np.diff(codes) == 0)) + 1
@@ -161,7 +191,11 @@ def _without_duplicates(
         dropped = np.setdiff1d(involved, unique["row"].to_numpy())
         keep[dropped] = False
         first = rows.at(int(order[dropped[0]]))
-        health.note("duplicates", f"{identical} rows stood twice, all alike, and were dropped; the first is {first}", rows=identical)
+        health.note(
+            "duplicates",
+            f"{identical} rows stood twice, all alike, and were dropped; the first is {first}",
+            rows=identical,
+        )
     groups = unique.group_by("series", "time", maintain_order=True).agg(pl.col("row"), pl.col(value_names).mean())
     groups = groups.filter(pl.col("row").list.len() > 1)
     if groups.height == 0:
@@ -179,7 +213,9 @@ def _without_duplicates(
         if how == "mean":
             values[chosen] = means[group]
     if how != "error":
-        health.note("duplicates", f"{len(conflicting)} times have rows that disagree; taken: {how}", rows=len(conflicting))
+        health.note(
+            "duplicates", f"{len(conflicting)} times have rows that disagree; taken: {how}", rows=len(conflicting)
+        )
     return keep, values
 
 
@@ -187,7 +223,11 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
     """Two rows of one time that disagree, with the remedy that is likeliest."""
     frame, source = rows.source.frame, rows.source
     differing = next(
-        (name for position, name in enumerate(rows.columns) if rows.values[one, position] != rows.values[other, position]),
+        (
+            name
+            for position, name in enumerate(rows.columns)
+            if rows.values[one, position] != rows.values[other, position]
+        ),
         rows.columns[0],
     )
     remedy = "say --duplicates first, last or mean"
@@ -195,10 +235,14 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
         for name, kind in frame.schema.items():
             if kind == pl.String and name != rows.time_column and frame[name][one] != frame[name][other]:
                 return DataError(
-                    f"{source.name} has several rows of one time: {source.place(one)} and {source.place(other)} are both "
+                    f"{source.name} has several rows of one time: {source.place(one)} and "
+                    f"{source.place(other)} are both "
                     f'{frame[rows.time_column][one]}; "{name}" tells them apart: say --series {name}',
-                    file=source.name, row=other + 1, column=name, count=count,
-                )  # fmt: skip
+                    file=source.name,
+                    row=other + 1,
+                    column=name,
+                    count=count,
+                )
         if count <= 24:
             remedy += ", or --timezone if these are local times with a repeated hour"
     position = rows.columns.index(differing)
@@ -206,8 +250,11 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
         f'{source.name}, {rows.at(other)}, column "{differing}": rows of one time must agree; found '
         f"{rows.values[other, position]:g} here and {rows.values[one, position]:g} in {source.place(one)} "
         f"({count} such times); {remedy}",
-        file=source.name, row=other + 1, column=differing, count=count,
-    )  # fmt: skip
+        file=source.name,
+        row=other + 1,
+        column=differing,
+        count=count,
+    )
 
 
 def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: Health) -> Grid:
@@ -215,16 +262,19 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     frequency, times, bounds = found.frequency, found.times, found.starts
     places = np.empty(len(times), np.int64)
     origins, lengths = [], []
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         origin = int(times[start])
         places[start:stop], fits = frequency.index(times[start:stop], origin)
         if not fits.all():
             row = int(order[start + np.flatnonzero(~fits)[0]])
             raise DataError(
                 f'{rows.source.name}, {rows.at(row)}, column "{rows.time_column}": times lie on a grid of {frequency}; '
-                f"this one does not ({int((~fits).sum())} of {stop - start}); say --frequency {frequency} to round down",
-                file=rows.source.name, row=row + 1, column=rows.time_column,
-            )  # fmt: skip
+                f"this one does not ({int((~fits).sum())} of {stop - start}); say --frequency "
+                f"{frequency} to round down",
+                file=rows.source.name,
+                row=row + 1,
+                column=rows.time_column,
+            )
         origins.append(origin)
         lengths.append(int(places[stop - 1]) + 1)
     total = sum(lengths)
@@ -233,10 +283,13 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     if total > _LARGEST_GRID * len(times) + 1_000_000:
         widest = int(np.argmax(np.diff(times)))
         raise DataError(
-            f"{rows.source.name}: a grid of {frequency} from the first time to the last would hold {total} rows for the "
-            f"{len(times)} given; the widest gap ends at {rows.at(int(order[widest + 1]))}; remove stray times, or say --frequency",
-            file=rows.source.name, rows=len(times),
-        )  # fmt: skip
+            f"{rows.source.name}: a grid of {frequency} from the first time to the last would hold "
+            f"{total} rows for the "
+            f"{len(times)} given; the widest gap ends at {rows.at(int(order[widest + 1]))}; remove "
+            "stray times, or say --frequency",
+            file=rows.source.name,
+            rows=len(times),
+        )
     starts = np.concatenate([[0], np.cumsum(lengths)])
     shift = np.repeat(starts[:-1], np.diff(bounds))
     values = np.full((total, found.values.shape[1]), np.nan, order="F")
@@ -247,7 +300,8 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     jumps = np.flatnonzero((np.diff(places) > 1) & (np.diff(shift) == 0))
     health.note(
         "gaps",
-        f"{total - len(times)} rows are absent in {len(jumps)} gaps of the {frequency} grid and count as missing; the first gap "
+        f"{total - len(times)} rows are absent in {len(jumps)} gaps of the {frequency} grid and count "
+        "as missing; the first gap "
         f"follows {rows.at(int(order[jumps[0]]))}",
         rows=total - len(times),
     )

@@ -17,10 +17,25 @@ from ..errors import ConfigurationError, DataError
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _UNITS = {
-    "us": 1, "ms": 1_000, "s": SECOND, "sec": SECOND, "min": 60 * SECOND, "m": 60 * SECOND,
-    "h": 3_600 * SECOND, "d": DAY, "w": 7 * DAY,
-}  # fmt: skip
-_SHOWN = (("w", 7 * DAY), ("d", DAY), ("h", 3_600 * SECOND), ("min", 60 * SECOND), ("s", SECOND), ("ms", 1_000), ("us", 1))
+    "us": 1,
+    "ms": 1_000,
+    "s": SECOND,
+    "sec": SECOND,
+    "min": 60 * SECOND,
+    "m": 60 * SECOND,
+    "h": 3_600 * SECOND,
+    "d": DAY,
+    "w": 7 * DAY,
+}
+_SHOWN = (
+    ("w", 7 * DAY),
+    ("d", DAY),
+    ("h", 3_600 * SECOND),
+    ("min", 60 * SECOND),
+    ("s", SECOND),
+    ("ms", 1_000),
+    ("us", 1),
+)
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
@@ -78,7 +93,9 @@ class Frequency:
         first = months.astype("datetime64[M]").astype("datetime64[D]")
         length = ((months + 1).astype("datetime64[M]").astype("datetime64[D]") - first).astype(np.int64)
         start = np.array(origin, "datetime64[us]")
-        day = int((start.astype("datetime64[D]") - start.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64))
+        day = int(
+            (start.astype("datetime64[D]") - start.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+        )
         offset = length - 1 if self.month_end else np.minimum(day, length - 1)
         return (first + offset).astype("datetime64[us]").astype(np.int64) + clock
 
@@ -105,8 +122,9 @@ class Frequency:
             raise ConfigurationError(
                 f"{option} {duration} cannot be counted in rows of {self}; give it in "
                 f"{'months (12mo)' if self.unit == 'month' else 'days (30d)'} or as a number of rows",
-                option=option, value=duration,
-            )  # fmt: skip
+                option=option,
+                value=duration,
+            )
         elif self.unit == "weekday":
             rows = amount / DAY
         else:
@@ -115,8 +133,10 @@ class Frequency:
             near = max(1, round(rows))
             raise ConfigurationError(
                 f"{option} {duration} is no multiple of the rows' frequency, {self}; the nearest is {near} rows",
-                option=option, value=duration, nearest=near,
-            )  # fmt: skip
+                option=option,
+                value=duration,
+                nearest=near,
+            )
         return int(rows)
 
 
@@ -135,7 +155,9 @@ def parse_duration(text: str, option: str) -> tuple[Unit, int]:
     if match and match[2] in _MONTHS:
         return "month", round(float(match[1]) * _MONTHS[match[2]])
     raise ConfigurationError(
-        f'{option} "{text}" is neither a duration (10d, 1h, 90min) nor a whole number of rows', option=option, value=text
+        f'{option} "{text}" is neither a duration (10d, 1h, 90min) nor a whole number of rows',
+        option=option,
+        value=text,
     )
 
 
@@ -167,7 +189,9 @@ def infer_frequency(times: TimeArray, starts: Int64[np.ndarray, " series"]) -> F
     inner &= steps > 0
     steps = steps[inner]
     if len(steps) == 0:
-        raise DataError("the frequency cannot be inferred from fewer than two times; the data hold only one", rows=len(times))
+        raise DataError(
+            "the frequency cannot be inferred from fewer than two times; the data hold only one", rows=len(times)
+        )
     values, counts = np.unique(steps, return_counts=True)
     common = int(values[np.argmax(counts)])
     if values[0] >= 28 * DAY and len(set(times % DAY)) == 1:

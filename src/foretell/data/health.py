@@ -29,9 +29,12 @@ class Finding:
     def document(self) -> dict[str, object]:
         """The finding as a JSON object."""
         entries = {
-            "kind": self.kind, "severity": self.severity, "message": self.message,
-            "column": self.column, "rows": self.rows,
-        }  # fmt: skip
+            "kind": self.kind,
+            "severity": self.severity,
+            "message": self.message,
+            "column": self.column,
+            "rows": self.rows,
+        }
         return {name: value for name, value in entries.items() if value is not None}
 
 

@@ -32,7 +32,9 @@ def lecture_anchors(table: Table, shape: WindowShape, spans: Spans, batch_size: 
     delay = shape.leads[1]
     anchors = {
         "train": np.arange(shape.lookback, train_end - delay),
-        "validation": _listing(train_end + 1, min(validation_end, table.rows - delay), validation_end, shape.lookback, batch_size),
+        "validation": _listing(
+            train_end + 1, min(validation_end, table.rows - delay), validation_end, shape.lookback, batch_size
+        ),
         "test": _listing(validation_end + 1, min(end, table.rows - delay - 1), end, shape.lookback, batch_size),
     }
     absent = np.isnan(table.take(table.targets)).any(axis=1)
@@ -40,10 +42,12 @@ def lecture_anchors(table: Table, shape: WindowShape, spans: Spans, batch_size: 
     for name, rows in kept.items():
         if len(rows) == 0:
             raise DataError(
-                f"{table.source}: the {name} span has no full batch of {batch_size} windows with lookback {shape.lookback} "
+                f"{table.source}: the {name} span has no full batch of {batch_size} windows with "
+                f"lookback {shape.lookback} "
                 f"and ahead {delay}; choose other spans or a smaller batch",
-                file=table.source, span=name,
-            )  # fmt: skip
+                file=table.source,
+                span=name,
+            )
     return Anchors(kept, {"target_missing": sum(len(anchors[name]) - len(kept[name]) for name in anchors)})
 
 

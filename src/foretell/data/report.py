@@ -91,9 +91,14 @@ def _series(table: Table) -> list[dict[str, Any]] | None:
         return None
     bounds = zip(table.series, table.starts[:-1], table.starts[1:], strict=True)
     return [
-        {"name": name, "rows": int(stop - start), "first": show_time(int(table.times[start]), table.timezone), "last": show_time(int(table.times[stop - 1]), table.timezone)}
+        {
+            "name": name,
+            "rows": int(stop - start),
+            "first": show_time(int(table.times[start]), table.timezone),
+            "last": show_time(int(table.times[stop - 1]), table.timezone),
+        }
         for name, start, stop in bounds
-    ]  # fmt: skip
+    ]
 
 
 def _column(table: Table, position: int) -> dict[str, Any]:

@@ -54,11 +54,14 @@ class Scaling:
             raise DataError(
                 f'{table.source}: series "{unknown[0]}" was not in training, and each series has its own scaling; '
                 f"known are {', '.join(self.series[:8])}",
-                file=table.source, series=unknown[0],
-            )  # fmt: skip
+                file=table.source,
+                series=unknown[0],
+            )
         return np.array([self.series.index(name) for name in table.series])
 
-    def target_scales(self, table: Table) -> tuple[Float64[np.ndarray, "series target"], Float64[np.ndarray, "series target"]]:
+    def target_scales(
+        self, table: Table
+    ) -> tuple[Float64[np.ndarray, "series target"], Float64[np.ndarray, "series target"]]:
         """Mean and deviation of each target, for each series of a table."""
         chosen = [self.columns.index(name) for name in self.targets]
         rows = self.scales(table)
@@ -93,10 +96,14 @@ class Scaling:
     def document(self) -> dict[str, object]:
         """The scaling as a JSON object."""
         return {
-            "columns": list(self.columns), "mean": self.mean.tolist(), "deviation": self.deviation.tolist(),
-            "features": list(self.features), "masked": list(self.masked), "targets": list(self.targets),
+            "columns": list(self.columns),
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+            "features": list(self.features),
+            "masked": list(self.masked),
+            "targets": list(self.targets),
             "series": list(self.series),
-        }  # fmt: skip
+        }
 
 
 def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_series: bool = False) -> Scaling:
@@ -111,10 +118,7 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
         DataError: A target is missing or constant throughout the training span.
     """
     columns = table.columns
-    if per_series:
-        groups = [training & (table.codes == code) for code in range(len(table.series))]
-    else:
-        groups = [training]
+    groups = [training & (table.codes == code) for code in range(len(table.series))] if per_series else [training]
     mean = np.zeros((len(groups), len(columns)))
     deviation = np.ones((len(groups), len(columns)))
     varies = np.zeros((len(groups), len(columns)), bool)
@@ -137,8 +141,9 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
             raise DataError(
                 f'{table.source}, column "{name}": the target must vary within the training span; it is missing or '
                 "constant there; choose other spans",
-                file=table.source, column=name,
-            )  # fmt: skip
+                file=table.source,
+                column=name,
+            )
     features = tuple(name for name in table.features if varies[:, columns.index(name)].any())
     if not features:
         raise DataError(f"{table.source}: no feature varies within the training span", file=table.source)
@@ -166,4 +171,6 @@ def fill_forward(values: np.ndarray, starts: np.ndarray, before_first: float) ->
 def filled_targets(table: Table, targets: tuple[str, ...]) -> TableArray:
     """The targets in their own unit, missing ones filled with the last observed; NaN before the first."""
     values = table.take(targets)
-    return np.column_stack([fill_forward(values[:, position], table.starts, np.nan) for position in range(values.shape[1])])
+    return np.column_stack(
+        [fill_forward(values[:, position], table.starts, np.nan) for position in range(values.shape[1])]
+    )

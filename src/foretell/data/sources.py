@@ -52,7 +52,7 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
     """Reads a file, standard input (``-``) or a data frame.
 
     Args:
-        source: A path, the name of a built-in set, ``-``, or a data frame that narwhals knows (pandas, Polars, PyArrow ...).
+        source: A path, the name of a built-in set, ``-``, or a data frame that narwhals knows.
         text_columns: Columns to keep as text even when they look like numbers (identifiers).
 
     Raises:
@@ -78,7 +78,9 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
 
 
 def _from_frame(frame: Any) -> Source:
-    if type(frame).__module__.partition(".")[0] == "pandas" and frame.index.name is not None or _has_time_index(frame):
+    if (type(frame).__module__.partition(".")[0] == "pandas" and frame.index.name is not None) or _has_time_index(
+        frame
+    ):
         frame = frame.reset_index()
     try:
         native = nw.from_native(frame, eager_only=True).to_polars()
@@ -202,8 +204,10 @@ def _ragged(name: str, content: bytes, separator: str, error: Exception) -> Data
                 return DataError(
                     f"{name}, row {row} (line {reader.line_num}): a row has as many fields as the header, {width}; "
                     f"found {len(fields)}",
-                    file=name, row=row, line=reader.line_num,
-                )  # fmt: skip
+                    file=name,
+                    row=row,
+                    line=reader.line_num,
+                )
     except csv.Error:
         pass
     return DataError(f"{name} cannot be read as a table: {_first_line(error)}", file=name)

@@ -68,13 +68,16 @@ def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
         first, second, end = sizes[0], sizes[0] + sizes[1], sum(sizes)
     else:
         raise ConfigurationError(
-            f'spans are three sizes (0.7,0.15,0.15 or 8640,2880,rest) or two dates; found "{text}"', option="spans", value=text
+            f'spans are three sizes (0.7,0.15,0.15 or 8640,2880,rest) or two dates; found "{text}"',
+            option="spans",
+            value=text,
         )
     if end > total:
         raise InputError(f"spans {text} need {end} rows of time; the table has {total}", needed=end, rows=total)
     if not 0 < first < second < end:
         raise InputError(
-            f"every span must hold rows; spans {text} of {total} rows give {first}, {second - first} and {end - second}",
+            f"every span must hold rows; spans {text} of {total} rows give {first}, {second - first} "
+            f"and {end - second}",
             rows=total,
         )
     borders = (0, first, second, end)
@@ -114,5 +117,7 @@ def _place_of_date(table: Table, text: str, places: Int64[np.ndarray, " row"]) -
         moment = moment.replace(tzinfo=ZoneInfo(table.timezone or "UTC"))
     later = table.times >= round(moment.timestamp() * 1_000_000)
     if not later.any():
-        raise InputError(f"spans: {text} lies after the last time of the table, {show_time(int(table.times.max()), table.timezone)}")
+        raise InputError(
+            f"spans: {text} lies after the last time of the table, {show_time(int(table.times.max()), table.timezone)}"
+        )
     return int(places[later].min())

@@ -153,15 +153,31 @@ def read_table(
     values = _mark_missing(rows, numbers.columns, values, section.missing, health)
     checks.point_out_sentinels(numbers.columns, values, health)
     order = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, times, values)
-    grid = checks.regularise(order, section.frequency, section.duplicates, health) if regular else checks.as_they_come(order, health)
+    grid = (
+        checks.regularise(order, section.frequency, section.duplicates, health)
+        if regular
+        else checks.as_they_come(order, health)
+    )
     health.missing = {
-        name: int(count) for name, count in zip(numbers.columns, np.isnan(grid.values).sum(axis=0), strict=True) if count
+        name: int(count)
+        for name, count in zip(numbers.columns, np.isnan(grid.values).sum(axis=0), strict=True)
+        if count
     }
     return Table(
-        source=rows.name, columns=tuple(numbers.columns), values=grid.values, times=grid.times, starts=grid.starts,
-        series=tuple(series), frequency=grid.frequency, targets=targets, features=features, time_column=time_column,
-        series_column=section.series, timezone=section.timezone, health=health,
-    )  # fmt: skip
+        source=rows.name,
+        columns=tuple(numbers.columns),
+        values=grid.values,
+        times=grid.times,
+        starts=grid.starts,
+        series=tuple(series),
+        frequency=grid.frequency,
+        targets=targets,
+        features=features,
+        time_column=time_column,
+        series_column=section.series,
+        timezone=section.timezone,
+        health=health,
+    )
 
 
 def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ...]:
@@ -181,15 +197,18 @@ def _series(rows: Source, column: str | None) -> tuple[Int64[np.ndarray, " row"]
     if column not in rows.frame.columns:
         raise DataError(
             f'{rows.name} has no column "{column}" to tell series apart; {nearest(column, rows.frame.columns)}',
-            file=rows.name, column=column,
-        )  # fmt: skip
+            file=rows.name,
+            column=column,
+        )
     texts = rows.frame[column].cast(pl.String)
     if texts.null_count():
         row = int(texts.is_null().arg_true()[0])
         raise DataError(
             f'{rows.name}, {rows.place(row)}, column "{column}": every row names its series; found none',
-            file=rows.name, row=row + 1, column=column,
-        )  # fmt: skip
+            file=rows.name,
+            row=row + 1,
+            column=column,
+        )
     names = texts.unique().sort().to_list()
     codes = texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
     return codes, names
@@ -230,9 +249,12 @@ def _numbers(
                         DataError(
                             f'{rows.name}, {rows.place(row)}, column "{name}": a column of numbers holds numbers only; '
                             f'found "{texts[row]}"; correct it, or name it as missing with --missing "{texts[row]}"',
-                            file=rows.name, row=row + 1, column=name, value=texts[row],
+                            file=rows.name,
+                            row=row + 1,
+                            column=name,
+                            value=texts[row],
                         ),
-                    )  # fmt: skip
+                    )
         elif values.dtype != pl.Float64:
             left_out.append(name)
             continue
@@ -254,9 +276,10 @@ def _roles(rows: Source, section: DataSection, columns: tuple[str, ...]) -> tupl
         if name not in columns:
             raise DataError(
                 f'{rows.name}, column "{name}": a target or feature holds numbers; found '
-                f'{"times" if name == section.time else "something else"}; columns of numbers are {", ".join(columns)}',
-                file=rows.name, column=name,
-            )  # fmt: skip
+                f"{'times' if name == section.time else 'something else'}; columns of numbers are {', '.join(columns)}",
+                file=rows.name,
+                column=name,
+            )
     return features, targets
 
 
@@ -274,14 +297,19 @@ def _mark_missing(
             found = values[:, position] == sentinel
             if count := int(found.sum()):
                 values[found, position] = np.nan
-                health.note("missing", f'"{name}": {text} stands for a missing value in {count} rows', column=name, rows=count)
+                health.note(
+                    "missing", f'"{name}": {text} stands for a missing value in {count} rows', column=name, rows=count
+                )
     for position, name in enumerate(columns):
         infinite = np.isinf(values[:, position])
         if count := int(infinite.sum()):
             row = int(np.flatnonzero(infinite)[0])
             values[infinite, position] = np.nan
             health.warn(
-                "missing", f'"{name}": infinite in {count} rows, first {rows.place(row)}; read as missing', column=name, rows=count
+                "missing",
+                f'"{name}": infinite in {count} rows, first {rows.place(row)}; read as missing',
+                column=name,
+                rows=count,
             )
     return values
 
@@ -295,19 +323,24 @@ def require_targets(table: Table) -> None:
     """
     if not table.targets:
         raise ConfigurationError(
-            f"a forecast needs a target; name one with --target; columns are {', '.join(table.columns)}", option="target"
+            f"a forecast needs a target; name one with --target; columns are {', '.join(table.columns)}",
+            option="target",
         )
     for name in table.targets:
         observed = table.take([name])[:, 0]
         observed = observed[~np.isnan(observed)]
         if len(observed) == 0:
             raise DataError(
-                f'{table.source}, column "{name}": the target must be observed; all of its {table.rows} values are missing',
-                file=table.source, column=name,
-            )  # fmt: skip
+                f'{table.source}, column "{name}": the target must be observed; all of its '
+                f"{table.rows} values are missing",
+                file=table.source,
+                column=name,
+            )
         if observed.min() == observed.max():
             raise DataError(
                 f'{table.source}, column "{name}": the target must vary; all {len(observed)} observed values are '
                 f"{observed[0]:g}",
-                file=table.source, column=name, value=float(observed[0]),
-            )  # fmt: skip
+                file=table.source,
+                column=name,
+                value=float(observed[0]),
+            )

@@ -57,8 +57,9 @@ def find_time_column(source: Source, named: str | None) -> str:
         if named not in frame.columns:
             raise DataError(
                 f'{source.name} has no column "{named}" to read times from; {nearest(named, frame.columns)}',
-                file=source.name, column=named,
-            )  # fmt: skip
+                file=source.name,
+                column=named,
+            )
         return named
     found = [name for name in frame.columns if _holds_times(frame[name])]
     if len(found) > 1:
@@ -77,7 +78,9 @@ def find_time_column(source: Source, named: str | None) -> str:
     return found[0]
 
 
-def parse_times(source: Source, column: str, time_format: str | None, timezone: str | None, series: str | None) -> pl.Series:
+def parse_times(
+    source: Source, column: str, time_format: str | None, timezone: str | None, series: str | None
+) -> pl.Series:
     """The times of a column in microseconds since 1970, in UTC where a zone is known.
 
     Args:
@@ -96,8 +99,10 @@ def parse_times(source: Source, column: str, time_format: str | None, timezone: 
         row = int(values.is_null().arg_true()[0])
         raise DataError(
             f'{source.name}, {source.place(row)}, column "{column}": every row has a time; found none',
-            file=source.name, row=row + 1, column=column,
-        )  # fmt: skip
+            file=source.name,
+            row=row + 1,
+            column=column,
+        )
     if values.dtype == pl.String:
         values = _parse_text(source, column, time_format)
     elif values.dtype.is_numeric():
@@ -125,8 +130,9 @@ def check_timezone(timezone: str) -> ZoneInfo:
     if timezone not in available_timezones():
         raise ConfigurationError(
             f'there is no time zone "{timezone}"; {nearest(timezone, sorted(available_timezones()))[:200]}',
-            option="timezone", value=timezone,
-        )  # fmt: skip
+            option="timezone",
+            value=timezone,
+        )
     return ZoneInfo(timezone)
 
 
@@ -165,8 +171,11 @@ def _parse_text(source: Source, column: str, time_format: str | None) -> pl.Seri
             raise DataError(
                 f'{source.name}, {source.place(0)}, column "{column}": times look like {_EXAMPLES}; found '
                 f'"{texts[0]}"; name their format with --time-format',
-                file=source.name, row=1, column=column, value=texts[0],
-            )  # fmt: skip
+                file=source.name,
+                row=1,
+                column=column,
+                value=texts[0],
+            )
     else:
         candidates = [time_format]
     parsed = {}
@@ -182,8 +191,11 @@ def _parse_text(source: Source, column: str, time_format: str | None) -> pl.Seri
         raise DataError(
             f'{source.name}, {source.place(row)}, column "{column}": all times follow one format, here {pattern}; '
             f'found "{texts[row]}"',
-            file=source.name, row=row + 1, column=column, value=texts[row],
-        )  # fmt: skip
+            file=source.name,
+            row=row + 1,
+            column=column,
+            value=texts[row],
+        )
     if len(whole) > 1:
         return _likelier(source, column, whole)
     return next(iter(whole.values()))
@@ -200,9 +212,11 @@ def _likelier(source: Source, column: str, readings: dict[str, pl.Series]) -> pl
     best = [pattern for pattern, count in jumps.items() if count == fewest]
     if len(best) > 1:
         raise DataError(
-            f'{source.name}, column "{column}": the times can be read as {" or ".join(best)}; say which with --time-format',
-            file=source.name, column=column,
-        )  # fmt: skip
+            f'{source.name}, column "{column}": the times can be read as {" or ".join(best)}; say '
+            "which with --time-format",
+            file=source.name,
+            column=column,
+        )
     return readings[best[0]]
 
 
@@ -216,11 +230,15 @@ def _from_epoch(values: pl.Series) -> pl.Series:
 def _localise(source: Source, column: str, values: pl.Series, timezone: str, series: str | None) -> pl.Series:
     """Local times in UTC; of an hour that occurs twice, a time's second mention is the later one."""
     check_timezone(timezone)
-    frame = pl.DataFrame({"time": values, "series": source.frame[series] if series else pl.repeat(0, len(values), eager=True)})
+    frame = pl.DataFrame(
+        {"time": values, "series": source.frame[series] if series else pl.repeat(0, len(values), eager=True)}
+    )
     mention = pl.int_range(pl.len()).over("series", "time")
     zoned = frame.select(
         pl.col("time").dt.replace_time_zone(
-            timezone, ambiguous=pl.when(mention == 0).then(pl.lit("earliest")).otherwise(pl.lit("latest")), non_existent="null"
+            timezone,
+            ambiguous=pl.when(mention == 0).then(pl.lit("earliest")).otherwise(pl.lit("latest")),
+            non_existent="null",
         )
     ).to_series()
     if zoned.null_count():
@@ -228,6 +246,8 @@ def _localise(source: Source, column: str, values: pl.Series, timezone: str, ser
         raise DataError(
             f'{source.name}, {source.place(row)}, column "{column}": {source.frame[column][row]} does not exist in '
             f"{timezone}, where the clock skips it; the file may hold another zone, or standard time all year",
-            file=source.name, row=row + 1, column=column,
-        )  # fmt: skip
+            file=source.name,
+            row=row + 1,
+            column=column,
+        )
     return zoned.dt.convert_time_zone("UTC")

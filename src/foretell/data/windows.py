@@ -83,15 +83,18 @@ class WindowShape:
             raise ConfigurationError(
                 f"lookback must be a multiple of every; found {section.lookback} ({lookback} rows) and {section.every} "
                 f"({every} rows); the nearest lookback is {near} rows",
-                option="lookback", value=lookback, nearest=near,
-            )  # fmt: skip
+                option="lookback",
+                value=lookback,
+                nearest=near,
+            )
         first, _, last = section.ahead.partition(":")
         leads = (frequency.rows(first, "ahead"), frequency.rows(last or first, "ahead"))
         if leads[0] < 1 or leads[1] < leads[0]:
             raise ConfigurationError(
                 f"ahead must be at least one row, and a range must rise (1:24); found {section.ahead}",
-                option="ahead", value=section.ahead,
-            )  # fmt: skip
+                option="ahead",
+                value=section.ahead,
+            )
         if section.align == "lecture" and leads[0] != leads[1]:
             raise ConfigurationError("--align lecture knows one lead; give --ahead one value", option="ahead")
         return cls(lookback, every, leads, section.align)
@@ -139,7 +142,9 @@ class Windows:
         rows, width = grouped.shape
         self.width = width
         # Row r of this view is the window that starts at grouped row r; it shares the table's memory.
-        self._view = torch.from_numpy(grouped).as_strided((max(rows - shape.steps + 1, 0), shape.steps, width), (width, width, 1))
+        self._view = torch.from_numpy(grouped).as_strided(
+            (max(rows - shape.steps + 1, 0), shape.steps, width), (width, width, 1)
+        )
 
     def starts_of(self, anchors: AnchorArray) -> Int64[np.ndarray, " window"]:
         """The grouped row at which each anchor's window starts."""
@@ -156,7 +161,11 @@ class Windows:
             out: A tensor to fill; a new one where None.
         """
         starts = torch.from_numpy(self.starts_of(anchors))
-        return torch.index_select(self._view, 0, starts, out=out) if out is not None else self._view.index_select(0, starts)
+        return (
+            torch.index_select(self._view, 0, starts, out=out)
+            if out is not None
+            else self._view.index_select(0, starts)
+        )
 
     def targets_at(self, anchors: AnchorArray) -> Float32[Tensor, "batch lead target"]:
         """The scaled targets of some windows."""
@@ -184,9 +193,7 @@ def grouped_places(starts: Int64[np.ndarray, " bound"], every: int) -> Int64[np.
     return first + phase * quotient + np.minimum(phase, rest) + step
 
 
-def find_anchors(
-    table: Table, shape: WindowShape, spans: Spans, missing: MissingArray, max_missing: float
-) -> Anchors:
+def find_anchors(table: Table, shape: WindowShape, spans: Spans, missing: MissingArray, max_missing: float) -> Anchors:
     """Every window of a table, by the span in which all its target rows lie; the others counted by reason.
 
     Args:
@@ -222,8 +229,11 @@ def find_anchors(
                 f"{table.source}: the {name} span has no window: it holds {rows} rows of time, a window needs "
                 f"{shape.rows_to_train} with {shape.lead_count} of them as targets inside the span, and windows were "
                 f"dropped for {_reasons(dropped)}; choose other spans, a shorter lookback or ahead",
-                file=table.source, span=name, rows=rows, needed=shape.rows_to_train,
-            )  # fmt: skip
+                file=table.source,
+                span=name,
+                rows=rows,
+                needed=shape.rows_to_train,
+            )
     return found
 
 
@@ -242,9 +252,12 @@ def possible_anchors(table: Table, shape: WindowShape, ahead: int) -> AnchorArra
         needed, longest = shape.first_input + 1 + ahead, int(np.diff(table.starts).max())
         raise DataError(
             f"{table.source} has {longest} rows{' in its longest series' if len(table.series) > 1 else ''}; "
-            f"one window needs {needed} (lookback {shape.lookback}, ahead {shape.leads[1]}, frequency {table.frequency})",
-            file=table.source, rows=longest, needed=needed,
-        )  # fmt: skip
+            f"one window needs {needed} (lookback {shape.lookback}, ahead {shape.leads[1]}, frequency "
+            f"{table.frequency})",
+            file=table.source,
+            rows=longest,
+            needed=needed,
+        )
     return anchors
 
 

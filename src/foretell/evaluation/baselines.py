@@ -87,7 +87,7 @@ class SeasonalNaive:
         """Tries each season of the frequency on the validation windows."""
         candidates = seasons(history, int(training.sum()))
         if not candidates:
-            self.period, self.note = 1, f"no season fits rows of {history.table.frequency}: the same as persistence"
+            self.period, self.note = (1, f"no season fits rows of {history.table.frequency}: the same as persistence")
             return self
         validation = anchors["validation"]
         truths = history.truths(validation)
@@ -170,7 +170,9 @@ class Climatology:
         years = (int(times.max()) - int(times.min())) / (365.2425 * DAY)
         yearly = years >= 2
         by = "hour and day of year" if yearly else "hour of day"
-        self.note = f"mean by {by}, from {show_duration(round((times.max() - times.min()) / DAY) * DAY or DAY)} of training"
+        self.note = (
+            f"mean by {by}, from {show_duration(round((times.max() - times.min()) / DAY) * DAY or DAY)} of training"
+        )
         days, hours = _calendar(times, table.timezone, yearly)
         observed, codes = history.observed[training], table.codes[training]
         groups = [codes == code for code in range(len(table.series))] + [np.ones(len(codes), bool)]
@@ -200,7 +202,9 @@ class Climatology:
         """A rule with these means."""
         return cls(tuple(document["series"]), arrays["mean"], str(document["note"]))
 
-    def _means(self, values: np.ndarray, days: np.ndarray, hours: np.ndarray, yearly: bool, overall: np.ndarray) -> np.ndarray:
+    def _means(
+        self, values: np.ndarray, days: np.ndarray, hours: np.ndarray, yearly: bool, overall: np.ndarray
+    ) -> np.ndarray:
         """Means by day and hour; what was never seen takes the hour's mean, then the overall one."""
         size = 366 if yearly else 1
         slots = days * 24 + hours

@@ -39,9 +39,12 @@ class ErrorSums:
         self.hour_count = np.zeros(24, np.int64)
 
     def add(
-        self, forecasts: ForecastArray, truths: ForecastArray, codes: Int64[np.ndarray, " window"],
+        self,
+        forecasts: ForecastArray,
+        truths: ForecastArray,
+        codes: Int64[np.ndarray, " window"],
         hours: Int64[np.ndarray, "window lead"],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Counts some windows.
 
         Args:
@@ -68,7 +71,9 @@ class ErrorSums:
         """The scaled absolute error of each window, in the order in which windows were added."""
         return np.concatenate(self.window_losses) if self.window_losses else np.empty(0)
 
-    def metrics(self, targets: tuple[str, ...], units: tuple[str | None, ...], naive: Float64[np.ndarray, " target"]) -> dict[str, Any]:
+    def metrics(
+        self, targets: tuple[str, ...], units: tuple[str | None, ...], naive: Float64[np.ndarray, " target"]
+    ) -> dict[str, Any]:
         """The metrics over all windows.
 
         Args:
@@ -80,7 +85,9 @@ class ErrorSums:
             ``mae``, ``mse``, ``rmse`` in the unit where there is one target, the scaled ones and ``count`` always;
             with several targets those in a unit stand under ``targets``.
         """
-        by_target = {name: self._one(number, units[number], float(naive[number])) for number, name in enumerate(targets)}
+        by_target = {
+            name: self._one(number, units[number], float(naive[number])) for number, name in enumerate(targets)
+        }
         if len(targets) == 1:
             return by_target[targets[0]]
         windows = int(self.count.sum())
@@ -93,7 +100,9 @@ class ErrorSums:
             "targets": by_target,
         }
 
-    def by_series(self, series: tuple[str, ...], targets: tuple[str, ...], units: tuple[str | None, ...]) -> list[dict[str, Any]]:
+    def by_series(
+        self, series: tuple[str, ...], targets: tuple[str, ...], units: tuple[str | None, ...]
+    ) -> list[dict[str, Any]]:
         """Errors of each series and target, in the unit of the data."""
         rows = []
         for code, name in enumerate(series):

@@ -1,5 +1,6 @@
 """What a report shows, as plain data: a task says what to look at, the report draws it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,10 +12,10 @@ class Line:
     """One line of a figure; times are ISO strings, ``low`` and ``high`` the ends of an interval around each value."""
 
     name: str
-    x: list[Number] | list[str]
-    y: list[Number]
-    low: list[Number] | None = None
-    high: list[Number] | None = None
+    x: Sequence[Number | str]
+    y: Sequence[Number]
+    low: Sequence[Number] | None = None
+    high: Sequence[Number] | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ class Ridge:
         used = _affordable(anchors["train"], history.shape.steps)
         learned = _moments(history, windows, used)
         judged = _moments(history, windows, _affordable(anchors["validation"], history.shape.steps))
-        shared = _Moments(learned.gram.sum(0, keepdims=True), learned.cross.sum(0, keepdims=True), learned.square, learned.count)
+        shared = _Moments(
+            learned.gram.sum(0, keepdims=True), learned.cross.sum(0, keepdims=True), learned.square, learned.count
+        )
         candidates = {"shared by the targets": shared, "one set for each target": learned}
         if len(learned.gram) == 1:
             candidates = {"one target": learned}

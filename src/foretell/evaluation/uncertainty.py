@@ -69,7 +69,8 @@ def bootstrap_skill(
         return Skill(value, None, None, "unclear")
     # Sums over any block are differences of cumulative sums over time.
     cumulative = [
-        np.concatenate([[0.0], np.cumsum(np.bincount(place, errors, minlength=length))]) for errors in (losses, baseline)
+        np.concatenate([[0.0], np.cumsum(np.bincount(place, errors, minlength=length))])
+        for errors in (losses, baseline)
     ]
     generator = np.random.default_rng(seed)
     starts = generator.integers(0, length - block + 1, (resamples, blocks))

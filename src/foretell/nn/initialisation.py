@@ -28,5 +28,5 @@ def initialise(network: nn.Module) -> None:
                     nn.init.zeros_(weight)
                     continue
                 # torch stacks the gates of a layer in one matrix; each gate is a matrix of its own.
-                for gate in weight.split(layer.hidden_size):
+                for gate in weight.chunk(len(weight) // layer.hidden_size):
                     (nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_)(gate)

@@ -1,10 +1,11 @@
 """Plotly figures from panels: one figure object for report, notebook and page. SVG traces only, never WebGL."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from ..evaluation.panels import Figure
+from ..evaluation.panels import Figure, Number
 
 COLOURS = ("#5b6472", "#0b7fab", "#d1495b", "#2e8b57", "#b8860b", "#7a4fbf", "#c2571a", "#1f9e89")
 
@@ -20,15 +21,35 @@ def draw(figure: Figure) -> go.Figure:
         colour = COLOURS[number % len(COLOURS)]
         if figure.kind == "lines":
             mode = "lines" if len(line.y) > 1 else "markers"
-            drawn.add_trace(go.Scatter(x=line.x, y=line.y, name=line.name, mode=mode, line={"color": colour, "width": 2}))
+            drawn.add_trace(
+                go.Scatter(x=line.x, y=line.y, name=line.name, mode=mode, line={"color": colour, "width": 2})
+            )
         elif figure.kind == "bars":
-            drawn.add_trace(go.Bar(x=line.x, y=line.y, name=line.name, marker={"color": colour}, error_y=_interval(line.y, line.low, line.high)))
+            drawn.add_trace(
+                go.Bar(
+                    x=line.x,
+                    y=line.y,
+                    name=line.name,
+                    marker={"color": colour},
+                    error_y=_interval(line.y, line.low, line.high),
+                )
+            )
         else:
             drawn.add_trace(go.Histogram(x=line.y, name=line.name, opacity=0.65, marker={"color": colour}, nbinsx=60))
     drawn.update_layout(
         title={"text": figure.title, "x": 0.01, "font": {"size": 16}},
-        xaxis={"title": {"text": figure.x_label}, "automargin": True, "gridcolor": "rgba(128,128,128,.2)", "zeroline": False},
-        yaxis={"title": {"text": figure.y_label}, "automargin": True, "gridcolor": "rgba(128,128,128,.2)", "zeroline": False},
+        xaxis={
+            "title": {"text": figure.x_label},
+            "automargin": True,
+            "gridcolor": "rgba(128,128,128,.2)",
+            "zeroline": False,
+        },
+        yaxis={
+            "title": {"text": figure.y_label},
+            "automargin": True,
+            "gridcolor": "rgba(128,128,128,.2)",
+            "zeroline": False,
+        },
         barmode="overlay" if figure.kind == "histogram" else "group",
         legend={"orientation": "h", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
         margin={"l": 60, "r": 20, "t": 60, "b": 50},
@@ -42,14 +63,18 @@ def draw(figure: Figure) -> go.Figure:
     return drawn
 
 
-def _interval(values: list[Any], low: list[Any] | None, high: list[Any] | None) -> dict[str, Any] | None:
+def _interval(
+    values: Sequence[Number], low: Sequence[Number] | None, high: Sequence[Number] | None
+) -> dict[str, Any] | None:
     if low is None or high is None:
         return None
     return {
         "type": "data",
         "symmetric": False,
         "array": [0 if end is None or value is None else end - value for value, end in zip(values, high, strict=True)],
-        "arrayminus": [0 if end is None or value is None else value - end for value, end in zip(values, low, strict=True)],
+        "arrayminus": [
+            0 if end is None or value is None else value - end for value, end in zip(values, low, strict=True)
+        ],
         "color": "#5b6472",
         "thickness": 1.5,
     }

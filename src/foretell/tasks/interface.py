@@ -108,7 +108,9 @@ class Task(Protocol):
         """The rung that a model folder holds."""
         ...
 
-    def panels(self, prepared: Any, fitted: dict[str, Any], evaluations: dict[str, Evaluation], best: str) -> list[Panel]:
+    def panels(
+        self, prepared: Any, fitted: dict[str, Any], evaluations: dict[str, Evaluation], best: str
+    ) -> list[Panel]:
         """What a report shows beyond leaderboard and learning curves."""
         ...
 

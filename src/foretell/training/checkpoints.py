@@ -96,7 +96,9 @@ def load_checkpoint(
         position = Position(**json.loads(metadata["position"]))
         network.load_state_dict(_under(tensors, "weights/"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UnsafeFileError(f"the checkpoint {file} is damaged or belongs to another network: {error}", file=str(file)) from None
+        raise UnsafeFileError(
+            f"the checkpoint {file} is damaged or belongs to another network: {error}", file=str(file)
+        ) from None
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _under(tensors, "optimiser/").items():
         number, _, key = name.partition("/")

@@ -111,7 +111,9 @@ def train(
         try:
             fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])  # type: ignore[arg-type]
         except (RuntimeError, ValueError) as error:
-            raise ConfigurationError(f"--device {section.device} cannot be used here: {error}", option="device") from None
+            raise ConfigurationError(
+                f"--device {section.device} cannot be used here: {error}", option="device"
+            ) from None
         model, optimiser = fabric.setup(network, optimiser)
         resumed = load_checkpoint(checkpoints, network, optimiser)
         position, best = resumed or (Position(), _copy(network))
@@ -208,8 +210,9 @@ def _diverged(what: str, value: float, position: Position, steps: int, checkpoin
     return DivergedError(
         f"the {what} must be finite; at step {step} (epoch {position.epoch + 1}) it is {value}; {kept}; try a smaller "
         "--learning-rate, a smaller --clip, or look for outliers with: foretell data check",
-        step=step, epoch=position.epoch + 1,
-    )  # fmt: skip
+        step=step,
+        epoch=position.epoch + 1,
+    )
 
 
 __all__ = ["LOSSES", "Examples", "Loss", "TrainingResult", "Watcher", "train"]

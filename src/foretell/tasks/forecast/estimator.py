@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...artefact import write_artefact
-from ...errors import InputError, UsageError, nearest
 from ...data.frames import like
+from ...errors import InputError, UsageError, nearest
 from ..interface import Silent
 from .config import Configuration
 from .learned import LearnedForecaster
@@ -27,7 +27,7 @@ class Forecaster:
         **options: Any option of ``foretell config render forecast``, such as ``epochs=5`` or ``series="station"``.
 
     Example:
-        >>> forecaster = Forecaster(rung="ridge", target="temperature (degC)", series="station", lookback="2d", ahead="24h")
+        >>> forecaster = Forecaster("ridge", "temperature (degC)", lookback="2d", ahead="24h", series="station")
         >>> metrics = forecaster.fit("nyc-weather").evaluate()
         >>> metrics["unit"], 2 < metrics["mae"] < 5
         ('degC', True)
@@ -36,9 +36,14 @@ class Forecaster:
     """
 
     def __init__(
-        self, rung: str = "gru", target: str | tuple[str, ...] = (), lookback: str | int = "48", every: str | int = "1",
-        ahead: str | int = "24", **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        rung: str = "gru",
+        target: str | tuple[str, ...] = (),
+        lookback: str | int = "48",
+        every: str | int = "1",
+        ahead: str | int = "24",
+        **options: Any,
+    ) -> None:
         self.rung = rung
         self.target = target
         self.lookback = lookback
@@ -65,8 +70,16 @@ class Forecaster:
         for name in self.options:
             if name not in known:
                 raise UsageError(f'there is no option "{name}"; {nearest(name, known)}', option=name)
-        flags = {"target": self.target, "lookback": self.lookback, "every": self.every, "ahead": self.ahead, **self.options}
-        configuration = Configuration.build({name: value for name, value in flags.items() if value != ()}, environment={})
+        flags = {
+            "target": self.target,
+            "lookback": self.lookback,
+            "every": self.every,
+            "ahead": self.ahead,
+            **self.options,
+        }
+        configuration = Configuration.build(
+            {name: value for name, value in flags.items() if value != ()}, environment={}
+        )
         prepared = task.prepare(data, configuration)
         with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
             learned = task.fit(prepared, self.rung, Path(folder), Silent())

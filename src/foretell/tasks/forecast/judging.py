@@ -96,5 +96,3 @@ def summary(evaluation: Evaluation, view: View, units: tuple[str | None, ...]) -
     if len(view.table.series) > 1:
         document["series"] = details.sums.by_series(view.table.series, view.scaling.targets, units)
     return document
-
-

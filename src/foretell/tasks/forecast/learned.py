@@ -60,7 +60,8 @@ class LearnedForecaster:
         """
         if table.frequency != self.frequency and table.rows > len(table.series):
             raise DataError(
-                f"{table.source} has rows every {table.frequency}; the model was trained on rows every {self.frequency}",
+                f"{table.source} has rows every {table.frequency}; the model was trained on rows "
+                f"every {self.frequency}",
                 file=table.source,
             )
         return View(table, self.shape, self.scaling)
@@ -114,10 +115,16 @@ class LearnedForecaster:
             configuration = Configuration.model_validate(document["config"])
             scaling = _scaling(artefact.files["scaling.json"])
             windows = document["windows"]
-            shape = WindowShape(int(windows["lookback"]), int(windows["every"]), _pair(windows["leads"]), windows["align"])
+            shape = WindowShape(
+                int(windows["lookback"]), int(windows["every"]), _pair(windows["leads"]), windows["align"]
+            )
             frequency = Frequency(**document["frequency"])
-            model = _model(rung, document["model"], artefact.arrays, NetworkShape(shape, scaling.width, len(scaling.targets)))
-            return cls(rung, configuration, model, scaling, shape, frequency, dict(document["data"]), str(document["note"]))
+            model = _model(
+                rung, document["model"], artefact.arrays, NetworkShape(shape, scaling.width, len(scaling.targets))
+            )
+            return cls(
+                rung, configuration, model, scaling, shape, frequency, dict(document["data"]), str(document["note"])
+            )
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
@@ -152,7 +159,9 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
     expected = (len(names["series"]) or 1, len(names["columns"]))
     if mean.shape != expected or deviation.shape != expected or not set(names["targets"]) <= set(names["columns"]):
         raise ValueError(f"scaling.json must hold {expected} means")
-    return Scaling(names["columns"], mean, deviation, names["features"], names["masked"], names["targets"], names["series"])
+    return Scaling(
+        names["columns"], mean, deviation, names["features"], names["masked"], names["targets"], names["series"]
+    )
 
 
 def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Model:
@@ -174,16 +183,25 @@ def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
     skill = metrics.get("skill")
     against = (
         f"- Skill against {metrics.get('reference')}: {skill['value']:+.1%} "
-        + (f"(95 % interval {skill['low']:+.1%} to {skill['high']:+.1%})" if skill["low"] is not None else "(no interval)")
+        + (
+            f"(95 % interval {skill['low']:+.1%} to {skill['high']:+.1%})"
+            if skill["low"] is not None
+            else "(no interval)"
+        )
         + f", {metrics.get('verdict')}\n"
         if skill
         else ""
     )
-    lead = f"{learned.shape.leads[0]} to {learned.shape.leads[1]}" if learned.shape.lead_count > 1 else f"{learned.shape.leads[0]}"
+    lead = (
+        f"{learned.shape.leads[0]} to {learned.shape.leads[1]}"
+        if learned.shape.lead_count > 1
+        else f"{learned.shape.leads[0]}"
+    )
+    features = ", ".join(learned.scaling.features)
     return f"""# Forecaster: {", ".join(learned.scaling.targets)}
 
 - Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers
-- Reads: {learned.shape.steps} inputs over {learned.shape.lookback} rows every {learned.frequency}: {", ".join(learned.scaling.features)}
+- Reads: {learned.shape.steps} inputs over {learned.shape.lookback} rows every {learned.frequency}: {features}
 - Forecasts: {lead} rows ahead
 - Learned from: {about["source"]}, {about["rows"]} rows from {about["first"]} to {about["last"]}
 - Errors: {errors}

@@ -8,7 +8,9 @@ from .judging import ForecastDetails
 from .prepare import PreparedForecast
 
 
-def forecast_panels(prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str | None) -> list[Panel]:
+def forecast_panels(
+    prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str | None
+) -> list[Panel]:
     """The panels of the test span.
 
     Args:
@@ -29,10 +31,14 @@ def forecast_panels(prepared: PreparedForecast, evaluations: dict[str, Evaluatio
     panels = [
         Panel(
             "Forecast and truth",
-            f"The end of the test span{series}: what came, and what was forecast {shape.leads[1]} rows ({frequency} each) before.",
+            f"The end of the test span{series}: what came, and what was forecast {shape.leads[1]} "
+            f"rows ({frequency} each) before.",
             [
                 Figure(
-                    "lines", f"{targets[0]}, {shape.leads[1]} rows ahead", "time", value,
+                    "lines",
+                    f"{targets[0]}, {shape.leads[1]} rows ahead",
+                    "time",
+                    value,
                     [Line("truth", shown.times, _numbers(shown.truth))]
                     + [Line(name, details[name].times, _numbers(details[name].forecast)) for name in chosen],
                 )
@@ -43,19 +49,25 @@ def forecast_panels(prepared: PreparedForecast, evaluations: dict[str, Evaluatio
             f"Mean absolute error of {targets[0]} on the test span.",
             [
                 Figure(
-                    "bars", "By hour of day", "hour of the target", label,
-                    [Line(name, [int(hour) for hour in range(24)], _numbers(details[name].sums.by_hour())) for name in chosen],
+                    "bars",
+                    "By hour of day",
+                    "hour of the target",
+                    label,
+                    [Line(name, list(range(24)), _numbers(details[name].sums.by_hour())) for name in chosen],
                     "Hours in which all rungs err are hard; hours in which only one does are where to gain.",
                 ),
                 *_by_lead(prepared, details, chosen, label),
                 Figure(
-                    "histogram", "Residuals", f"forecast less truth{f' ({unit})' if unit else ''}", "windows",
+                    "histogram",
+                    "Residuals",
+                    f"forecast less truth{f' ({unit})' if unit else ''}",
+                    "windows",
                     [Line(name, [], _numbers(details[name].residuals[:, 0])) for name in chosen],
                     "Centred on zero means no bias; long tails are the days that surprised it.",
                 ),
             ],
         ),
-    ]  # fmt: skip
+    ]
     if len(prepared.view.table.series) > 1 or len(targets) > 1:
         panels.append(_by_series(prepared, shown, best))
     panels.append(_windows(prepared))
@@ -76,7 +88,8 @@ def _by_lead(
 def _by_series(prepared: PreparedForecast, shown: ForecastDetails, best: str) -> Panel:
     rows = shown.sums.by_series(prepared.view.table.series, prepared.view.scaling.targets, prepared.units)
     table: list[list[str | Number]] = [
-        [row["series"] or "-", row["target"], row["mae"], row["rmse"], row["unit"] or "", row["count"]] for row in rows[:200]
+        [row["series"] or "-", row["target"], row["mae"], row["rmse"], row["unit"] or "", row["count"]]
+        for row in rows[:200]
     ]
     return Panel(
         "By series and target",
@@ -88,12 +101,16 @@ def _by_series(prepared: PreparedForecast, shown: ForecastDetails, best: str) ->
 def _windows(prepared: PreparedForecast) -> Panel:
     shape, view = prepared.view.shape, prepared.view
     counts: list[list[str | Number]] = [[name, count] for name, count in prepared.counts.items()]
-    dropped: list[list[str | Number]] = [[reason.replace("_", " "), count] for reason, count in prepared.dropped.items()]
+    dropped: list[list[str | Number]] = [
+        [reason.replace("_", " "), count] for reason, count in prepared.dropped.items()
+    ]
     spans = prepared.spans.starts
     return Panel(
         "Windows and data",
-        f"Each window reads {shape.steps} inputs over {shape.lookback} rows every {view.table.frequency} and forecasts rows "
-        f"{shape.leads[0]} to {shape.leads[1]} after its anchor. Training from {spans[0]}, validation from {spans[1]}, test from "
+        f"Each window reads {shape.steps} inputs over {shape.lookback} rows every "
+        f"{view.table.frequency} and forecasts rows "
+        f"{shape.leads[0]} to {shape.leads[1]} after its anchor. Training from {spans[0]}, validation "
+        f"from {spans[1]}, test from "
         f"{spans[2]} to {spans[3]}. Scaling was learned on training alone; test was read once.",
         [
             Grid("Windows", ["span", "windows"], counts),

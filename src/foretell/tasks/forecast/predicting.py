@@ -61,7 +61,9 @@ def _latest(model: Model, view: View) -> AnchorArray:
             owner = f" of {table.series[code]}" if table.series_column else ""
             raise DataError(
                 f"{table.source} has {stop - start} rows{owner}; one forecast needs {needed} every {table.frequency}",
-                file=table.source, rows=int(stop - start), needed=needed,
-            )  # fmt: skip
+                file=table.source,
+                rows=int(stop - start),
+                needed=needed,
+            )
         ranges.append(np.arange(max(start + needed - 1, stop - first_lead), stop))
     return np.concatenate(ranges)

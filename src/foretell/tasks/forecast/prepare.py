@@ -26,7 +26,9 @@ class View:
     @cached_property
     def windows(self) -> Windows:
         """Scaled inputs and targets, for networks."""
-        return Windows(self.scaling.inputs(self.table), self.scaling.scaled_targets(self.table), self.shape, self.table.starts)
+        return Windows(
+            self.scaling.inputs(self.table), self.scaling.scaled_targets(self.table), self.shape, self.table.starts
+        )
 
     @cached_property
     def history(self) -> History:

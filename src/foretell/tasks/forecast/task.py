@@ -78,7 +78,9 @@ class ForecastTask:
         steps = section.steps_per_epoch or (500 if lecture else None)
         sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
         result = train(network, ForecastExamples(prepared), sampler, section, folder, watcher)
-        note = f"best of {len(result.history)} epochs: {result.best_epoch}" + (", stopped early" if result.stopped_early else "")
+        note = f"best of {len(result.history)} epochs: {result.best_epoch}" + (
+            ", stopped early" if result.stopped_early else ""
+        )
         return _learned(prepared, rung, NetworkModel(network, configuration.network.units), note, result.history)
 
     def evaluate(self, prepared: PreparedForecast, fitted: LearnedForecaster, span: str) -> Evaluation:
@@ -99,7 +101,9 @@ class ForecastTask:
             return {"span": "test", "metrics": summary(evaluation, view, units)}
         anchors = possible_anchors(table, fitted.shape, fitted.shape.leads[1])
         observed = ~np.isnan(view.history.truths(anchors)).any(axis=(1, 2))
-        evaluation = judge_windows(fitted.model, view, anchors[observed], np.arange(table.rows), units, np.zeros(len(units)))
+        evaluation = judge_windows(
+            fitted.model, view, anchors[observed], np.arange(table.rows), units, np.zeros(len(units))
+        )
         return {"span": "all", "metrics": summary(evaluation, view, units)}
 
     def restore(self, artefact: Artefact) -> LearnedForecaster:
@@ -119,7 +123,15 @@ def _learned(
 ) -> LearnedForecaster:
     view = prepared.view
     return LearnedForecaster(
-        rung, prepared.configuration, model, view.scaling, view.shape, view.table.frequency, describe(prepared), note, history or []
+        rung,
+        prepared.configuration,
+        model,
+        view.scaling,
+        view.shape,
+        view.table.frequency,
+        describe(prepared),
+        note,
+        history or [],
     )
 
 

@@ -1,0 +1,39 @@
+# Every chore of the project. A fresh machine needs git, make and Python 3.11 or later, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types bench docs wheel clean
+
+demo: $(VENV)/ready
+	$(BIN)/foretell demo
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+# Every speed that we claim, beside its peers, in one run.
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks
+
+# The pages that are generated: the command line's help and the options.
+docs: $(VENV)/ready
+	$(BIN)/python tools/make_docs.py
+
+wheel: $(VENV)/ready
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) dist build
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Foretell needs Python 3.11 or later; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
