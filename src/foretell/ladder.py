@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .artefact import write_artefact
-from .errors import UsageError, nearest
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .evaluation.uncertainty import Skill, bootstrap_skill
 from .files import write_atomically
@@ -50,25 +49,6 @@ class Climb:
     tests: dict[str, Evaluation] = field(default_factory=dict)
     reference: str = ""
     best: str = ""
-
-
-def choose_rungs(task: Task, named: tuple[str, ...]) -> list[str]:
-    """The rungs to climb, in ladder order; at least one baseline is always among them.
-
-    Args:
-        task: Whose ladder.
-        named: Names, commas allowed; all default rungs where empty.
-
-    Raises:
-        UsageError: There is no such rung.
-    """
-    names = [part.strip() for name in named for part in name.split(",") if part.strip()] or list(task.default_rungs)
-    for name in names:
-        if name not in task.rungs:
-            raise UsageError(f'there is no rung "{name}"; {nearest(name, task.rungs)}', rung=name)
-    if not any(task.rungs[name].kind == "baseline" for name in names):
-        names.append(next(name for name, rung in task.rungs.items() if rung.kind == "baseline"))
-    return [name for name in task.rungs if name in names]
 
 
 def climb(
@@ -143,7 +123,7 @@ def compare(
     Args:
         task: Whose ladder.
         prepared: The data.
-        rungs: As :func:`choose_rungs` gives them.
+        rungs: As :func:`~foretell.tasks.choose_rungs` gives them.
         folder: The run's folder.
         title: Heading of the report.
         watcher: Is told how it goes.

@@ -58,8 +58,12 @@ def create(runs_dir: Path, name: str, job: dict[str, Any], configuration: TaskCo
         raise InputError(f"the run folder {folder} exists already; choose another --name", folder=str(folder)) from None
     except OSError as error:
         raise StorageError(f"the run folder {folder} cannot be made: {error.strerror}", folder=str(folder)) from None
-    write_atomically(folder / "config.toml", configuration.toml().encode())
-    _write_job(folder, {"created": _now(), "finished": None, "versions": versions(), **job})
+    try:
+        write_atomically(folder / "config.toml", configuration.toml().encode())
+        _write_job(folder, {"created": _now(), "finished": None, "versions": versions(), **job})
+    except StorageError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 

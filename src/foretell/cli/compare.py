@@ -18,14 +18,14 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
         given: ``data``, ``rungs`` and the output options.
     """
     from .. import ladder, runs
-    from ..tasks import get_task
+    from ..tasks import choose_rungs, get_task
     from .progress import Teller
 
     quiet = given["quiet"] or given["as_json"]
     data = given["data"]
-    task = get_task(task_name)
-    rungs = ladder.choose_rungs(task, given["rungs"])
+    rungs = choose_rungs(task_name, given["rungs"])
     name = runs.free_name(configuration.run.runs_dir, configuration.run.name, given.get("stem") or stem_of(data))
+    task = get_task(task_name)
     prepared = task.prepare(data, configuration)
     for message in prepared.messages:
         tell(message, quiet=quiet)

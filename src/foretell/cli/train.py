@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..errors import InputError, UsageError, nearest
+from ..errors import InputError, UsageError
 from .compare import absolute, stem_of
 from .options import runs_dir_option
 from .output import output_options, print_json, tell
@@ -15,15 +15,13 @@ from .tasks import TaskGroup
 
 def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
     """Trains one rung into a new run folder."""
-    from .. import ladder, runs
-    from ..tasks import get_task
+    from .. import runs
+    from ..tasks import check_rung, get_task
 
-    task = get_task(task_name)
     rung = given["rung"]
-    if rung not in task.rungs:
-        raise UsageError(f'there is no rung "{rung}"; {nearest(rung, task.rungs)}', rung=rung)
-    ladder.choose_rungs(task, (rung,))
+    check_rung(task_name, rung)
     name = runs.free_name(configuration.run.runs_dir, configuration.run.name, f"{stem_of(given['data'])}-{rung}")
+    task = get_task(task_name)
     prepared = task.prepare(given["data"], configuration)
     job = {"verb": "train", "task": task_name, "data": absolute(given["data"]), "rung": rung}
     folder = runs.create(configuration.run.runs_dir, name, job, configuration)

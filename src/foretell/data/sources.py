@@ -98,7 +98,7 @@ def _has_time_index(frame: Any) -> bool:
 
 
 def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:
-    if not content.strip():
+    if not content or content.isspace():
         raise DataError(f"{name} is empty; a table has a header and rows", file=name)
     try:
         if content.startswith(_ZIP):

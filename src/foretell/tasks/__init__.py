@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..config import TaskConfiguration
 from ..errors import UsageError, nearest
+from .rung import Rung
 
 if TYPE_CHECKING:
     from .interface import Task
@@ -16,6 +17,44 @@ def task_configuration(name: str) -> type[TaskConfiguration]:
     """The options of a task, without the imports that running it needs."""
     module = import_module(f".{_known(name)}.config", __name__)
     return cast("type[TaskConfiguration]", module.Configuration)
+
+
+def task_rungs(name: str) -> dict[str, Rung]:
+    """The rungs of a task, in ladder order."""
+    return cast("dict[str, Rung]", import_module(f".{_known(name)}.config", __name__).RUNGS)
+
+
+def check_rung(task: str, rung: str) -> None:
+    """Checks a rung's name.
+
+    Raises:
+        UsageError: The task has no such rung.
+    """
+    rungs = task_rungs(task)
+    if rung not in rungs:
+        raise UsageError(f'there is no rung "{rung}"; {nearest(rung, rungs)}', rung=rung)
+
+
+def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
+    """The rungs to climb, in ladder order; at least one baseline is always among them.
+
+    Args:
+        task: Whose ladder.
+        named: Names, commas allowed; all where empty.
+
+    Raises:
+        UsageError: There is no such rung.
+
+    >>> choose_rungs("forecast", ("gru",))
+    ['persistence', 'gru']
+    """
+    rungs = task_rungs(task)
+    names = [part.strip() for name in named for part in name.split(",") if part.strip()] or list(rungs)
+    for name in names:
+        check_rung(task, name)
+    if not any(rungs[name].kind == "baseline" for name in names):
+        names.append(next(name for name, rung in rungs.items() if rung.kind == "baseline"))
+    return [name for name in rungs if name in names]
 
 
 def get_task(name: str) -> "Task":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -12,8 +12,7 @@ from ..artefact import Artefact
 from ..config import TaskConfiguration
 from ..evaluation.panels import Panel
 from ..training.loop import Watcher
-
-Kind = Literal["baseline", "model"]
+from .rung import Rung
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,6 @@ class Fitted(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One model of a ladder: its kind, and a line on what it is."""
-
-    kind: Kind
-    summary: str
-
-
 class Prepared(Protocol):
     """A user's data, ready for every rung of a task."""
 
@@ -85,7 +76,6 @@ class Task(Protocol):
     name: str
     configuration: type[TaskConfiguration]
     rungs: dict[str, Rung]
-    default_rungs: tuple[str, ...]
     score: str
 
     def prepare(self, source: object, configuration: Any) -> Prepared:

@@ -9,6 +9,7 @@ from ...config import (
     TrainingSection,
     WindowSection,
 )
+from ..rung import Rung
 
 
 class Configuration(TaskConfiguration):
@@ -20,3 +21,13 @@ class Configuration(TaskConfiguration):
     network: NetworkSection = NetworkSection()
     training: TrainingSection = TrainingSection()
     run: RunSection = RunSection()
+
+
+RUNGS: dict[str, Rung] = {
+    "persistence": Rung("baseline", "as it is now"),
+    "seasonal": Rung("baseline", "as it was a day or a week before"),
+    "climatology": Rung("baseline", "as it usually is at this hour and season"),
+    "ridge": Rung("baseline", "linear regression on the window"),
+    "mlp": Rung("model", "flatten, dense, dense"),
+    "gru": Rung("model", "gated recurrent units, dense"),
+}

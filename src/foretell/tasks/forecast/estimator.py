@@ -8,10 +8,9 @@ from ...artefact import write_artefact
 from ...data.frames import like
 from ...errors import InputError, UsageError, nearest
 from ..interface import Silent
-from .config import Configuration
+from .config import RUNGS, Configuration
 from .learned import LearnedForecaster
 from .predicting import Which
-from .rungs import RUNGS
 from .task import task
 
 

@@ -14,11 +14,11 @@ from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
 from ...data.windows import WindowShape
 from ...errors import DataError, UnsafeFileError
-from .config import Configuration
+from .config import RUNGS, Configuration
 from .models import Model, NetworkModel, RuleModel, load_weights
 from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View
-from .rungs import BASELINES, NETWORKS, RUNGS, NetworkShape
+from .rungs import BASELINES, NETWORKS, NetworkShape
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ from ...evaluation.panels import Panel
 from ...training.loop import Loss, Watcher, train
 from ...training.sampling import Sampler
 from ...training.seeds import seeded
-from ..interface import Evaluation, Rung
-from .config import Configuration
+from ..interface import Evaluation
+from ..rung import Rung
+from .config import RUNGS, Configuration
 from .judging import judge_span, judge_windows, summary
 from .learned import LearnedForecaster, describe
 from .models import CHUNK, NetworkModel, RuleModel
 from .panels import forecast_panels
 from .prepare import PreparedForecast, prepare
-from .rungs import BASELINES, NETWORKS, RUNGS, NetworkShape
+from .rungs import BASELINES, NETWORKS, NetworkShape
 
 
 class ForecastExamples:
@@ -57,7 +58,6 @@ class ForecastTask:
     name = "forecast"
     configuration = Configuration
     rungs: dict[str, Rung] = RUNGS
-    default_rungs = tuple(RUNGS)
     score = "mae_scaled"
 
     def prepare(self, source: object, configuration: Configuration) -> PreparedForecast:

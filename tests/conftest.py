@@ -1,0 +1,47 @@
+"""Shapes and types are checked in every test; real data is used where it is at hand, and skipped where it is not."""
+
+from jaxtyping import install_import_hook
+
+hook = install_import_hook("foretell", "beartype.beartype")
+
+import os  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci")
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout."""
+    folder = Path(os.environ.get("FORETELL_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data are not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hourly() -> pl.DataFrame:
+    """1,200 hours of two columns: a daily wave that can be learned, and noise."""
+    generator = np.random.default_rng(0)
+    hours = np.arange(1200)
+    temperature = 10 + 5 * np.sin(2 * np.pi * hours / 24) + np.cumsum(generator.normal(0, 0.2, 1200))
+    times = pl.datetime_range(pl.datetime(2021, 1, 1), pl.datetime(2021, 12, 31), "1h", eager=True).head(1200)
+    return pl.DataFrame(
+        {"time": times, "T (degC)": temperature.round(3), "p (mbar)": generator.normal(1000, 3, 1200).round(2)}
+    )
+
+
+@pytest.fixture(scope="session")
+def hourly_csv(hourly: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a CSV."""
+    path = tmp_path_factory.mktemp("data") / "hourly.csv"
+    hourly.write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")
+    return path
