@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -123,7 +123,7 @@ class RunSection(Section):
     )
 
 
-Configuration = TypeVar("Configuration", bound=BaseModel)
+Configuration = TypeVar("Configuration", bound="TaskConfiguration")
 
 
 class TaskConfiguration(BaseModel):
@@ -142,13 +142,13 @@ class TaskConfiguration(BaseModel):
 
     @classmethod
     def build(
-        cls,
+        cls: type[Configuration],
         flags: Mapping[str, object] | None = None,
         *,
         file: str | Path | None = None,
         sets: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-    ) -> Self:
+    ) -> Configuration:
         """The configuration from a TOML file, then the environment, then flags; the last one wins.
 
         Args:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from .artefact import write_artefact
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
@@ -20,6 +20,7 @@ from .tasks.interface import Evaluation, Fitted, Prepared, Task
 from .training.loop import Watcher
 
 
+@runtime_checkable
 class LadderWatcher(Watcher, Protocol):
     """Someone who is told how the climb goes."""
 

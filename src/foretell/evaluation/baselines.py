@@ -4,7 +4,8 @@ Each learns from training rows alone, chooses on validation, and says what it ca
 regression, has a file of its own.)
 """
 
-from typing import Any, Protocol, Self
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -17,39 +18,37 @@ from .history import History
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
-class Baseline(Protocol):
+class Baseline(ABC):
     """A simple rule. ``fit`` learns, ``predict`` forecasts in the unit of the data, ``state`` is all it knows."""
 
-    note: str
+    note: str = ""
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> Self:
+    @abstractmethod
+    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Baseline":
         """Learns from the training rows and anchors, chooses on the validation anchors."""
-        ...
 
+    @abstractmethod
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:
         """The forecast of each window, in the unit of the data."""
-        ...
 
+    @abstractmethod
     def rows_needed(self, history: History) -> int:
         """Rows up to the anchor that one forecast reads."""
-        ...
 
+    @abstractmethod
     def state(self) -> State:
         """Plain values and arrays from which :meth:`restore` makes the same rule."""
-        ...
 
     @classmethod
-    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    @abstractmethod
+    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Baseline":
         """The rule that some state describes."""
-        ...
 
 
-class Persistence:
+class Persistence(Baseline):
     """As it is now: the last input's target, at every lead."""
 
-    note = ""
-
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> Self:
+    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Persistence":
         """Learns nothing."""
         return self
 
@@ -66,12 +65,12 @@ class Persistence:
         return {}, {}
 
     @classmethod
-    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Persistence":
         """A rule without anything learned."""
         return cls()
 
 
-class SeasonalNaive:
+class SeasonalNaive(Baseline):
     """As it was a day or a week before the target, whichever validation prefers.
 
     Args:
@@ -83,7 +82,7 @@ class SeasonalNaive:
         self.period = period
         self.note = note
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> Self:
+    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "SeasonalNaive":
         """Tries each season of the frequency on the validation windows."""
         candidates = seasons(history, int(training.sum()))
         if not candidates:
@@ -118,7 +117,7 @@ class SeasonalNaive:
         return {"period": self.period, "note": self.note}, {}
 
     @classmethod
-    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> "SeasonalNaive":
         """A rule with this period."""
         return cls(int(document["period"]), str(document["note"]))
 
@@ -144,7 +143,7 @@ def seasons(history: History, rows: int) -> dict[str, int]:
     return {name: period for name, period in found.items() if 2 <= period <= rows}
 
 
-class Climatology:
+class Climatology(Baseline):
     """As it usually is at this hour and this time of year: training means by hour and smoothed day of year.
 
     With less than two years of training the day of year cannot be told from the weather of that year, and
@@ -163,7 +162,7 @@ class Climatology:
         self.mean = np.empty((1, 1, 24, 1)) if mean is None else mean
         self.note = note
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> Self:
+    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Climatology":
         """Averages the observed targets of the training rows."""
         table = history.table
         times = table.times[training]
@@ -198,7 +197,7 @@ class Climatology:
         return {"series": list(self.series), "note": self.note}, {"mean": self.mean}
 
     @classmethod
-    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Climatology":
         """A rule with these means."""
         return cls(tuple(document["series"]), arrays["mean"], str(document["note"]))
 

@@ -8,14 +8,14 @@ Hoerl and Kennard, "Ridge regression" (1970); Zeng et al., "Are Transformers eff
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from ..axes import AnchorArray, ForecastArray
 from ..data.windows import Windows
-from .baselines import State
+from .baselines import Baseline, State
 from .history import History
 
 PENALTIES = np.logspace(-6, 2, 17)  # relative to the mean of the diagonal
@@ -39,7 +39,7 @@ class _Moments:
         return float((fitted + self.square.sum()) / (self.count * self.square.size))
 
 
-class Ridge:
+class Ridge(Baseline):
     """Ridge regression on each target's own window.
 
     Args:
@@ -51,7 +51,7 @@ class Ridge:
         self.weights = np.zeros((1, 1, 1)) if weights is None else weights
         self.note = note
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> Self:
+    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Ridge":
         """Solves for every penalty, keeps what errs least on validation."""
         windows = _target_windows(history)
         used = _affordable(anchors["train"], history.shape.steps)
@@ -96,7 +96,7 @@ class Ridge:
         return {"note": self.note}, {"weights": self.weights}
 
     @classmethod
-    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def restore(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Ridge":
         """A regression with these coefficients."""
         return cls(arrays["weights"], str(document["note"]))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ class Evaluation:
     details: Any = None
 
 
+@runtime_checkable
 class Fitted(Protocol):
     """A rung that has learned."""
 
@@ -51,6 +52,7 @@ class Fitted(Protocol):
         ...
 
 
+@runtime_checkable
 class Prepared(Protocol):
     """A user's data, ready for every rung of a task."""
 
@@ -70,6 +72,7 @@ class Prepared(Protocol):
         ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """A task: from data to models that can be judged, kept and shown."""
 

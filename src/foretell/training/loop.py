@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
@@ -29,6 +29,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 _PRECISION = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
 
 
+@runtime_checkable
 class Examples(Protocol):
     """What a loop learns from."""
 
@@ -41,6 +42,7 @@ class Examples(Protocol):
         ...
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Someone who is told how a training goes."""
 

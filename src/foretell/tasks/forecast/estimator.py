@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ...artefact import write_artefact
 from ...data.frames import like
@@ -50,7 +50,7 @@ class Forecaster:
         self.ahead = ahead
         self.options = options
 
-    def fit(self, data: Any) -> Self:
+    def fit(self, data: Any) -> "Forecaster":
         """Learns from a table: cuts spans, scales on training, trains, keeps the best epoch on validation.
 
         Args:

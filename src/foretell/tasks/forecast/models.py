@@ -1,7 +1,7 @@
 """A rung that has learned, whether rule or network: it forecasts windows, and can be kept and restored."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from .prepare import View
 CHUNK = 1024
 
 
+@runtime_checkable
 class Model(Protocol):
     """Something that forecasts the windows of a view."""
 

@@ -1,0 +1,78 @@
+"""A run that is killed at any moment loses at most one interval and ends with the very same weights."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+
+from .killing import train_tiny
+
+KILLS = 20
+PATIENCE_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def processes() -> Any:
+    """Processes forked from a server that has already imported torch, so that each starts in no time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.tasks.killing", "lightning_fabric"])
+    return context
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """The learning curve without its clock."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def progress(folder: Path) -> tuple[int, int]:
+    """Epoch and step of the checkpoint, which must be whole; (0, 0) before there is one."""
+    file = folder / "checkpoint" / "state.safetensors"
+    if not file.exists():
+        return 0, 0
+    with safe_open(file, "pt") as stored:
+        position = json.loads(stored.metadata()["position"])
+    return position["epoch"], position["step"]
+
+
+@pytest.mark.parametrize(("rung", "optimiser"), [("gru", "rmsprop"), ("mlp", "adamw")])
+def test_a_run_killed_at_random_moments_ends_bit_equal(
+    processes: Any, hourly_csv: Path, tmp_path: Path, rung: str, optimiser: str
+) -> None:
+    whole = tmp_path / "whole"
+    process = processes.Process(target=train_tiny, args=(str(hourly_csv), str(whole), rung, optimiser))
+    started = time.monotonic()
+    process.start()
+    process.join(PATIENCE_SECONDS)
+    duration = time.monotonic() - started
+    assert process.exitcode == 0
+    expected = (whole / "final.safetensors").read_bytes()
+
+    generator = random.Random(7)
+    kills, run, finished = 0, 0, 0
+    while kills < KILLS // 2 or not finished:
+        folder = tmp_path / f"run-{run}"
+        process = processes.Process(target=train_tiny, args=(str(hourly_csv), str(folder), rung, optimiser))
+        before = progress(folder)
+        process.start()
+        if kills < KILLS // 2:
+            time.sleep(generator.uniform(0.0, duration * 0.6))
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGKILL)
+        process.join(PATIENCE_SECONDS)
+        if process.exitcode == -signal.SIGKILL:
+            kills += 1
+            assert progress(folder) >= before, "a checkpoint went back"
+            continue
+        assert process.exitcode == 0
+        assert (folder / "final.safetensors").read_bytes() == expected
+        assert curve(folder) == curve(whole)
+        finished += 1
+        run += 1
