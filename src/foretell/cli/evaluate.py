@@ -29,7 +29,7 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
             raise InputError(f"{folder} is a model folder without its run; name the DATA to judge it on", run=run)
         data = str(runs.job_of(home)["data"])
     task = get_task(predictor.task)
-    document = task.judge(predictor.fitted, data, None)
+    document = task.judge(predictor.fitted, data)
     document = {"task": predictor.task, "rung": predictor.fitted.rung, "model": str(folder), "data": data, **document}
     if as_json:
         print_json(document)

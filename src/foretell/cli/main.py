@@ -77,9 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
-        cli.main(arguments, prog_name="foretell", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        # A command that ends with an exit code of its own (data check) has it returned here.
+        code = cli.main(arguments, prog_name="foretell", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
         return 130
@@ -102,7 +101,7 @@ def _run(arguments: list[str]) -> int:
         if os.environ.get("FORETELL_DEBUG"):
             raise
         return print_error(_unexpected(error), as_json)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _unexpected(error: Exception) -> ForetellError:

@@ -26,16 +26,16 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class _Moments:
-    """Second moments of some windows: all that a squared error depends on."""
+    """Second moments of some windows, for each target or all together: all that a squared error depends on."""
 
-    gram: Float64[np.ndarray, "target step step"]
-    cross: Float64[np.ndarray, "target step lead"]
+    gram: Float64[np.ndarray, "set step step"]
+    cross: Float64[np.ndarray, "set step lead"]
     square: Float64[np.ndarray, "target lead"]
     count: int
 
-    def error(self, weights: Float64[np.ndarray, "target step lead"]) -> float:
+    def error(self, weights: Float64[np.ndarray, "_ step lead"]) -> float:
         """The mean squared error of some coefficients on these windows."""
-        fitted = np.einsum("tsl,tsl->", weights, self.gram @ weights - 2 * self.cross)
+        fitted = np.sum(weights * (self.gram @ weights - 2 * self.cross))
         return float((fitted + self.square.sum()) / (self.count * self.square.size))
 
 

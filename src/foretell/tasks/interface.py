@@ -93,7 +93,7 @@ class Task(Protocol):
         """Judges a rung on one span."""
         ...
 
-    def judge(self, fitted: Any, source: object | None, configuration: Any) -> dict[str, Any]:
+    def judge(self, fitted: Any, source: object) -> dict[str, Any]:
         """Judges a rung on data as in its training, or on new data."""
         ...
 

@@ -96,7 +96,7 @@ class Forecaster:
         self._must_be_fitted()
         if data is None:
             return dict(self.metrics_["test"])
-        return dict(task.judge(self.learned_, data, self.learned_.configuration)["metrics"])
+        return dict(task.judge(self.learned_, data)["metrics"])
 
     def predict(self, data: Any, *, which: Which = "latest") -> Any:
         """Forecasts from the last rows of a table, as the kind of frame that came in.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from ...axes import AnchorArray
 from ...data.tables import local_times
@@ -78,7 +79,7 @@ def judge_span(model: Model, prepared: PreparedForecast, span: str) -> Evaluatio
     return judge_windows(model, prepared.view, anchors, prepared.spans.places, prepared.units, naive_scale(prepared))
 
 
-def _stretch(view: View, anchors: AnchorArray) -> AnchorArray:
+def _stretch(view: View, anchors: AnchorArray) -> Int64[np.ndarray, " shown"]:
     """The last windows of the first series among them: a fortnight, or what there is."""
     table = view.table
     first = table.codes[anchors].min()

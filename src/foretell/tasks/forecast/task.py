@@ -89,7 +89,7 @@ class ForecastTask:
         metrics = summary(evaluation, prepared.view, prepared.units)
         return Evaluation(metrics, evaluation.losses, evaluation.moments, evaluation.block, evaluation.details)
 
-    def judge(self, fitted: LearnedForecaster, source: object | None, configuration: Configuration) -> dict[str, Any]:
+    def judge(self, fitted: LearnedForecaster, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own data, or on all windows of other data."""
         table = fitted.read(source)
         view = fitted.view(table)

@@ -1,0 +1,386 @@
+"""The whole way on the command line, with tiny settings: check, plot, compare, train, resume, evaluate, predict, runs."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from foretell.cli.main import main
+
+TINY = ["--target", "T (degC)", "--lookback", "24", "--ahead", "6h", "--epochs", "2", "--units", "4"]
+
+
+class Result:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Result(int(stopped.value.code or 0), printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def compared(hourly_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished compare run, made once."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", "forecast", str(hourly_csv), *TINY, "--runs-dir", str(folder), "--name", "all", "--json"])
+    assert stopped.value.code == 0
+    return folder / "all"
+
+
+def test_compare_prints_the_leaderboard_of_the_design(compared: Path) -> None:
+    board = json.loads((compared / "leaderboard.json").read_text())
+    assert board["task"] == "forecast"
+    assert [row["rung"] for row in board["rows"]] == ["persistence", "seasonal", "climatology", "ridge", "mlp", "gru"]
+    assert board["best"] in {row["rung"] for row in board["rows"]}
+    assert board["reference"] in {"persistence", "seasonal", "climatology", "ridge"}
+    # 1,200 rows: spans of 840, 180 and 180; a window has 23 rows before its anchor and its target 6 after.
+    assert board["windows"] == {"train": 840 - 23 - 6, "validation": 180, "test": 180}
+    for row in board["rows"]:
+        assert row["kind"] == ("model" if row["rung"] in ("mlp", "gru") else "baseline")
+        assert row["verdict"] in ("better", "worse", "unclear")
+        assert set(row["skill"]) == {"value", "low", "high"}
+        for span in ("validation", "test"):
+            metrics = row["split"][span]
+            assert metrics["unit"] == "degC"
+            assert metrics["count"] == 180
+            assert metrics["rmse"] == pytest.approx(metrics["mse"] ** 0.5)
+            assert metrics["mae"] / metrics["mae_scaled"] == pytest.approx(
+                board["rows"][0]["split"]["test"]["mae"] / board["rows"][0]["split"]["test"]["mae_scaled"]
+            )
+        reference = next(other for other in board["rows"] if other["rung"] == board["reference"])
+        expected = 1 - row["split"]["test"]["mae"] / reference["split"]["test"]["mae"]
+        assert row["skill"]["value"] == pytest.approx(expected)
+        assert Path(row["run"], "model", "model.json").exists()
+    best = min(board["rows"], key=lambda row: row["split"]["validation"]["mae_scaled"])
+    assert board["best"] == best["rung"]
+    assert Path(board["report"]).exists()
+
+
+def test_persistence_is_what_anyone_can_compute(compared: Path, hourly: pl.DataFrame) -> None:
+    values = hourly["T (degC)"].to_numpy()
+    rows = np.arange(1020, 1200)
+    board = json.loads((compared / "leaderboard.json").read_text())
+    assert board["rows"][0]["split"]["test"]["mae"] == pytest.approx(np.abs(values[rows] - values[rows - 6]).mean())
+
+
+def test_a_run_folder_can_be_read_with_an_editor(compared: Path) -> None:
+    assert {path.name for path in compared.iterdir()} >= {
+        "config.toml",
+        "run.json",
+        "leaderboard.json",
+        "report.html",
+        "model",
+    }
+    assert {path.name for path in (compared / "gru").iterdir()} == {"metrics.jsonl", "checkpoint", "model"}
+    assert {path.name for path in (compared / "model").iterdir()} == {
+        "model.json",
+        "weights.safetensors",
+        "scaling.json",
+        "README.md",
+    }
+    assert 'lookback = "24"' in (compared / "config.toml").read_text()
+
+
+def test_rows_come_as_they_are_done_and_progress_goes_to_standard_error(run: Run, hourly_csv: Path) -> None:
+    result = run("compare", "forecast", hourly_csv, *TINY, "--rungs", "persistence,ridge")
+    assert result.code == 0
+    assert [line.split()[0] for line in result.out.splitlines()[:3]] == ["rung", "persistence", "ridge"]
+    assert "1200 rows every 1h" in result.err
+    assert "windows: 811 train" in result.err
+
+
+def test_train_evaluate_predict(run: Run, hourly_csv: Path, hourly: pl.DataFrame) -> None:
+    trained = run("train", "forecast", hourly_csv, *TINY, "--rung", "gru", "--name", "small", "--json")
+    assert trained.code == 0
+    test = next(row for row in trained.document["rows"] if row["rung"] == "gru")["split"]["test"]
+    evaluated = run("evaluate", "small", "--json").document
+    assert evaluated["span"] == "test"
+    assert evaluated["metrics"]["mae"] == pytest.approx(test["mae"])
+    other = run("evaluate", "small", hourly_csv.parent / "hourly.csv")
+    assert "its test span" in other.out
+    assert "small" in run("runs", "list").out
+    assert "epoch 2" in run("runs", "show", "small").out
+
+    predicted = run("predict", "small", hourly_csv, "-o", "forecast.csv")
+    assert predicted.code == 0
+    assert predicted.out == ""
+    frame = pl.read_csv("forecast.csv", try_parse_dates=True)
+    assert frame.columns == ["time", "made at", "forecast T (degC)"]
+    last = hourly["time"].max()
+    assert frame["time"].to_list() == pl.datetime_range(last, frame["time"].max(), "1h", eager=True)[1:].to_list()
+    assert frame.height == 6
+    assert frame["made at"].max() == last
+    assert (frame["time"] - frame["made at"]).dt.total_hours().unique().to_list() == [6]
+
+
+def test_predict_writes_what_the_file_name_says(run: Run, compared: Path, hourly_csv: Path) -> None:
+    runs = ["--runs-dir", compared.parent]
+    for suffix in ("csv", "json", "parquet"):
+        assert run("predict", "all/mlp", hourly_csv, "-o", f"out.{suffix}", *runs).code == 0
+    csv, as_json, parquet = pl.read_csv("out.csv"), pl.read_json("out.json"), pl.read_parquet("out.parquet")
+    column = "forecast T (degC)"
+    assert csv[column].to_list() == pytest.approx(as_json[column].to_list())
+    assert parquet[column].to_list() == pytest.approx(csv[column].to_list())
+    printed = run("predict", "all/mlp", hourly_csv, "--json", *runs).document
+    assert [row[column] for row in printed["forecasts"]] == pytest.approx(csv[column].to_list())
+    everything = run("predict", "all/mlp", hourly_csv, "--anchors", "all", *runs)
+    assert pl.read_csv(io.StringIO(everything.out)).height == 1200 - 23
+    assert run("predict", "all", hourly_csv, "-o", "out.xlsx", *runs).code == 2
+
+
+def test_predict_reads_standard_input(
+    run: Run, compared: Path, hourly_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_file = run("predict", "all", hourly_csv, "--runs-dir", compared.parent)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(hourly_csv.read_bytes())))
+    assert run("predict", "all", "-", "--runs-dir", compared.parent).out == from_file.out
+
+
+def test_every_rung_predicts_from_its_folder_alone(run: Run, compared: Path, hourly_csv: Path, tmp_path: Path) -> None:
+    for rung in ("persistence", "seasonal", "climatology", "ridge", "mlp", "gru"):
+        elsewhere = tmp_path / f"moved-{rung}"
+        (compared / rung / "model").rename(elsewhere)
+        try:
+            result = run("predict", elsewhere, hourly_csv, "--json")
+        finally:
+            elsewhere.rename(compared / rung / "model")
+        assert result.code == 0, result.err
+        assert len(result.document["forecasts"]) == 6
+
+
+def test_too_few_rows_says_how_many_are_needed(run: Run, compared: Path, hourly_csv: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.csv"
+    short.write_text("".join(hourly_csv.read_text().splitlines(keepends=True)[:11]))
+    result = run("predict", "all/gru", short, "--runs-dir", compared.parent)
+    assert result.code == 3
+    assert "has 10 rows; one forecast needs 24" in result.err
+
+
+def test_another_frequency_is_refused(run: Run, compared: Path, hourly: pl.DataFrame, tmp_path: Path) -> None:
+    hourly.gather_every(2).write_csv(tmp_path / "sparse.csv")
+    result = run("predict", "all/gru", tmp_path / "sparse.csv", "--runs-dir", compared.parent)
+    assert result.code == 3
+    assert "rows every 2h; the model was trained on rows every 1h" in result.err
+
+
+def test_evaluate_on_other_data_counts_all_its_windows(
+    run: Run, compared: Path, hourly: pl.DataFrame, tmp_path: Path
+) -> None:
+    hourly.tail(100).write_csv(tmp_path / "new.csv")
+    document = run(
+        "evaluate", "all/persistence", tmp_path / "new.csv", "--runs-dir", compared.parent, "--json"
+    ).document
+    assert document["span"] == "all"
+    values = hourly["T (degC)"].tail(100).to_numpy()
+    assert document["metrics"]["count"] == 100 - 23 - 6
+    assert document["metrics"]["mae"] == pytest.approx(np.abs(values[29:] - values[23:-6]).mean())
+
+
+def test_a_killed_train_run_is_resumed_from_the_command_line(hourly_csv: Path, tmp_path: Path) -> None:
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "foretell", "train", *arguments, "--runs-dir", str(tmp_path)]
+
+    options = [
+        *TINY,
+        "--rung",
+        "gru",
+        "--checkpoint-seconds",
+        "0",
+        "--threads",
+        "1",
+        "--patience",
+        "0",
+        "--epochs",
+        "30",
+    ]
+    process = subprocess.Popen(
+        command("forecast", str(hourly_csv), *options, "--name", "killed"), stderr=subprocess.DEVNULL
+    )
+    checkpoint = tmp_path / "killed" / "checkpoint" / "state.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait(60)
+    assert checkpoint.exists()
+    assert not (tmp_path / "killed" / "model").exists()
+    resumed = subprocess.run(command("--resume", "killed"), capture_output=True, text=True, timeout=300, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    whole = subprocess.run(
+        command("forecast", str(hourly_csv), *options, "--name", "whole"), capture_output=True, timeout=300, check=False
+    )
+    assert whole.returncode == 0
+    weights = [(tmp_path / name / "model" / "weights.safetensors").read_bytes() for name in ("killed", "whole")]
+    assert weights[0] == weights[1]
+    again = subprocess.run(command("--resume", "killed"), capture_output=True, text=True, timeout=120, check=False)
+    assert again.returncode == 3
+    assert "nothing to resume" in again.stderr
+
+
+def test_ctrl_c_ends_with_130(hourly_csv: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "foretell", "train", "forecast", str(hourly_csv), *TINY, "--rung", "gru"]
+    options = ["--epochs", "1000", "--patience", "0", "--runs-dir", str(tmp_path), "--name", "long"]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "long" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_data_check_prints_health(run: Run, hourly_csv: Path, tmp_path: Path) -> None:
+    document = run("data", "check", hourly_csv, "--json").document
+    assert (document["healthy"], document["rows"], document["frequency"]) == (True, 1200, "1h")
+    shown = run("data", "check", hourly_csv)
+    assert shown.code == 0
+    assert "healthy" in shown.out
+    (tmp_path / "bad.csv").write_text("time,a\n2020-01-01,1\n2020-01-02,x\n2020-01-03,2\n2020-01-04,4\n")
+    broken = run("data", "check", tmp_path / "bad.csv")
+    assert broken.code == 3
+    assert 'row 2 (line 3), column "a"' in broken.out
+    assert run("data", "check", tmp_path / "none.csv", "--json").code == 3
+
+
+def test_data_plot_draws(run: Run, hourly_csv: Path) -> None:
+    result = run("data", "plot", hourly_csv, "--column", "T (degC)")
+    assert result.code == 0
+    picture = Path(result.out.strip())
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 20_000
+    assert run("data", "plot", hourly_csv, "--column", "nothing").code == 3
+
+
+def test_options_come_from_flags_files_and_environment(
+    run: Run, hourly_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "options.toml").write_text(
+        run("config", "render", "forecast").out.replace('lookback = "48"', 'lookback = "12"')
+    )
+    monkeypatch.setenv("FORETELL_RUNS_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("FORETELL_TARGET", "T (degC)")
+    arguments = [
+        "--config",
+        tmp_path / "options.toml",
+        "--set",
+        "windows.ahead=3",
+        "--rungs",
+        "persistence",
+        "--name",
+        "one",
+    ]
+    # The rendered file names runs_dir too; the environment is stronger.
+    assert run("compare", "forecast", hourly_csv, *arguments, "--json").code == 0
+    resolved = (tmp_path / "elsewhere" / "one" / "config.toml").read_text()
+    assert 'lookback = "12"' in resolved
+    assert 'ahead = "3"' in resolved
+    assert "one" in run("runs", "list").out
+    schema = run("config", "schema").document
+    assert "windows" in schema["properties"]
+
+
+def test_runs_are_listed_compared_and_deleted(run: Run, hourly_csv: Path) -> None:
+    for name in ("a", "b"):
+        assert (
+            run("compare", "forecast", hourly_csv, *TINY, "--rungs", "persistence", "--name", name, "--quiet").code == 0
+        )
+    assert [entry["name"] for entry in run("runs", "list", "--json").document["runs"]] == ["a", "b"]
+    assert len(run("runs", "compare", "a", "b", "--json").document["runs"]) == 2
+    assert run("runs", "show", "a", "--json").document["job"]["verb"] == "compare"
+    assert run("runs", "delete", "a", "--yes").code == 0
+    assert [entry["name"] for entry in run("runs", "list", "--json").document["runs"]] == ["b"]
+    missing = run("runs", "show", "a")
+    assert missing.code == 3
+    assert 'there is no run "a"' in missing.err
+
+
+def test_doctor_and_completion(run: Run) -> None:
+    document = run("doctor", "--json").document
+    assert document["packages"]["torch"]
+    assert set(document["kernels"]) == {"recurrent", "windows"}
+    for shell in ("bash", "zsh", "fish"):
+        assert "_FORETELL_COMPLETE" in run("completion", shell).out
+    completed = subprocess.run(
+        [Path(sys.executable).parent / "foretell"],
+        env={**os.environ, "_FORETELL_COMPLETE": "bash_complete", "COMP_WORDS": "foretell comp", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "compare" in completed.stdout
+
+
+def test_the_demo_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETELL_EPOCHS", "1")
+    monkeypatch.setenv("FORETELL_STEPS_PER_EPOCH", "5")
+    document = run("demo", "--json").document
+    assert len(document["rows"]) == 6
+    assert {entry["series"] for entry in document["rows"][0]["split"]["test"]["series"]} == {"EWR", "JFK", "LGA"}
+    assert document["windows"]["test"] > 3900
+
+
+def test_the_lectures_windows(run: Run, hourly_csv: Path) -> None:
+    result = run(
+        "compare",
+        "forecast",
+        hourly_csv,
+        *TINY,
+        "--align",
+        "lecture",
+        "--batch-size",
+        "32",
+        "--rungs",
+        "persistence,mlp",
+        "--steps-per-epoch",
+        "3",
+        "--json",
+    )
+    assert result.code == 0
+    counts = result.document["windows"]
+    assert counts["validation"] % 32 == counts["test"] % 32 == 0
+
+
+def test_several_targets_and_leads(run: Run, hourly_csv: Path) -> None:
+    arguments = ["--target", "all", "--lookback", "24", "--ahead", "1:4", "--epochs", "1", "--units", "3"]
+    document = run("compare", "forecast", hourly_csv, *arguments, "--json").document
+    test = document["rows"][-1]["split"]["test"]
+    assert test["mae"] is None
+    assert set(test["targets"]) == {"T (degC)", "p (mbar)"}
+    assert test["targets"]["p (mbar)"]["unit"] == "mbar"
+    frame = run("predict", Path(document["rows"][-1]["run"]), hourly_csv, "--json").document["forecasts"]
+    assert len(frame) == 4
+    assert set(frame[0]) == {"time", "made at", "forecast T (degC)", "forecast p (mbar)"}
