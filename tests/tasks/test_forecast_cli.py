@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,9 @@ def test_train_evaluate_predict(run: Run, hourly_csv: Path, hourly: pl.DataFrame
     assert predicted.out == ""
     frame = pl.read_csv("forecast.csv", try_parse_dates=True)
     assert frame.columns == ["time", "made at", "forecast T (degC)"]
-    last = hourly["time"].max()
-    assert frame["time"].to_list() == pl.datetime_range(last, frame["time"].max(), "1h", eager=True)[1:].to_list()
-    assert frame.height == 6
-    assert frame["made at"].max() == last
+    last = hourly["time"][-1]
+    assert frame["time"].to_list() == [last + timedelta(hours=ahead) for ahead in range(1, 7)]
+    assert frame["made at"][-1] == last
     assert (frame["time"] - frame["made at"]).dt.total_hours().unique().to_list() == [6]
 
 

@@ -1,6 +1,7 @@
 """Tables made in memory, for tests that need a shape rather than a file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -75,16 +76,34 @@ def shapes(draw: st.DrawFn, *, align: str = "standard") -> WindowShape:
     return WindowShape(every * steps, every, leads, "lecture" if align == "lecture" else "standard")
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What a random table is made of; made only inside a test, since hypothesis watches what its strategies call."""
+
+    seed: int
+    lengths: tuple[int, ...]
+    offsets: tuple[int, ...]
+    width: int
+    targets: int
+    missing: float
+
+    def make(self) -> Table:
+        """Hourly series that start apart, columns of very different size, missing values here and there."""
+        generator = np.random.default_rng(self.seed)
+        values = generator.normal(10, 3, (sum(self.lengths), self.width))
+        values *= generator.choice([0.01, 1.0, 100.0], self.width)
+        values[generator.random(values.shape) < self.missing] = np.nan
+        return make_table(values, self.lengths, targets="abcd"[: self.targets], offsets=self.offsets)
+
+
 @st.composite
-def tables(
+def recipes(
     draw: st.DrawFn, *, shortest: int = 20, longest: int = 60, most_series: int = 3, most_columns: int = 4
-) -> Table:
-    """One to three hourly series that start apart, with missing values here and there."""
+) -> Recipe:
+    """One to three series of one to four columns."""
     lengths = draw(st.lists(st.integers(shortest, longest), min_size=1, max_size=most_series))
     offsets = draw(st.lists(st.integers(0, 6), min_size=len(lengths), max_size=len(lengths)))
     width = draw(st.integers(1, most_columns))
-    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    values = generator.normal(10, 3, (sum(lengths), width)) * generator.choice([0.01, 1.0, 100.0], width)
-    values[generator.random(values.shape) < draw(st.sampled_from([0.0, 0.05, 0.3]))] = np.nan
-    count = draw(st.integers(1, width))
-    return make_table(values, lengths, targets="abcd"[:count], offsets=offsets)
+    missing = draw(st.sampled_from([0.0, 0.05, 0.3]))
+    targets = draw(st.integers(1, width))
+    return Recipe(draw(st.integers(0, 2**32 - 1)), tuple(lengths), tuple(offsets), width, targets, missing)

@@ -109,13 +109,25 @@ def test_files_stay_small() -> None:
     ("code", "absent"),
     [
         ("import foretell", ("torch", "polars", "numpy", "pydantic", "click")),
-        ("from foretell.cli.main import cli; cli(['--help'], standalone_mode=False)", ("torch", "polars", "numpy", "pydantic", "rich")),
-        ("from foretell.cli.main import cli; cli(['--version'], standalone_mode=False)", ("torch", "polars", "numpy", "pydantic")),
-        ("from foretell.cli.main import cli; cli(['compare', 'forecast', '--help'], standalone_mode=False)", ("torch", "polars")),
-        ("from foretell.data.tables import read_table; read_table('nyc-weather', series='station')", ("torch", "matplotlib", "plotly")),
+        (
+            "from foretell.cli.main import cli; cli(['--help'], standalone_mode=False)",
+            ("torch", "polars", "numpy", "pydantic", "rich"),
+        ),
+        (
+            "from foretell.cli.main import cli; cli(['--version'], standalone_mode=False)",
+            ("torch", "polars", "numpy", "pydantic"),
+        ),
+        (
+            "from foretell.cli.main import cli; cli(['compare', 'forecast', '--help'], standalone_mode=False)",
+            ("torch", "polars"),
+        ),
+        (
+            "from foretell.data.tables import read_table; read_table('nyc-weather', series='station')",
+            ("torch", "matplotlib", "plotly"),
+        ),
         ("import foretell; foretell.load", ("lightning_fabric", "plotly", "matplotlib")),
     ],
-)  # fmt: skip
+)
 def test_heavy_imports_are_lazy(code: str, absent: tuple[str, ...]) -> None:
     script = f"import sys\n{code}\nprint('loaded:', [name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
@@ -129,4 +141,6 @@ def test_the_architecture_page_names_every_room_and_file() -> None:
         if path.name not in ("__init__.py", "__main__.py"):
             assert f"`{name}`" in page, f"docs/architecture.md does not name {name}"
     for name in re.findall(r"`([a-z_/]+\.py)`", page):
-        assert (SOURCE / name).exists(), f"docs/architecture.md names {name}, which is not there"
+        assert (SOURCE / name).exists() or name.startswith("tests/"), (
+            f"docs/architecture.md names {name}, which is not there"
+        )

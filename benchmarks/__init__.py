@@ -1,0 +1,1 @@
+"""Every speed that Foretell claims, measured beside its peers in one run: ``make bench``."""

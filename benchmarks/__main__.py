@@ -1,0 +1,44 @@
+"""Runs every benchmark, prints one table, and writes it to docs/benchmarks.md and benchmarks/results.json."""
+
+import json
+import platform
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from . import reading, startup, windows
+from .measure import Row, machine, shown
+
+HERE = Path(__file__).parent
+
+
+def table(measured: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = ["| what | whose | median | spread | ratio | goal | |", "| --- | --- | ---: | ---: | ---: | --- | --- |"]
+    for row in measured:
+        met = "" if row.met is None else "met" if row.met else "MISSED"
+        lines.append(
+            f"| {row.what} | {row.contestant} | {shown(row.seconds)} | {row.spread:.0%} | {row.ratio:.2f} | {row.goal} | {met} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    measured = [row for part in (startup, reading, windows) for row in part.measure()]
+    head = f"{date.today()}, {machine()}, Python {platform.python_version()}, torch {version('torch')}, polars {version('polars')}"
+    body = table(measured)
+    print(f"{head}\n\n{body}")
+    (HERE / "results.json").write_text(
+        json.dumps({"head": head, "rows": [asdict(row) for row in measured]}, indent=1) + "\n"
+    )
+    (HERE.parent / "docs" / "benchmarks.md").write_text(
+        "# Benchmarks\n\nMade by `make bench`; contestants take turns, times are medians, the spread is the distance between the "
+        "quartiles, and a ratio is the time of the first contestant over this one's (for the last row, of the lectures' "
+        f"generator).\n\n{head}\n\n{body}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
