@@ -19,7 +19,8 @@ def table(measured: list[Row]) -> str:
     for row in measured:
         met = "" if row.met is None else "met" if row.met else "MISSED"
         lines.append(
-            f"| {row.what} | {row.contestant} | {shown(row.seconds)} | {row.spread:.0%} | {row.ratio:.2f} | {row.goal} | {met} |"
+            f"| {row.what} | {row.contestant} | {shown(row.seconds)} | {row.spread:.0%} | "
+            f"{row.ratio:.2f} | {row.goal} | {met} |"
         )
     return "\n".join(lines)
 
@@ -27,15 +28,18 @@ def table(measured: list[Row]) -> str:
 def main() -> None:
     """Measures, prints, writes."""
     measured = [row for part in (startup, reading, windows) for row in part.measure()]
-    head = f"{date.today()}, {machine()}, Python {platform.python_version()}, torch {version('torch')}, polars {version('polars')}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "polars", "numpy"))
+    head = f"{date.today()}, {machine()}, Python {platform.python_version()}, {versions}"
     body = table(measured)
     print(f"{head}\n\n{body}")
     (HERE / "results.json").write_text(
         json.dumps({"head": head, "rows": [asdict(row) for row in measured]}, indent=1) + "\n"
     )
     (HERE.parent / "docs" / "benchmarks.md").write_text(
-        "# Benchmarks\n\nMade by `make bench`; contestants take turns, times are medians, the spread is the distance between the "
-        "quartiles, and a ratio is the time of the first contestant over this one's (for the last row, of the lectures' "
+        "# Benchmarks\n\nMade by `make bench`; contestants take turns, times are medians, the spread "
+        "is the distance between the "
+        "quartiles, and a ratio is the time of the first contestant over this one's (for the last "
+        "row, of the lectures' "
         f"generator).\n\n{head}\n\n{body}\n"
     )
 

@@ -36,7 +36,8 @@ def options_page() -> str:
         parts.append(f"## {task}\n\n| rung | kind | what it is |\n| --- | --- | --- |")
         parts += [f"| `{name}` | {rung.kind} | {rung.summary} |" for name, rung in task_rungs(task).items()]
         parts.append(
-            f"\nAs TOML, for `--config` (`foretell config render {task}`):\n\n```toml\n{render(task_configuration(task))}```\n"
+            "\nAs TOML, for `--config` (`foretell config render "
+            f"{task}`):\n\n```toml\n{render(task_configuration(task))}```\n"
         )
     return "\n".join(parts)
 
