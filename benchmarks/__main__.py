@@ -36,11 +36,9 @@ def main() -> None:
         json.dumps({"head": head, "rows": [asdict(row) for row in measured]}, indent=1) + "\n"
     )
     (HERE.parent / "docs" / "benchmarks.md").write_text(
-        "# Benchmarks\n\nMade by `make bench`; contestants take turns, times are medians, the spread "
-        "is the distance between the "
-        "quartiles, and a ratio is the time of the first contestant over this one's (for the last "
-        "row, of the lectures' "
-        f"generator).\n\n{head}\n\n{body}\n"
+        "# Benchmarks\n\nMade by `make bench`. Contestants take turns; times are medians, the spread is the distance "
+        "between the quartiles, and a ratio is the time of the first contestant over this one's (in the last row, "
+        f"the time of the lectures' generator).\n\n{head}\n\n{body}\n"
     )
 
 

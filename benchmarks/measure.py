@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Row:
     met: bool | None = None
 
 
-def race(contestants: dict[str, Callable[[], object]], repetitions: int, warm_up: int = 2) -> dict[str, list[float]]:
+def race(contestants: Mapping[str, Callable[[], object]], repetitions: int, warm_up: int = 2) -> dict[str, list[float]]:
     """Times each contestant in turn, again and again, so that a busy moment of the machine hits all alike.
 
     Args:

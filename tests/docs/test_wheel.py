@@ -48,7 +48,7 @@ def test_the_wheel_runs_the_demo_in_an_environment_of_its_own(wheel: Path, tmp_p
     here = next(path for path in sys.path if path.endswith("site-packages"))
     (Path(site) / "dependencies.pth").write_text(here + "\n")
     settings = {**os.environ, "FORETELL_EPOCHS": "1", "FORETELL_STEPS_PER_EPOCH": "3", "PYTHONPATH": ""}
-    where = [bin_folder / "python", "-c", "import foretell; print(foretell.__file__)"]
+    where: list[str | Path] = [bin_folder / "python", "-c", "import foretell; print(foretell.__file__)"]
     assert (
         str(environment)
         in subprocess.run(where, capture_output=True, text=True, timeout=60, check=True, env=settings).stdout

@@ -52,12 +52,13 @@ def imported_rooms(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
     """The rooms that a module imports, anywhere in it."""
     package = ["foretell", *path.relative_to(SOURCE).parent.parts]
     for node in ast.walk(tree):
-        names: list[str] = []
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = [*base, *(node.module.split(".") if node.module else [])]
             names = [".".join([*module, alias.name]) for alias in node.names]
-        elif isinstance(node, ast.Import):
+        else:
             names = [alias.name for alias in node.names]
         for name in names:
             parts = name.split(".")
