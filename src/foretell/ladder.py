@@ -229,13 +229,13 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
         "parameters",
         "note",
     ]
-    others = [row for row in result.rows if row["rung"] != result.reference]
+    models = [row for row in result.rows if row["kind"] == "model"]
     skills = Line(
         "skill",
-        [row["rung"] for row in others],
-        [row["skill"]["value"] for row in others],
-        [row["skill"]["low"] for row in others],
-        [row["skill"]["high"] for row in others],
+        [row["rung"] for row in models],
+        [row["skill"]["value"] for row in models],
+        [row["skill"]["low"] for row in models],
+        [row["skill"]["high"] for row in models],
     )
     figure = Figure(
         "bars",
@@ -252,7 +252,7 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
         "Skill is 1 - error / reference error on the test windows; its interval comes from a "
         "moving-block bootstrap of paired errors."
     )
-    return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if others else [])])
+    return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else [])])
 
 
 def _shown(metrics: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from .output import print_json, tell
+from .output import columns, print_json, tell
+from .progress import error_text
 from .tasks import TaskGroup
 
 
@@ -40,10 +41,23 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     if given["as_json"]:
         print_json(document)
     else:
-        click.echo(
-            f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline"
-        )
-        click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
+        _conclude(document)
+
+
+def _conclude(document: dict[str, Any]) -> None:
+    """What the leaderboard's rows leave to say."""
+    click.echo("")
+    for row in document["rows"]:
+        if row["note"]:
+            click.echo(f"{row['rung']}: {row['note']}")
+    best = next(row for row in document["rows"] if row["rung"] == document["best"])
+    series = best["split"]["test"].get("series", [])
+    if series:
+        cells = [[entry["series"], entry["target"], error_text(entry), str(entry["count"])] for entry in series[:20]]
+        header = [f"{best['rung']}, test", "target", "MAE", "windows"]
+        click.echo("\n" + columns(header, cells, right=(3,)))
+    click.echo(f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline")
+    click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 
 def stem_of(data: str) -> str:

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .output import colours_welcome, styled
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
 _WIDTHS = (16, 16, 16, 32, 10, 9, 11)
@@ -28,7 +29,7 @@ class Teller:
         self.current = ""
         self._last_line = time.monotonic()
         self._header = False
-        self._bar: Progress | None = None
+        self._bar: "Progress | None" = None
         self._task: Any = None
         self._watched = sys.stderr.isatty() and not quiet
 
@@ -40,14 +41,7 @@ class Teller:
         """A step is done."""
         if self._watched:
             if self._bar is None:
-                console = Console(stderr=True, no_color=not colours_welcome())
-                form = (
-                    TextColumn("{task.description}"),
-                    BarColumn(),
-                    TextColumn("{task.completed}/{task.total}"),
-                    TimeRemainingColumn(),
-                )
-                self._bar = Progress(*form, console=console, transient=True)
+                self._bar = _bar()
                 self._bar.start()
                 self._task = self._bar.add_task(self.current)
             self._bar.update(
@@ -98,6 +92,15 @@ class Teller:
             self._bar.console.print(text, highlight=False)
         else:
             click.echo(text, err=True)
+
+
+def _bar() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, no_color=not colours_welcome())
+    form = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    return Progress(*form, TimeRemainingColumn(), console=console, transient=True)
 
 
 def row_cells(row: dict[str, Any]) -> list[str]:
