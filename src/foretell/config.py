@@ -108,7 +108,7 @@ class TrainingSection(Section):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     precision: Literal["32", "64", "bf16"] = Field("32", description="Arithmetic of the training.")
-    threads: int = Field(0, ge=0, description="Processor threads; 0 leaves the choice to torch.")
+    threads: int = Field(0, ge=0, description="Processor threads; 0 means one for small networks, else torch's choice.")
     checkpoint_seconds: float = Field(
         15.0, ge=0, description="Seconds between checkpoints inside an epoch; 0 is every step."
     )

@@ -322,7 +322,7 @@ def test_a_column_of_words_is_left_out_unless_it_is_asked_for() -> None:
 
 
 def test_unknown_columns_are_named_with_the_nearest() -> None:
-    frame = hours(range(4), **{"T (degC)": [1.0, 2, 3, 4], "b, c": [1.0, 2, 3, 4]})
+    frame = hours(range(4), x=[1.0, 2, 3, 4], y=[1.0, 2, 3, 4]).rename({"x": "T (degC)", "y": "b, c"})
     with pytest.raises(DataError, match=r'no column "T \(degK\)"; did you mean "T \(degC\)"'):
         read_table(frame, target=("T (degK)",))
     assert read_table(frame, target=("b, c",)).targets == ("b, c",)

@@ -26,6 +26,7 @@ from .schedules import learning_rate
 from .seeds import seeded, threads
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+SMALL = 100_000  # weights
 _PRECISION = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
 
 
@@ -108,7 +109,7 @@ def train(
     checkpoints.mkdir(parents=True, exist_ok=True)
     loss_function = LOSSES[section.loss]
     total = section.epochs * sampler.steps
-    with seeded(section.seed), threads(section.threads):
+    with seeded(section.seed), threads(section.threads or _helpful_threads(network)):
         optimiser = make_optimiser(section, network.parameters())
         try:
             fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])  # type: ignore[arg-type]
@@ -172,6 +173,15 @@ def train(
     return TrainingResult(
         position.history, position.best_epoch, position.seconds, stopped_early=position.epoch < section.epochs
     )
+
+
+def _helpful_threads(network: nn.Module) -> int:
+    """One thread for a small network, 0 (torch's choice) for others.
+
+    The steps of a small network are shorter than waiting for a second thread; where other programs compete for the
+    processors, that wait was seen to make training seventy times slower.
+    """
+    return 1 if sum(weight.numel() for weight in network.parameters()) < SMALL else 0
 
 
 def _exhausted(position: Position, section: TrainingSection) -> bool:
