@@ -52,33 +52,37 @@ def versions() -> dict[str, str]:
     }
 
 
-def write_artefact(folder: Path, artefact: Artefact) -> None:
+def write_artefact(folder: Path, artefact: Artefact, *, replace: bool = False) -> None:
     """Writes a model folder that appears whole or not at all.
 
     Args:
-        folder: Where; it must not exist yet.
+        folder: Where.
         artefact: What.
+        replace: Whether a folder that is there gives way; else it must not exist yet.
 
     Raises:
         InputError: Something is there already.
         StorageError: The disk is full; nothing half-written stays.
     """
-    if folder.exists():
+    if folder.exists() and not replace:
         raise InputError(f"{folder} exists already; choose another folder or delete it", folder=str(folder))
     beside: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        new = beside / "new"
+        new.mkdir()
         document = {"format": FORMAT, "task": artefact.task, "versions": versions(), **artefact.document}
-        write_atomically(beside / DOCUMENT, _json(document))
+        write_atomically(new / DOCUMENT, _json(document))
         write_atomically(
-            beside / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in artefact.arrays.items()})
+            new / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in artefact.arrays.items()})
         )
         for name, content in artefact.files.items():
-            write_atomically(beside / name, _json(content))
-        write_atomically(beside / CARD, artefact.card.encode())
-        beside.chmod(0o755)
-        beside.rename(folder)
+            write_atomically(new / name, _json(content))
+        write_atomically(new / CARD, artefact.card.encode())
+        if folder.exists():
+            folder.rename(beside / "replaced")
+        new.rename(folder)
         sync_folder(folder.parent)
     except OSError as error:
         raise StorageError(

@@ -18,7 +18,9 @@ from .errors import ConfigurationError, UsageError, nearest
 
 
 def _as_tuple(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+    if isinstance(value, list | tuple):
+        return tuple(_as_text(entry) for entry in value)
+    return (_as_text(value),)
 
 
 def _as_text(value: object) -> object:
@@ -115,8 +117,10 @@ class TrainingSection(Section):
 
 
 class RunSection(Section):
-    """Where runs are kept."""
+    """Which rungs, and where runs are kept."""
 
+    rungs: Names = Field((), description="Rungs to climb, separated by commas (all when not named).")
+    rung: str | None = Field(None, description="The rung to train.")
     runs_dir: Path = Field(Path("runs"), description="Folder of runs.")
     name: str | None = Field(
         None, description="Name of the run (made from the data's name and a number when not given)."

@@ -95,6 +95,15 @@ class UnsafeFileError(ForetellError):
     code = "unsafe-file"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number and its thing, in the plural where it is one.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1200 rows')
+    """
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The clause that helps after an unknown name: the closest known one, else all of them.
 

@@ -30,10 +30,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         if beside is not None:
             Path(beside).unlink(missing_ok=True)
+        intact = "; what stood there before is intact" if path.exists() else ""
         raise StorageError(
-            f"{path} could not be written: {error.strerror}; what stood there before is intact",
-            file=str(path),
-            errno=error.errno,
+            f"{path} could not be written: {error.strerror}{intact}", file=str(path), errno=error.errno
         ) from None
 
 

@@ -174,14 +174,15 @@ def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: 
         "windows": prepared.counts,
         "dropped": prepared.dropped,
     }
-    write_artefact(folder / "model", result.fitted[kept].artefact(metrics_of(result, kept)))
+    # A run that was killed while it wrote these is resumed and writes them again.
+    write_artefact(folder / "model", result.fitted[kept].artefact(metrics_of(result, kept)), replace=True)
     panels = [
         _leaderboard(task, result),
         *_learning(result),
-        *task.panels(prepared, dict(result.fitted), result.tests, kept),
+        *task.panels(prepared, result.tests, kept, result.reference),
     ]
     write_page(folder / "report.html", title, _lead(result), panels)
-    write_atomically(folder / "leaderboard.json", (json.dumps(document, indent=1) + "\n").encode())
+    write_atomically(folder / "leaderboard.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     return document
 
 

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +17,59 @@ from .files import write_atomically
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def free_name(runs_dir: Path, name: str | None, stem: str) -> str:
-    """The name of a new run: as given, or made from the data's name and the next number.
+def check_name(runs_dir: Path, name: str | None) -> None:
+    """Checks the name that a user gave a run, before anything is computed for it.
 
     Raises:
-        InputError: The given name is taken, or no name for a folder.
+        InputError: It is taken, or no name for a folder.
     """
-    if name is not None:
-        if not _NAME.fullmatch(name):
-            raise InputError(
-                f'a run\'s name has letters, digits, dots, dashes and underscores; found "{name}"', name=name
-            )
-        if (runs_dir / name).exists():
-            raise InputError(
-                f"the run folder {runs_dir / name} exists already; choose another --name", folder=str(runs_dir / name)
-            )
-        return name
+    if name is None:
+        return
+    if not _NAME.fullmatch(name):
+        raise InputError(f'a run\'s name has letters, digits, dots, dashes and underscores; found "{name}"', name=name)
+    if (runs_dir / name).exists():
+        raise InputError(f"the run folder {runs_dir / name} exists already; choose another --name", name=name)
+
+
+def numbered(stem: str) -> Iterator[str]:
+    """Names for a run that was not given one: the data's name and a number.
+
+    >>> names = numbered("ETTh1 (hourly)")
+    >>> next(names), next(names)
+    ('ETTh1-hourly-1', 'ETTh1-hourly-2')
+    """
     tidy = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-.") or "run"
-    number = 1
-    while (runs_dir / f"{tidy}-{number}").exists():
-        number += 1
-    return f"{tidy}-{number}"
+    return (f"{tidy}-{number}" for number in count(1))
 
 
-def create(runs_dir: Path, name: str, job: dict[str, Any], configuration: TaskConfiguration) -> Path:
+def create(runs_dir: Path, name: str | Iterator[str], job: dict[str, Any], configuration: TaskConfiguration) -> Path:
     """Makes a run folder with the resolved configuration and what the run is for.
 
     Args:
         runs_dir: Folder of runs.
-        name: As :func:`free_name` gives it.
+        name: The name, or names of which the first free one is taken, also while others look for one.
         job: Verb, task, data and rungs, from which the run can be resumed.
         configuration: Everything resolved.
 
     Raises:
-        InputError: Someone else made the folder meanwhile.
+        InputError: The name is taken.
         StorageError: It cannot be written.
     """
-    folder = runs_dir / name
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise InputError(f"the run folder {folder} exists already; choose another --name", folder=str(folder)) from None
-    except OSError as error:
-        raise StorageError(f"the run folder {folder} cannot be made: {error.strerror}", folder=str(folder)) from None
+    names = iter([name]) if isinstance(name, str) else name
+    for candidate in names:
+        folder = runs_dir / candidate
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            if not folder.is_dir():
+                raise StorageError(f"{folder} cannot be made: a file is in its way") from None
+        except OSError as error:
+            raise StorageError(
+                f"the run folder {folder} cannot be made: {error.strerror}", folder=str(folder)
+            ) from None
+    else:
+        raise InputError(f"the run folder {runs_dir / str(name)} exists already; choose another --name", name=name)
     try:
         write_atomically(folder / "config.toml", configuration.toml().encode())
         _write_job(folder, {"created": _now(), "finished": None, "versions": versions(), **job})
@@ -79,14 +91,31 @@ def job_of(folder: Path) -> dict[str, Any]:
         InputError: The folder is no run.
         UnsafeFileError: Its ``run.json`` is damaged.
     """
-    return _read(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
+    job = _read(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
+    if not all(isinstance(job.get(key), str) for key in ("verb", "task", "data", "fingerprint")):
+        raise UnsafeFileError(f"{folder / 'run.json'} is damaged: it does not say what the run is for")
+    return job
 
 
 def leaderboard_of(folder: Path) -> dict[str, Any] | None:
     """The leaderboard of a run that is done; None before."""
     if not (folder / "leaderboard.json").exists():
         return None
-    return _read(folder / "leaderboard.json", "")
+    board = _read(folder / "leaderboard.json", "")
+    if not isinstance(board.get("rows"), list) or not {"kept", "reference"} <= board.keys():
+        raise UnsafeFileError(f"{folder / 'leaderboard.json'} is damaged: it holds no leaderboard")
+    return board
+
+
+def curve_of(folder: Path) -> list[dict[str, Any]]:
+    """The learning curve that a run's own folder holds, a record for each epoch."""
+    path = folder / "metrics.jsonl"
+    if not path.exists():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except ValueError as error:
+        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
 
 
 def find(reference: str, runs_dir: Path) -> Path:
@@ -112,50 +141,72 @@ def model_folder(reference: str, runs_dir: Path) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / DOCUMENT).exists():
             return candidate
-    raise InputError(f"{folder} holds no model yet; finish it with: foretell train --resume {reference}", run=reference)
+    raise InputError(f"{folder} holds no model yet; {remedy(job_of(folder), reference)}", run=reference)
+
+
+def remedy(job: dict[str, Any], reference: str) -> str:
+    """How an unfinished run is finished."""
+    if job.get("verb") == "train":
+        return f"finish it with: foretell train --resume {reference}"
+    return "the comparison was stopped; start it again"
 
 
 def listing(runs_dir: Path) -> list[dict[str, Any]]:
     """Every run in a folder, oldest first: its job, whether it is done, and its best result."""
-    found = []
-    for path in runs_dir.glob("*/run.json") if runs_dir.is_dir() else ():
-        try:
-            found.append(_entry(path.parent))
-        except UnsafeFileError as error:
-            found.append({"name": path.parent.name, "state": "damaged", "created": "", "problem": error.message})
-    return sorted(found, key=lambda entry: (entry["created"], entry["name"]))
+    paths = runs_dir.glob("*/run.json") if runs_dir.is_dir() else ()
+    found = [entry(path.parent) for path in paths]
+    return sorted(found, key=lambda run: (run["created"], run["name"]))
+
+
+def entry(folder: Path) -> dict[str, Any]:
+    """A run, or a rung of one, in a listing; a damaged one says so instead of spoiling the list."""
+    home = folder if (folder / "run.json").exists() else folder.parent
+    name = folder.name if home == folder else f"{home.name}/{folder.name}"
+    try:
+        return _entry(home, name, None if home == folder else folder.name)
+    except (UnsafeFileError, InputError) as error:
+        problem = error.message
+    except (KeyError, TypeError, AttributeError, StopIteration) as error:
+        problem = f"{type(error).__name__}: {error}"
+    return {"name": name, "state": "damaged", "created": "", "problem": problem}
 
 
 def delete(folder: Path) -> None:
     """Removes a run folder and all in it.
 
     Raises:
-        InputError: The folder is no run.
+        InputError: The folder is no run, or a link to one.
+        StorageError: It cannot be removed.
     """
     job_of(folder)
-    shutil.rmtree(folder)
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link; delete what it points to", folder=str(folder))
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageError(f"{folder} could not be removed: {error.strerror}", folder=str(folder)) from None
 
 
-def _entry(folder: Path) -> dict[str, Any]:
+def _entry(folder: Path, name: str, rung: str | None) -> dict[str, Any]:
     job, board = job_of(folder), leaderboard_of(folder)
-    entry: dict[str, Any] = {
-        "name": folder.name,
+    document: dict[str, Any] = {
+        "name": name,
         "verb": job.get("verb"),
         "task": job.get("task"),
         "data": job.get("data"),
         "state": "done" if job.get("finished") else "unfinished",
-        "created": job.get("created", ""),
+        "created": str(job.get("created") or ""),
     }
     if board is not None:
-        kept = next(row for row in board["rows"] if row["rung"] == board["kept"])
-        entry |= {
-            "rung": board["kept"],
+        kept = next(row for row in board["rows"] if row["rung"] == (rung or board["kept"]))
+        document |= {
+            "rung": kept["rung"],
             "test": {key: kept["split"]["test"].get(key) for key in ("mae", "unit", "mae_scaled")},
             "skill": kept["skill"],
             "verdict": kept["verdict"],
             "reference": board["reference"],
         }
-    return entry
+    return document
 
 
 def _write_job(folder: Path, job: dict[str, Any]) -> None:

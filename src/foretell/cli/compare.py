@@ -16,7 +16,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     Args:
         task_name: The task.
         configuration: Its options, resolved.
-        given: ``data``, ``rungs`` and the output options.
+        given: ``data`` and the output options.
     """
     from .. import ladder, runs
     from ..tasks import choose_rungs, get_task
@@ -24,17 +24,19 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
 
     quiet = given["quiet"] or given["as_json"]
     data = given["data"]
-    rungs = choose_rungs(task_name, given["rungs"])
-    name = runs.free_name(configuration.run.runs_dir, configuration.run.name, given.get("stem") or stem_of(data))
+    rungs = choose_rungs(task_name, configuration.run.rungs)
+    runs_dir, name = configuration.run.runs_dir, configuration.run.name
+    runs.check_name(runs_dir, name)
     task = get_task(task_name)
     prepared = task.prepare(data, configuration)
     for message in prepared.messages:
         tell(message, quiet=quiet)
     job = {"verb": "compare", "task": task_name, "data": absolute(data), "rungs": rungs}
-    folder = runs.create(configuration.run.runs_dir, name, job, configuration)
+    job["fingerprint"] = prepared.fingerprint
+    folder = runs.create(runs_dir, name or runs.numbered(given.get("stem") or stem_of(data)), job, configuration)
     teller = Teller(quiet=quiet, rows=not given["as_json"])
     try:
-        document = ladder.compare(task, prepared, rungs, folder, f"{name}: {task_name}", teller)
+        document = ladder.compare(task, prepared, rungs, folder, f"{folder.name}: {task_name}", teller)
     finally:
         teller.close()
     runs.finish(folder)
@@ -73,11 +75,7 @@ def absolute(data: str) -> str:
 command = TaskGroup(
     "compare",
     body=compare_data,
-    extra=[
-        click.Option(
-            ["--rungs"], multiple=True, metavar="NAMES", help="Rungs to climb, separated by commas.  [default: all]"
-        )
-    ],
+    without=("rung",),
     summary="Climb the ladder of {task} on DATA: baselines first, then models, one leaderboard.",
     help="Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model.",
 )

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from .options import task_options
-from .output import columns, output_options, print_json, styled
+from ..errors import UsageError
+from .options import build, task_options
+from .output import columns, output_options, print_json, styled, tell
 
-_READING = {"time", "time_format", "timezone", "series", "target", "features", "missing", "duplicates", "frequency"}
+_READING = ("data", "windows", "spans")  # sections that say how a table is read and cut
 
 
 @click.group("data")
@@ -17,27 +18,24 @@ def command() -> None:
 
 
 def _with_reading_options(function: Any) -> Any:
-    """Adds the options that say how a table is read, as they are spelled everywhere."""
-    from ..tasks import task_configuration
-
-    for option in reversed(task_options(task_configuration("forecast"))):
-        if option.name in _READING:
-            function = _append(function, option)
+    """Adds the options that say how a table is read and cut, as they are spelled everywhere."""
+    for option in reversed(task_options(_forecasting(), without=_other_options())):
+        function.__click_params__ = [*getattr(function, "__click_params__", []), option]
     return function
 
 
-def _append(function: Any, option: click.Parameter) -> Any:
-    if not hasattr(function, "__click_params__"):
-        function.__click_params__ = []
-    function.__click_params__.append(option)
-    return function
-
-
-def _section(given: dict[str, Any]) -> Any:
+def _forecasting() -> Any:
     from ..tasks import task_configuration
 
-    flags = {name: value for name, value in given.items() if name in _READING and value not in (None, ())}
-    return task_configuration("forecast").build(flags).data  # type: ignore[attr-defined]
+    return task_configuration("forecast")
+
+
+def _other_options() -> tuple[str, ...]:
+    return tuple(name for section, name, _ in _forecasting().options() if section not in _READING)
+
+
+def _configuration(given: dict[str, Any]) -> Any:
+    return build(_forecasting(), given)
 
 
 @command.command("list")
@@ -57,10 +55,16 @@ def list_sets(as_json: bool, quiet: bool, no_color: bool) -> None:
 @_with_reading_options
 @output_options
 def check(file: str, as_json: bool, quiet: bool, no_color: bool, **given: Any) -> None:
-    """Print the health of FILE; exit 3 where training on it would fail."""
+    """Print the health of FILE; exit 3 where training on it would fail.
+
+    With --target the windows and spans of a forecast are checked too.
+    """
     from ..data.report import health_of
 
-    document = health_of(file, _section(given))
+    configuration = _configuration(given)
+    document = health_of(file, configuration.data)
+    if document["healthy"] and configuration.data.target:
+        document |= _would_train(file, configuration, document["findings"])
     if as_json:
         print_json(document)
     else:
@@ -73,9 +77,15 @@ def check(file: str, as_json: bool, quiet: bool, no_color: bool, **given: Any) -
 @click.argument("file")
 @click.option("--column", required=True, help="Column to draw.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="PNG to write (made from FILE and column when not named)."
+    "-o", "--output", type=click.Path(path_type=Path), help="PNG to write (named after FILE and column when not given)."
 )
-@click.option("--days", type=float, default=10.0, show_default=True, help="Length of the second picture.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Length of the second picture.",
+)
 @_with_reading_options
 @output_options
 def plot(
@@ -84,14 +94,31 @@ def plot(
     """Draw COLUMN of FILE: the whole range, and its first days."""
     from ..data.report import plot_column
 
-    section = _section(given).model_copy(update={"target": (column,)})
     tidy = "".join(letter if letter.isalnum() else "-" for letter in column).strip("-")
     path = output or Path(f"{Path(file).name.split('.')[0]}-{tidy}.png")
-    plot_column(file, section, column, path, days)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f'--output of data plot ends in .png; found "{path.name}"')
+    section = _configuration(given).data.model_copy(update={"target": (), "features": (column,)})
+    left_out = plot_column(file, section, column, path, days)
+    if left_out:
+        tell(f"drawn are the first series; {left_out} more are left out", quiet=quiet or as_json)
     if as_json:
         print_json({"picture": str(path)})
     else:
         click.echo(path)
+
+
+def _would_train(file: str, configuration: Any, findings: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the windows of a forecast would be, or why there would be none."""
+    from ..errors import InputError
+    from ..tasks import get_task
+
+    try:
+        prepared: Any = get_task("forecast").prepare(file, configuration)
+    except InputError as error:
+        problem = {"kind": "windows", "severity": "error", "message": error.message}
+        return {"findings": [*findings, problem], "healthy": False}
+    return {"windows": prepared.counts, "dropped": prepared.dropped}
 
 
 def _print_health(document: dict[str, Any]) -> None:
@@ -118,6 +145,8 @@ def _print_health(document: dict[str, Any]) -> None:
     colours = {"note": "blue", "warning": "yellow", "error": "red"}
     for finding in document["findings"]:
         click.echo(f"{styled(finding['severity'], colours[finding['severity']])}: {finding['message']}")
+    if "windows" in document:
+        click.echo(f"windows: {', '.join(f'{count} {span}' for span, count in document['windows'].items())}")
     click.echo("healthy" if document["healthy"] else "training would fail")
 
 

@@ -20,4 +20,4 @@ def command(runs_dir: Path, **given: Any) -> None:
 
     with resources.as_file(resources.files("foretell.recipes") / "demo.toml") as recipe:
         configuration = task_configuration("forecast").build({"runs_dir": runs_dir}, file=recipe)
-    compare_data("forecast", configuration, {**given, "data": "nyc-weather", "rungs": (), "stem": "demo"})
+    compare_data("forecast", configuration, {**given, "data": "nyc-weather", "stem": "demo"})

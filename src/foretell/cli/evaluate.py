@@ -23,13 +23,22 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
 
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
+    own = data is None
     if data is None:
         home = next((parent for parent in (folder, *folder.parents[:3]) if (parent / "run.json").exists()), None)
         if home is None:
             raise InputError(f"{folder} is a model folder without its run; name the DATA to judge it on", run=run)
         data = str(runs.job_of(home)["data"])
+        if data == "-":
+            raise InputError(f"{home} read its data from standard input, which is gone; name the DATA to judge it on")
     task = get_task(predictor.task)
     document = task.judge(predictor.fitted, data)
+    if own and document["span"] != "test":
+        raise InputError(
+            f"{data} has changed since the training, so its test span is gone; name DATA to judge all windows",
+            run=run,
+            file=data,
+        )
     document = {"task": predictor.task, "rung": predictor.fitted.rung, "model": str(folder), "data": data, **document}
     if as_json:
         print_json(document)

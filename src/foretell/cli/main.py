@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import ForetellError, UsageError, nearest
+from ..errors import ForetellError, StorageError, UsageError, nearest
 from .output import print_error
 
 VERBS = {
@@ -92,6 +92,8 @@ def _run(arguments: list[str]) -> int:
         # Whoever read the output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return print_error(StorageError(f"the output could not be written: {error.strerror or error}"), as_json)
     except MemoryError:
         return print_error(
             ForetellError("the memory was not enough; try fewer columns, a shorter lookback or a smaller --batch-size"),

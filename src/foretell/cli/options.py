@@ -11,9 +11,11 @@ from ..config import RunSection, TaskConfiguration
 from ..errors import UsageError
 
 
-def task_options(configuration: type[TaskConfiguration]) -> list[click.Parameter]:
-    """A click option for each option of a task, and ``--config`` and ``--set``."""
-    made: list[click.Parameter] = [_option(name, field) for _, name, field in configuration.options()]
+def task_options(configuration: type[TaskConfiguration], without: tuple[str, ...] = ()) -> list[click.Parameter]:
+    """A click option for each option of a task but some, and ``--config`` and ``--set``."""
+    made: list[click.Parameter] = [
+        _option(name, field) for _, name, field in configuration.options() if name not in without
+    ]
     made.append(
         click.Option(
             ["--config"], type=click.Path(path_type=Path), help="TOML file with options (see: foretell config render)."
@@ -30,7 +32,7 @@ def build(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Any:
         configuration: The task's.
         given: What click parsed; the options of the configuration are taken out of it.
     """
-    flags = {name: given.pop(name) for _, name, _ in configuration.options()}
+    flags = {name: given.pop(name, None) for _, name, _ in configuration.options()}
     sets = {}
     for text in given.pop("set"):
         path, sign, value = text.partition("=")

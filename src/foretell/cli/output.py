@@ -1,6 +1,7 @@
 """What the commands print: results on standard output, everything else on standard error."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -16,9 +17,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def output_options(function: Function) -> Function:
     """Adds ``--json``, ``--quiet`` and ``--no-color``, spelled alike on every command."""
     for option in (
-        click.option("--no-color", is_flag=True, help="Print without colours (NO_COLOR does the same)."),
-        click.option("--quiet", "-q", is_flag=True, help="Print no progress."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output."),
+        click.option(
+            "--no-color",
+            is_flag=True,
+            envvar="FORETELL_NO_COLOR",
+            help="Print without colours (NO_COLOR does the same).",
+        ),
+        click.option("--quiet", "-q", is_flag=True, envvar="FORETELL_QUIET", help="Print no progress."),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            envvar="FORETELL_JSON",
+            help="Print one JSON document on standard output.",
+        ),
     ):
         function = option(function)
     return function
@@ -37,7 +49,20 @@ def print_error(error: ForetellError, as_json: bool, hint: str | None = None) ->
 
 def print_json(document: object) -> None:
     """Prints the one document of ``--json``."""
-    click.echo(json.dumps(document, indent=1, default=str, ensure_ascii=False))
+    click.echo(json.dumps(finite(document), indent=1, default=str, ensure_ascii=False, allow_nan=False))
+
+
+def finite(document: Any) -> Any:
+    """A document with null in place of numbers that JSON does not have.
+
+    >>> finite({"a": [1.5, float("nan")]})
+    {'a': [1.5, None]}
+    """
+    if isinstance(document, dict):
+        return {name: finite(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def tell(message: str, *, quiet: bool = False) -> None:

@@ -56,7 +56,7 @@ def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":
     shown = []
     for name, kind in frame.schema.items():
         if isinstance(kind, pl.Datetime):
-            pattern = "%Y-%m-%dT%H:%M:%S%:z" if kind.time_zone else "%Y-%m-%d %H:%M:%S"
+            pattern = "%Y-%m-%dT%H:%M:%S%.f%:z" if kind.time_zone else "%Y-%m-%d %H:%M:%S%.f"
             shown.append(pl.col(name).dt.strftime(pattern))
     return frame.with_columns(shown)
 

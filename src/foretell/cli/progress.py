@@ -1,5 +1,6 @@
 """How a climb is told: a bar where a person watches, a line now and then where none does, rows as they come."""
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
+BOARD = ("rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters")
 _WIDTHS = (16, 16, 16, 32, 10, 9, 11)
 
 
@@ -65,9 +67,7 @@ class Teller:
             return
         if not self._header:
             self._header = True
-            self._print(
-                ["rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters"]
-            )
+            self._print(list(BOARD))
         self._print(row_cells(row))
 
     def close(self) -> None:
@@ -81,10 +81,16 @@ class Teller:
             cell.rjust(width) if position >= 5 else cell.ljust(width)
             for position, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
         )
-        click.echo(
+        shown = (
             text.rstrip().replace(" better ", styled(" better ", "green")).replace(" worse ", styled(" worse ", "red"))
         )
-        sys.stdout.flush()
+        try:
+            click.echo(shown)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read the rows has seen enough; the comparison itself goes on.
+            self.rows = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()

@@ -7,9 +7,9 @@ import click
 
 from .options import runs_dir_option
 from .output import columns, output_options, print_json
-from .progress import error_text, row_cells
+from .progress import BOARD, error_text, row_cells
 
-_BOARD = ["rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters"]
+_LISTING = ["run", "task", "state", "kept", "test MAE", "verdict", "created"]
 
 
 @click.group("runs")
@@ -30,9 +30,7 @@ def list_runs(runs_dir: Path, as_json: bool, quiet: bool, no_color: bool) -> Non
     elif not found:
         click.echo(f"no runs in {runs_dir}; make one with: foretell demo")
     else:
-        click.echo(
-            columns(["run", "task", "state", "kept", "test MAE", "verdict", "created"], [_listed(run) for run in found])
-        )
+        click.echo(columns(_LISTING, [_listed(run) for run in found]))
 
 
 @command.command("show")
@@ -49,18 +47,15 @@ def show_run(run: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: boo
     if as_json:
         print_json({"name": home.name, "folder": str(home), "job": job, "leaderboard": board})
         return
-    state = (
-        "done " + job["finished"] if job.get("finished") else f"unfinished; go on with: foretell train --resume {run}"
-    )
+    state = "done " + job["finished"] if job.get("finished") else f"unfinished; {runs.remedy(job, run)}"
     click.echo(f"{home}: {job.get('verb')} {job.get('task')} on {job.get('data')}, {state}")
     if board is not None:
-        click.echo(columns(_BOARD, [row_cells(row) for row in board["rows"]], right=(5, 6)))
-        click.echo(
-            f"kept: {board['kept']}; skill is against {board['reference']}\nreport: "
-            f"{board['report']}\nmodel:  {board['model']}"
-        )
-    for line in _curve(home):
-        click.echo(line)
+        click.echo(columns(list(BOARD), [row_cells(row) for row in board["rows"]], right=(5, 6)))
+        click.echo(f"kept: {board['kept']}; skill is against {board['reference']}, the best baseline")
+        click.echo(f"report: {home / 'report.html'}\nmodel:  {home / 'model'}")
+    for record in runs.curve_of(folder):
+        losses = record["train"]["loss"], record["validation"]["loss"]
+        click.echo(f"epoch {record['epoch']}: loss {losses[0]:.4f}, validation {losses[1]:.4f}")
 
 
 @command.command("compare")
@@ -71,14 +66,11 @@ def compare_runs(names: tuple[str, ...], runs_dir: Path, as_json: bool, quiet: b
     """Put the kept rungs of several runs side by side."""
     from .. import runs
 
-    wanted = {runs.find(name, runs_dir).name for name in names}
-    found = [run for run in runs.listing(runs_dir) if run["name"] in wanted]
+    found = [runs.entry(runs.find(name, runs_dir)) for name in names]
     if as_json:
         print_json({"runs": found})
     else:
-        click.echo(
-            columns(["run", "task", "state", "kept", "test MAE", "verdict", "created"], [_listed(run) for run in found])
-        )
+        click.echo(columns(_LISTING, [_listed(run) for run in found]))
 
 
 @command.command("delete")
@@ -108,18 +100,4 @@ def _listed(run: dict[str, Any]) -> list[str]:
         test,
         run.get("verdict", ""),
         run["created"][:16],
-    ]
-
-
-def _curve(folder: Path) -> list[str]:
-    """The learning curve that a run's own folder holds, a line an epoch."""
-    import json
-
-    path = folder / "metrics.jsonl"
-    if not path.exists():
-        return []
-    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return [
-        f"epoch {record['epoch']}: loss {record['train']['loss']:.4f}, validation {record['validation']['loss']:.4f}"
-        for record in records
     ]

@@ -18,13 +18,13 @@ class TaskGroup(click.Group):
 
     Args:
         body: Does the work, given the task's name, its configuration and the other arguments.
-        extra: Parameters beside the task's options.
+        without: Options of the task that the verb does not have.
         summary: Help of each command, with ``{task}`` in it.
     """
 
-    def __init__(self, *args: Any, body: Body, extra: list[click.Parameter], summary: str, **settings: Any) -> None:
+    def __init__(self, *args: Any, body: Body, without: tuple[str, ...], summary: str, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.body, self.extra, self.summary = body, extra, summary
+        self.body, self.without, self.summary = body, without, summary
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The tasks."""
@@ -41,7 +41,7 @@ class TaskGroup(click.Group):
             options = build(configuration, given)
             self.body(cmd_name, options, given)
 
-        parameters = [click.Argument(["data"], metavar="DATA"), *self.extra, *task_options(configuration)]
+        parameters = [click.Argument(["data"], metavar="DATA"), *task_options(configuration, self.without)]
         command = click.command(cmd_name, help=self.summary.format(task=cmd_name))(callback)
         command.params = [*parameters, *command.params]
         return command

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import InputError, UsageError
 from .compare import absolute, stem_of
@@ -18,13 +19,17 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> Non
     from .. import runs
     from ..tasks import check_rung, get_task
 
-    rung = given["rung"]
+    rung = configuration.run.rung
+    if rung is None:
+        raise UsageError("train needs a rung: --rung gru; to train several, foretell compare")
     check_rung(task_name, rung)
-    name = runs.free_name(configuration.run.runs_dir, configuration.run.name, f"{stem_of(given['data'])}-{rung}")
+    runs_dir, name = configuration.run.runs_dir, configuration.run.name
+    runs.check_name(runs_dir, name)
     task = get_task(task_name)
     prepared = task.prepare(given["data"], configuration)
     job = {"verb": "train", "task": task_name, "data": absolute(given["data"]), "rung": rung}
-    folder = runs.create(configuration.run.runs_dir, name, job, configuration)
+    job["fingerprint"] = prepared.fingerprint
+    folder = runs.create(runs_dir, name or runs.numbered(f"{stem_of(given['data'])}-{rung}"), job, configuration)
     _carry_out(task, prepared, rung, folder, given)
 
 
@@ -41,8 +46,19 @@ def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
         raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
     task = get_task(job["task"])
     configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
+    if job["data"] == "-":
+        raise InputError(
+            f"{folder} read its data from standard input, which is gone; train again from a file", run=reference
+        )
     tell(f"resuming {folder}", quiet=given["quiet"] or given["as_json"])
-    _carry_out(task, task.prepare(job["data"], configuration), job["rung"], folder, given)
+    prepared = task.prepare(job["data"], configuration)
+    if prepared.fingerprint != job["fingerprint"]:
+        raise InputError(
+            f"{job['data']} has changed since {folder} was started, so the run cannot go on exactly; train again",
+            run=reference,
+            file=job["data"],
+        )
+    _carry_out(task, prepared, job["rung"], folder, given)
 
 
 def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[str, Any]) -> None:
@@ -63,7 +79,7 @@ def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[st
         print_json({**document, "run": str(folder)})
         return
     row = next(row for row in document["rows"] if row["rung"] == rung)
-    click.echo(f"\n{rung}: test {error_text(row['split']['test'])}; {row['note']}")
+    click.echo(f"\n{rung}: test {error_text(row['split']['test'])}" + (f"; {row['note']}" if row["note"] else ""))
     if row_cells(row)[3]:
         click.echo(f"skill against {document['reference']}: {row_cells(row)[3]}, {row['verdict']}")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
@@ -73,7 +89,7 @@ def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[st
     "train",
     cls=TaskGroup,
     body=train_rung,
-    extra=[click.Option(["--rung"], required=True, metavar="NAME", help="The rung to train.")],
+    without=("rungs",),
     summary="Train one rung of {task} on DATA and judge it against every baseline.",
     invoke_without_command=True,
 )
@@ -84,8 +100,13 @@ def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[st
 def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
     """Train one rung of a task, or go on with a run that was stopped."""
     if context.invoked_subcommand is not None:
+        early = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
         if resumed:
             raise UsageError("--resume goes without a task: foretell train --resume RUN")
+        if early:
+            raise UsageError(
+                f"options come after the task: foretell train {context.invoked_subcommand} DATA --option ..."
+            )
         return
     if not resumed:
         raise UsageError("train needs a task and data (foretell train forecast weather.csv ...), or --resume RUN")

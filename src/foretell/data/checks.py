@@ -12,8 +12,8 @@ import polars as pl
 from jaxtyping import Bool, Int64
 
 from ..axes import TableArray, TimeArray
-from ..errors import DataError
-from .frequency import Frequency, infer_frequency, named_frequency
+from ..errors import DataError, counted
+from .frequency import Frequency, infer_frequency, named_frequency, tidy_step
 from .health import Health
 from .sources import Source
 
@@ -34,6 +34,7 @@ KNOWN_SENTINELS = (
     -32768.0,
     65535.0,
 )
+_MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
 _LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
 
@@ -67,20 +68,21 @@ class Grid:
     starts: Int64[np.ndarray, " bound"]
 
 
-def regularise(rows: Rows, frequency: str | None, duplicates: Duplicates, health: Health) -> Grid:
+def regularise(rows: Rows, frequency: str | Frequency | None, duplicates: Duplicates, health: Health) -> Grid:
     """Sorts, drops what stands twice, and fills gaps with missing rows.
 
     Args:
         rows: As they came.
-        frequency: The grid that the user named; inferred where None.
+        frequency: The grid that the user named, to which times are rounded down, or that a model knows; inferred
+            where None.
         duplicates: What happens to rows of one time that disagree.
         health: Where it is reported.
 
     Raises:
         DataError: Rows of one time disagree, or times lie off the grid.
     """
-    named = named_frequency(frequency) if frequency else None
-    times = _rounded_down(rows.times, named) if named else rows.times
+    named = named_frequency(frequency) if isinstance(frequency, str) else frequency
+    times = _rounded_down(rows.times, named) if named and isinstance(frequency, str) else rows.times
     order = _order(rows, times, health)
     codes, times, values = (rows.codes[order], times[order], rows.values if _identity(order) else rows.values[order])
     keep, values = _without_duplicates(rows, order, codes, times, values, duplicates, health)
@@ -92,7 +94,7 @@ def regularise(rows: Rows, frequency: str | None, duplicates: Duplicates, health
             named = infer_frequency(times, bounds[:-1])
         except DataError as error:
             raise DataError(f"{rows.source.name}: {error.message}", file=rows.source.name, rows=len(times)) from None
-    return _filled(rows, order, Grid(named, times, values, bounds), health)
+    return _filled(rows, order, Grid(named, times, values, bounds), health, known=isinstance(frequency, Frequency))
 
 
 def as_they_come(rows: Rows, health: Health) -> Grid:
@@ -105,7 +107,13 @@ def as_they_come(rows: Rows, health: Health) -> Grid:
         raise DataError("--align lecture reads one series; the table holds several", series=len(rows.series))
     steps = np.diff(rows.times)
     frequency = infer_frequency(np.sort(rows.times), np.array([0]))
-    uneven = int((steps != frequency.count).sum()) if frequency.unit == "microsecond" else 0
+    if (steps < 0).mean() > 0.5:
+        raise DataError(
+            f"{rows.source.name}: --align lecture takes rows as they come, and these run backwards in time; sort them",
+            file=rows.source.name,
+        )
+    places, _ = frequency.index(rows.times, int(rows.times.min()))
+    uneven = int((np.diff(places) != 1).sum())
     if uneven:
         health.warn(
             "gaps",
@@ -127,15 +135,27 @@ def point_out_sentinels(columns: list[str], values: TableArray, health: Health) 
             value, low, high = float(extreme), float(low), float(high)  # type: ignore[arg-type]
             distance, spread = (low - value if value < low else value - high), high - low
             count = column.len() - column.null_count() - rest.len()
-            far = distance > spread if value in KNOWN_SENTINELS else count > 1 and distance > 3 * spread
+            far = distance > spread if value in KNOWN_SENTINELS else distance > (3 if count > 1 else 1000) * spread
             if far and spread > 0:
                 health.warn(
                     "suspicious",
-                    f'"{name}": {value:g} stands {count} times, far from the others ({low:g} to {high:g}); if it means '
-                    f"missing, say --missing {value:g}",
+                    f'"{name}": {value:g} stands {counted(count, "time")}, far from the others ({low:g} to {high:g}); '
+                    f"if it means missing, say --missing {value:g}",
                     column=name,
                     rows=count,
                 )
+
+
+def _another_step(rows: Rows, times: TimeArray, bounds: Int64[np.ndarray, " bound"], known: Frequency) -> DataError:
+    """Rows that do not have the step that a model was trained on."""
+    found = infer_frequency(times, bounds[:-1])
+    return DataError(
+        f"{rows.source.name} has rows every {found}; the model was trained on rows every {known}", file=rows.source.name
+    )
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _rounded_down(times: TimeArray, frequency: Frequency) -> TimeArray:
@@ -160,7 +180,8 @@ def _order(rows: Rows, times: TimeArray, health: Health) -> Int64[np.ndarray, " 
         first = int(by_series[1:][backwards].min())
         health.note(
             "disorder",
-            f"{count} rows stood before their time and were sorted; the first is {rows.at(first)}",
+            f"{counted(count, 'row')} stood before the time of the row above and {_were(count)} sorted; "
+            f"the first is {rows.at(first)}",
             rows=count,
         )
     return np.lexsort((times, rows.codes))
@@ -193,7 +214,7 @@ def _without_duplicates(
         first = rows.at(int(order[dropped[0]]))
         health.note(
             "duplicates",
-            f"{identical} rows stood twice, all alike, and were dropped; the first is {first}",
+            f"{counted(identical, 'row')} stood twice, all alike, and {_were(identical)} dropped; the first is {first}",
             rows=identical,
         )
     groups = unique.group_by("series", "time", maintain_order=True).agg(pl.col("row"), pl.col(value_names).mean())
@@ -214,7 +235,7 @@ def _without_duplicates(
             values[chosen] = means[group]
     if how != "error":
         health.note(
-            "duplicates", f"{len(conflicting)} times have rows that disagree; taken: {how}", rows=len(conflicting)
+            "duplicates", f"rows disagree at {counted(len(conflicting), 'time')}; taken: {how}", rows=len(conflicting)
         )
     return keep, values
 
@@ -226,7 +247,7 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
         (
             name
             for position, name in enumerate(rows.columns)
-            if rows.values[one, position] != rows.values[other, position]
+            if not np.array_equal(rows.values[one, position], rows.values[other, position], equal_nan=True)
         ),
         rows.columns[0],
     )
@@ -257,7 +278,7 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
     )
 
 
-def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: Health) -> Grid:
+def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: Health, *, known: bool) -> Grid:
     """The rows at their places of the grid, missing rows where nothing was."""
     frequency, times, bounds = found.frequency, found.times, found.starts
     places = np.empty(len(times), np.int64)
@@ -265,12 +286,14 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     for start, stop in pairwise(bounds):
         origin = int(times[start])
         places[start:stop], fits = frequency.index(times[start:stop], origin)
+        if known and (not fits.all() or places[stop - 1] + 1 > _MOSTLY_ABSENT * (stop - start)):
+            raise _another_step(rows, times, bounds, frequency)
         if not fits.all():
             row = int(order[start + np.flatnonzero(~fits)[0]])
+            step = tidy_step(frequency.count) if frequency.unit == "microsecond" else str(frequency)
             raise DataError(
                 f'{rows.source.name}, {rows.at(row)}, column "{rows.time_column}": times lie on a grid of {frequency}; '
-                f"this one does not ({int((~fits).sum())} of {stop - start}); say --frequency "
-                f"{frequency} to round down",
+                f"this one does not ({int((~fits).sum())} of {stop - start}); say --frequency {step} to round down",
                 file=rows.source.name,
                 row=row + 1,
                 column=rows.time_column,
@@ -283,10 +306,9 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     if total > _LARGEST_GRID * len(times) + 1_000_000:
         widest = int(np.argmax(np.diff(times)))
         raise DataError(
-            f"{rows.source.name}: a grid of {frequency} from the first time to the last would hold "
-            f"{total} rows for the "
-            f"{len(times)} given; the widest gap ends at {rows.at(int(order[widest + 1]))}; remove "
-            "stray times, or say --frequency",
+            f"{rows.source.name}: a grid of {frequency} from the first time to the last would hold {total} rows for "
+            f"the {len(times)} given; the widest gap ends at {rows.at(int(order[widest + 1]))}; remove stray times, or "
+            "say --frequency",
             file=rows.source.name,
             rows=len(times),
         )
@@ -300,9 +322,8 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     jumps = np.flatnonzero((np.diff(places) > 1) & (np.diff(shift) == 0))
     health.note(
         "gaps",
-        f"{total - len(times)} rows are absent in {len(jumps)} gaps of the {frequency} grid and count "
-        "as missing; the first gap "
-        f"follows {rows.at(int(order[jumps[0]]))}",
+        f"{counted(total - len(times), 'row')} absent from the {frequency} grid ({counted(len(jumps), 'gap')}) count "
+        f"as missing; the first gap follows {rows.at(int(order[jumps[0]]))}",
         rows=total - len(times),
     )
     return Grid(frequency, grid_times, values, starts)

@@ -37,6 +37,7 @@ _SHOWN = (
     ("us", 1),
 )
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
+_MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 Unit = Literal["microsecond", "weekday", "month"]
@@ -115,6 +116,12 @@ class Frequency:
         text = duration.strip()
         if re.fullmatch(r"[+-]?\d+", text):
             return int(text)
+        if not re.match(r"[+-]?\d", text):
+            raise ConfigurationError(
+                f'{option} "{duration}" is neither a duration (10d, 1h, 90min) nor a whole number of rows',
+                option=option,
+                value=duration,
+            )
         unit, amount = parse_duration(text, option)
         if unit == "month" and self.unit == "month":
             rows = amount / self.count
@@ -155,9 +162,7 @@ def parse_duration(text: str, option: str) -> tuple[Unit, int]:
     if match and match[2] in _MONTHS:
         return "month", round(float(match[1]) * _MONTHS[match[2]])
     raise ConfigurationError(
-        f'{option} "{text}" is neither a duration (10d, 1h, 90min) nor a whole number of rows',
-        option=option,
-        value=text,
+        f'{option} "{text}" is no duration; durations look like 10d, 1h, 90min, 3mo', option=option, value=text
     )
 
 
@@ -171,6 +176,20 @@ def show_duration(microseconds: int) -> str:
         if microseconds % size == 0 and microseconds >= size:
             return f"{microseconds // size}{name}"
     return f"{microseconds}us"
+
+
+def tidy_step(microseconds: int) -> str:
+    """The usual step (1s, 10min, 1h, 1d ...) nearest to an uneven one.
+
+    >>> tidy_step(3_594 * SECOND)
+    '1h'
+    """
+    usual = [
+        *(SECOND * second for second in (1, 2, 5, 10, 15, 20, 30)),
+        *(60 * SECOND * minute for minute in _MINUTES),
+        DAY,
+    ]
+    return show_duration(min(usual, key=lambda step: abs(np.log(step / microseconds))))
 
 
 def infer_frequency(times: TimeArray, starts: Int64[np.ndarray, " series"]) -> Frequency:

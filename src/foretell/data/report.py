@@ -1,6 +1,7 @@
 """The health of a table as one document, and the first two pictures that the lectures draw of one."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from ..files import write_atomically
 from .frequency import DAY
 from .tables import Table, local_times, read_table, require_targets, show_time
 
+MOST_LINES = 6
+
 
 def health_of(source: object, section: DataSection) -> dict[str, Any]:
     """Everything worth knowing about a table before training on it.
@@ -20,19 +23,23 @@ def health_of(source: object, section: DataSection) -> dict[str, Any]:
         source: A path or data frame.
         section: How to read it; with a target named, that it can be forecast is checked too.
 
+    Raises:
+        InputError: It cannot be read at all.
+
     Returns:
         Rows, range, frequency, columns with missing values, findings, and ``healthy``: whether training can start.
     """
-    try:
-        table = read_table(source, section, strict=False)
-        findings = [finding.document() for finding in table.health.findings]
-        if section.target:
+    table = read_table(source, section, strict=False)
+    findings = [finding.document() for finding in table.health.findings]
+    with np.errstate(invalid="ignore"):
+        varies = [len(np.unique(column[~np.isnan(column)])) > 1 for column in table.values.T]
+    if not any(varies):
+        findings.append({"kind": "constant", "severity": "error", "message": "no column of numbers varies"})
+    elif section.target:
+        try:
             require_targets(table)
-    except InputError as error:
-        problem = {"kind": "unusable", "severity": "error", "message": error.message, **error.details}
-        return {"source": str(source), "rows": None, "findings": [problem], "healthy": False}
-    if len(table.columns) and np.isnan(table.values).all():
-        findings.append({"kind": "missing", "severity": "error", "message": "every value of every column is missing"})
+        except InputError as error:
+            findings.append({"kind": "target", "severity": "error", "message": error.message, **error.details})
     return {
         "source": table.source,
         "rows": table.rows,
@@ -47,7 +54,7 @@ def health_of(source: object, section: DataSection) -> dict[str, Any]:
     }
 
 
-def plot_column(source: object, section: DataSection, column: str, path: Path, days: float) -> None:
+def plot_column(source: object, section: DataSection, column: str, path: Path, days: float) -> int:
     """Draws a column over the whole range, and over its first days.
 
     Args:
@@ -56,6 +63,9 @@ def plot_column(source: object, section: DataSection, column: str, path: Path, d
         column: What to draw.
         path: The PNG to write.
         days: Length of the second picture.
+
+    Returns:
+        How many series were left out, since more lines could not be told apart.
 
     Raises:
         DataError: There is no such column.
@@ -67,23 +77,26 @@ def plot_column(source: object, section: DataSection, column: str, path: Path, d
     values = table.take([column])[:, 0]
     figure = Figure(figsize=(11, 7), layout="constrained")
     whole, few = figure.subplots(2, 1)
-    for code, name in enumerate(table.series[:6]):
+    for code, name in enumerate(table.series[:MOST_LINES]):
         rows = slice(table.starts[code], table.starts[code + 1])
         moments = local_times(table.times[rows], table.timezone).dt.replace_time_zone(None).to_numpy()
         early = table.times[rows] < table.times[rows][0] + days * DAY
         whole.plot(moments, values[rows], linewidth=0.7, label=name)
         few.plot(moments[early], values[rows][early], linewidth=1.2, label=name)
-    whole.set_title(f"{column}: the whole range")
-    few.set_title(f"{column}: the first {days:g} days")
+    whole.set_title(f"{column}: the whole range", parse_math=False)
+    few.set_title(f"{column}: the first {days:g} days", parse_math=False)
     for axes in (whole, few):
-        axes.set_ylabel(column)
+        axes.set_ylabel(column, parse_math=False)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     if len(table.series) > 1:
         whole.legend(frameon=False)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a letter that the font lacks is drawn as a box
+        figure.savefig(stream, format="png", dpi=120)
     write_atomically(path, stream.getvalue())
+    return max(0, len(table.series) - MOST_LINES)
 
 
 def _series(table: Table) -> list[dict[str, Any]] | None:

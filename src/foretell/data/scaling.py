@@ -5,6 +5,7 @@ has missing values in training gets a mask beside it (1 where the value was miss
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -12,6 +13,8 @@ from jaxtyping import Bool, Float64
 from ..axes import FeatureArray, MissingArray, TableArray, TargetArray
 from ..errors import DataError
 from .tables import Table
+
+SMALLEST = 1e-30  # a smaller deviation is none in single precision
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Scaling:
     def width(self) -> int:
         """How many inputs a network sees: features and masks."""
         return len(self.features) + len(self.masked)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The columns that a model reads or forecasts."""
+        return tuple(dict.fromkeys((*self.features, *self.targets)))
 
     def scales(self, table: Table) -> np.ndarray:
         """Which row of ``mean`` belongs to each series of a table.
@@ -118,7 +126,10 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
         DataError: A target is missing or constant throughout the training span.
     """
     columns = table.columns
-    groups = [training & (table.codes == code) for code in range(len(table.series))] if per_series else [training]
+    if per_series:
+        groups = [np.arange(start, stop)[training[start:stop]] for start, stop in pairwise(table.starts)]
+    else:
+        groups = [np.flatnonzero(training)]
     mean = np.zeros((len(groups), len(columns)))
     deviation = np.ones((len(groups), len(columns)))
     varies = np.zeros((len(groups), len(columns)), bool)
@@ -133,14 +144,17 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
             if len(observed) == 0:
                 continue
             mean[number, position] = observed.mean()
-            if observed.min() < observed.max():
-                deviation[number, position] = observed.std()
+            spread = observed.std()
+            if spread > SMALLEST:
+                deviation[number, position] = spread
                 varies[number, position] = True
     for name in table.targets:
-        if not varies[:, columns.index(name)].all():
+        constant = np.flatnonzero(~varies[:, columns.index(name)])
+        if len(constant):
+            owner = f" of series {table.series[constant[0]]}" if per_series else ""
             raise DataError(
-                f'{table.source}, column "{name}": the target must vary within the training span; it is missing or '
-                "constant there; choose other spans",
+                f'{table.source}, column "{name}": the target{owner} must vary within the training span; it is missing '
+                "or constant there; choose other spans",
                 file=table.source,
                 column=name,
             )

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import polars as pl
+from jaxtyping import Int64
 
 from ..errors import DataError, UnsafeFileError
 from .builtin import builtin_path
@@ -34,15 +36,18 @@ class Source:
         frame: Columns of numbers as Float64, all others as they were or as text.
         first_line: The line of the first row in a text file; None where there are no lines.
         notes: What was noticed while reading, a sentence each.
+        numbers: The place of each row in the file, counted from 0, where blank rows were left out.
     """
 
     name: str
     frame: pl.DataFrame
     first_line: int | None = None
     notes: list[str] = field(default_factory=list)
+    numbers: Int64[np.ndarray, " row"] | None = None
 
     def place(self, row: int) -> str:
         """The place of a row, counted from 0, in words: ``row 3 (line 4)``."""
+        row = row if self.numbers is None else int(self.numbers[row])
         if self.first_line is None:
             return f"row {row + 1}"
         return f"row {row + 1} (line {row + self.first_line})"
@@ -74,13 +79,11 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
         return _from_bytes(path.name, content, text_columns)
-    return _from_frame(source)
+    return _from_frame(source, text_columns)
 
 
-def _from_frame(frame: Any) -> Source:
-    if (type(frame).__module__.partition(".")[0] == "pandas" and frame.index.name is not None) or _has_time_index(
-        frame
-    ):
+def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:
+    if _has_index_of_its_own(frame):
         frame = frame.reset_index()
     try:
         native = nw.from_native(frame, eager_only=True).to_polars()
@@ -88,13 +91,19 @@ def _from_frame(frame: Any) -> Source:
         raise DataError(
             f"a table is a path or a data frame (pandas, Polars, PyArrow); found {type(frame).__name__}"
         ) from None
+    except (ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"the data frame cannot be read as a table: {_first_line(error)}") from None
     if native.height == 0:
         raise DataError("the data frame holds no rows")
-    return Source("the data frame", _tidy(native, ()))
+    return Source("the data frame", _tidy(native, text_columns))
 
 
-def _has_time_index(frame: Any) -> bool:
-    return type(getattr(frame, "index", None)).__name__ in ("DatetimeIndex", "PeriodIndex")
+def _has_index_of_its_own(frame: Any) -> bool:
+    """Whether a pandas frame keeps something worth a column in its index: times, or anything with a name."""
+    index = getattr(frame, "index", None)
+    if type(frame).__module__.partition(".")[0] != "pandas" or index is None:
+        return False
+    return index.name is not None or type(index).__name__ in ("DatetimeIndex", "PeriodIndex")
 
 
 def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:
@@ -154,13 +163,25 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
             frame = pl.read_csv(content, infer_schema=False, **options)
         except pl.exceptions.PolarsError:
             raise _ragged(name, content, separator, error) from None
+    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    numbers = np.flatnonzero(~blank.to_numpy()) if blank.any() else None
+    frame = frame.filter(~blank) if blank.any() else frame
     if frame.height == 0:
         raise DataError(f"{name} holds a header and no rows", file=name)
+    _must_have_a_header(name, frame.columns)
     first = next(index for index, line in enumerate(lines) if line.strip())
     tidy = _tidy(frame, text_columns)
     if tidy.width < frame.width:
         notes.append("a first column without a name holds row numbers and is left out")
-    return Source(name, tidy, first + 2, notes)
+    return Source(name, tidy, first + 2, notes, numbers)
+
+
+def _must_have_a_header(name: str, columns: list[str]) -> None:
+    """A header of nothing but numbers and dates is the first row."""
+    if all(re.fullmatch(r"[-+\d.,:/ TZe]*\d[-+\d.,:/ TZe]*(_duplicated_\d+)?", column.strip()) for column in columns):
+        raise DataError(
+            f"{name} has no header: its first line should name the columns; found {', '.join(columns[:6])}", file=name
+        )
 
 
 def _read_typed(content: bytes, options: dict[str, Any], text_columns: tuple[str, ...]) -> pl.DataFrame:

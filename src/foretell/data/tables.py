@@ -6,7 +6,7 @@ The one way in is :func:`read_table`; file → source → columns told apart →
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -17,13 +17,14 @@ from jaxtyping import Int64
 
 from ..axes import TableArray, TimeArray
 from ..config import DataSection
-from ..errors import ConfigurationError, DataError, nearest
+from ..errors import ConfigurationError, DataError, UsageError, counted, nearest
 from . import checks
 from .frequency import Frequency
 from .health import Health
 from .sources import Source, read_source
 from .times import find_time_column, parse_times
 
+LARGEST = 1e30  # beyond it, squares overflow in single precision
 _UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 
 
@@ -75,23 +76,35 @@ class Table:
         """The columns of these names, side by side."""
         return self.values[:, [self.columns.index(name) for name in names]]
 
-    def fingerprint(self) -> str:
-        """A hash of names, times and numbers, to tell whether two tables hold the same."""
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """A hash of times and of some columns, to tell whether two tables hold the same there."""
+        chosen = list(dict.fromkeys(names))
         digest = hashlib.blake2b(digest_size=16)
-        digest.update("\0".join((*self.columns, *self.series)).encode())
+        digest.update("\0".join((*chosen, *self.series)).encode())
         digest.update(np.ascontiguousarray(self.times).data)
-        for column in self.values.T:
+        for column in self.take(chosen).T:
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()
 
-    def unit(self, column: str) -> str | None:
-        """The unit in a column's header, such as ``degC`` in ``T (degC)``."""
-        match = _UNIT.search(column)
-        return match[1].strip() if match else None
+    def __repr__(self) -> str:
+        return (
+            f"Table({self.source}: {self.rows} rows every {self.frequency}, {len(self.series)} series, "
+            f"columns {', '.join(self.columns[:6])}{' ...' if len(self.columns) > 6 else ''})"
+        )
 
     def local_hours(self, times: TimeArray) -> Int64[np.ndarray, " row"]:
         """The hour of day, 0 to 23, of times in the table's zone."""
         return local_times(times, self.timezone).dt.hour().to_numpy().astype(np.int64)
+
+
+def unit_of(column: str) -> str | None:
+    """The unit in a column's header.
+
+    >>> unit_of("T (degC)"), unit_of("load")
+    ('degC', None)
+    """
+    match = _UNIT.search(column)
+    return match[1].strip() if match else None
 
 
 def local_times(times: TimeArray, timezone: str | None) -> pl.Series:
@@ -107,11 +120,19 @@ def show_time(time: int, timezone: str | None = None) -> str:
     '1970-01-01 00:00'
     """
     moment = datetime.fromtimestamp(time / 1e6, UTC).astimezone(ZoneInfo(timezone) if timezone else UTC)
-    return moment.strftime("%Y-%m-%d %H:%M" if moment.second == 0 else "%Y-%m-%d %H:%M:%S")
+    if moment.microsecond:
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.strftime("%Y-%m-%d %H:%M:%S" if moment.second else "%Y-%m-%d %H:%M")
 
 
 def read_table(
-    source: object, section: DataSection | None = None, *, regular: bool = True, strict: bool = True, **options: object
+    source: object,
+    section: DataSection | None = None,
+    *,
+    regular: bool = True,
+    strict: bool = True,
+    grid: Frequency | None = None,
+    **options: object,
 ) -> Table:
     """Reads a table, checks it, and puts it on an even grid of times.
 
@@ -120,64 +141,91 @@ def read_table(
         section: How to read it; its fields may be given as keywords instead.
         regular: Whether rows are sorted, freed of duplicates and put on the grid; the lectures take them as they come.
         strict: Whether the first error is raised, or all are collected in ``health``.
+        grid: The step that the rows must have; inferred where None.
         **options: Fields of :class:`~foretell.config.DataSection`, such as ``time="Date Time"``.
+
+    A table that was read before is taken as it is; only its targets and features are chosen anew.
 
     Raises:
         DataError: The rows cannot be used; the message names file, row and column.
+        UsageError: There is no such option.
         UnsafeFileError: The file is damaged.
 
     >>> import polars as pl
     >>> hours = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 3), "1h", eager=True)
     >>> table = read_table(pl.DataFrame({"time": hours, "load (MW)": range(len(hours))}))
-    >>> str(table.frequency), table.rows, table.unit("load (MW)")
-    ('1h', 49, 'MW')
+    >>> str(table.frequency), table.rows, table.columns
+    ('1h', 49, ('load (MW)',))
     """
-    if isinstance(source, Table):
-        return source
+    for name in options:
+        if name not in DataSection.model_fields:
+            raise UsageError(f'there is no option "{name}"; {nearest(name, DataSection.model_fields)}', option=name)
     section = section or DataSection.model_validate(options)
+    if isinstance(source, Table):
+        return _choose_again(source, section)
     rows = read_source(source, text_columns=(section.series,) if section.series else ())
     health = Health(strict=strict)
     for sentence in rows.notes:
         health.note("reading", sentence)
-    time_column = find_time_column(rows, section.time)
-    codes, series = _series(rows, section.series)
-    times = parse_times(rows, time_column, section.time_format, section.timezone, section.series).to_numpy()
+    time_column = find_time_column(rows, section.time, section.time_format)
+    codes, series = _series(rows, section.series, time_column)
+    parsed = parse_times(rows, time_column, section.time_format, section.timezone, section.series, health)
+    times = parsed.values.to_numpy()
     skip = {time_column, section.series}
     wanted = split_names(section.target, rows.frame.columns) + split_names(section.features, rows.frame.columns)
     _must_exist(rows, wanted)
     numbers = _numbers(rows, [name for name in rows.frame.columns if name not in skip], wanted, section, health)
     columns = tuple(numbers.columns)
-    features, targets = _roles(rows, section, columns)
+    features, targets = _roles(rows.name, section, columns, time_column)
     numbers = numbers.select(list(dict.fromkeys((*features, *targets))))
     values = numbers.to_numpy().astype(np.float64, copy=False)
     values = _mark_missing(rows, numbers.columns, values, section.missing, health)
     checks.point_out_sentinels(numbers.columns, values, health)
     order = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, times, values)
-    grid = (
-        checks.regularise(order, section.frequency, section.duplicates, health)
+    placed = (
+        checks.regularise(order, grid or section.frequency, section.duplicates, health)
         if regular
         else checks.as_they_come(order, health)
     )
     health.missing = {
         name: int(count)
-        for name, count in zip(numbers.columns, np.isnan(grid.values).sum(axis=0), strict=True)
+        for name, count in zip(numbers.columns, np.isnan(placed.values).sum(axis=0), strict=True)
         if count
     }
     return Table(
         source=rows.name,
         columns=tuple(numbers.columns),
-        values=grid.values,
-        times=grid.times,
-        starts=grid.starts,
+        values=placed.values,
+        times=placed.times,
+        starts=placed.starts,
         series=tuple(series),
-        frequency=grid.frequency,
+        frequency=placed.frequency,
         targets=targets,
         features=features,
         time_column=time_column,
         series_column=section.series,
-        timezone=section.timezone,
+        timezone=parsed.timezone,
         health=health,
     )
+
+
+def _choose_again(table: Table, section: DataSection) -> Table:
+    """A table with the targets and features that a section names."""
+    for name in split_names(section.target + section.features, table.columns):
+        if name not in table.columns and name != "all":
+            raise DataError(
+                f'{table.source} has no column "{name}"; {nearest(name, table.columns)}', file=table.source, column=name
+            )
+    if section.series is not None and section.series != table.series_column:
+        raise DataError(
+            f'{table.source} was read without telling series apart by "{section.series}"; name it to read_table',
+            file=table.source,
+            column=section.series,
+        )
+    features, targets = _roles(table.source, section, table.columns, table.time_column)
+    if not section.features:
+        features = table.features
+    return replace(table, features=features, targets=targets or table.targets)
 
 
 def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ...]:
@@ -191,7 +239,7 @@ def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ..
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def _series(rows: Source, column: str | None) -> tuple[Int64[np.ndarray, " row"], list[str]]:
+def _series(rows: Source, column: str | None, time_column: str) -> tuple[Int64[np.ndarray, " row"], list[str]]:
     if column is None:
         return np.zeros(rows.frame.height, np.int64), [""]
     if column not in rows.frame.columns:
@@ -199,6 +247,10 @@ def _series(rows: Source, column: str | None) -> tuple[Int64[np.ndarray, " row"]
             f'{rows.name} has no column "{column}" to tell series apart; {nearest(column, rows.frame.columns)}',
             file=rows.name,
             column=column,
+        )
+    if column == time_column:
+        raise DataError(
+            f'{rows.name}: "{column}" holds the times; series are told apart by another column', column=column
         )
     texts = rows.frame[column].cast(pl.String)
     if texts.null_count():
@@ -266,7 +318,9 @@ def _numbers(
     return pl.DataFrame(kept)
 
 
-def _roles(rows: Source, section: DataSection, columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _roles(
+    source: str, section: DataSection, columns: tuple[str, ...], time_column: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns to read and the columns to forecast."""
     features = split_names(section.features, columns) or columns
     targets = split_names(section.target, columns)
@@ -275,9 +329,9 @@ def _roles(rows: Source, section: DataSection, columns: tuple[str, ...]) -> tupl
     for name in (*features, *targets):
         if name not in columns:
             raise DataError(
-                f'{rows.name}, column "{name}": a target or feature holds numbers; found '
-                f"{'times' if name == section.time else 'something else'}; columns of numbers are {', '.join(columns)}",
-                file=rows.name,
+                f'{source}, column "{name}": a target or feature holds numbers; found '
+                f"{'times' if name == time_column else 'something else'}; columns of numbers are {', '.join(columns)}",
+                file=source,
                 column=name,
             )
     return features, targets
@@ -298,16 +352,20 @@ def _mark_missing(
             if count := int(found.sum()):
                 values[found, position] = np.nan
                 health.note(
-                    "missing", f'"{name}": {text} stands for a missing value in {count} rows', column=name, rows=count
+                    "missing",
+                    f'"{name}": {text} stands for a missing value in {counted(count, "row")}',
+                    column=name,
+                    rows=count,
                 )
     for position, name in enumerate(columns):
-        infinite = np.isinf(values[:, position])
+        infinite = np.abs(values[:, position]) > LARGEST  # false where NaN
         if count := int(infinite.sum()):
             row = int(np.flatnonzero(infinite)[0])
             values[infinite, position] = np.nan
             health.warn(
                 "missing",
-                f'"{name}": infinite in {count} rows, first {rows.place(row)}; read as missing',
+                f'"{name}": infinite or beyond {LARGEST:g} in {counted(count, "row")}, first {rows.place(row)}; '
+                "read as missing",
                 column=name,
                 rows=count,
             )

@@ -3,11 +3,14 @@
 A format is taken only if it fits every row; two formats in one column are an error that names the row.
 """
 
-from zoneinfo import ZoneInfo, available_timezones
+from dataclasses import dataclass
+from zoneinfo import available_timezones
 
 import polars as pl
 
 from ..errors import ConfigurationError, DataError, nearest
+from .frequency import DAY
+from .health import Health
 from .sources import Source
 
 FORMATS = (
@@ -33,21 +36,41 @@ FORMATS = (
     "%d-%m-%Y",
     "%d.%m.%y %H:%M:%S",
     "%d.%m.%y %H:%M",
+    "%Y-%m-%d %I:%M:%S %p",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d/%m/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%d/%m/%Y %I:%M %p",
     "%Y%m%dT%H%M%S",
     "%Y%m%d %H%M%S",
     "%Y-%m",
 )
 ZONED_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
+_NUMBER_NAMES = ("time", "date", "timestamp", "datetime", "ds", "year", "unix", "epoch", "unix time")
 _PROBE = 500
 _EXAMPLES = "2009-01-31 14:00:00, 2009-01-31T14:00Z, 31.01.2009 14:00:00"
 
 
-def find_time_column(source: Source, named: str | None) -> str:
+@dataclass(frozen=True)
+class Times:
+    """The times of all rows, in the order of the file.
+
+    Attributes:
+        values: Microseconds since 1970; in UTC where a zone is known.
+        timezone: The zone in which they are shown; None where none is known.
+    """
+
+    values: pl.Series
+    timezone: str | None
+
+
+def find_time_column(source: Source, named: str | None, time_format: str | None = None) -> str:
     """The column that holds the times.
 
     Args:
         source: The rows.
         named: The column that the user named.
+        time_format: The format that the user named.
 
     Raises:
         DataError: The named column is absent, or none or several hold times.
@@ -61,14 +84,16 @@ def find_time_column(source: Source, named: str | None) -> str:
                 column=named,
             )
         return named
-    found = [name for name in frame.columns if _holds_times(frame[name])]
+    found = [name for name in frame.columns if _holds_times(frame[name], time_format)]
+    if not found:
+        found = [name for name in frame.columns if name.lower() in _NUMBER_NAMES and _counts_time(frame[name])]
     if len(found) > 1:
         likely = [name for name in found if any(word in name.lower() for word in ("time", "date", "ds"))]
         found = likely if len(likely) == 1 else found
     if not found:
         raise DataError(
             f"{source.name} has no time column: no column holds times such as {_EXAMPLES}; columns are "
-            f"{', '.join(frame.columns[:12])}; name it with --time",
+            f"{', '.join(frame.columns[:12])}; name it with --time, and its format with --time-format",
             file=source.name,
         )
     if len(found) > 1:
@@ -79,9 +104,11 @@ def find_time_column(source: Source, named: str | None) -> str:
 
 
 def parse_times(
-    source: Source, column: str, time_format: str | None, timezone: str | None, series: str | None
-) -> pl.Series:
-    """The times of a column in microseconds since 1970, in UTC where a zone is known.
+    source: Source, column: str, time_format: str | None, timezone: str | None, series: str | None, health: Health
+) -> Times:
+    """The times of a column.
+
+    Where rows are a day or more apart in their zone they are dates: they are kept as written, and no zone moves them.
 
     Args:
         source: The rows, in the order of the file: the repeated hour of a local time is told apart by it.
@@ -89,11 +116,14 @@ def parse_times(
         time_format: The format, where the user named one.
         timezone: The zone of local times.
         series: The column that tells series apart.
+        health: Is told what was assumed.
 
     Raises:
         DataError: A time is missing, follows another format, or does not exist in its zone.
         ConfigurationError: There is no such zone.
     """
+    if timezone is not None:
+        check_timezone(timezone)
     values = source.frame[column]
     if values.null_count():
         row = int(values.is_null().arg_true()[0])
@@ -103,10 +133,10 @@ def parse_times(
             row=row + 1,
             column=column,
         )
+    if values.dtype.is_numeric():
+        values = _from_numbers(source, column, values, time_format)
     if values.dtype == pl.String:
-        values = _parse_text(source, column, time_format)
-    elif values.dtype.is_numeric():
-        values = _from_epoch(values)
+        values = _parse_text(source, column, values, time_format, health)
     elif values.dtype == pl.Date:
         values = values.cast(pl.Datetime("us"))
     elif not isinstance(values.dtype, pl.Datetime):
@@ -114,15 +144,24 @@ def parse_times(
             f'{source.name}, column "{column}" must hold times; found {values.dtype}', file=source.name, column=column
         )
     values = values.dt.cast_time_unit("us")
-    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
-        return values.dt.convert_time_zone("UTC").cast(pl.Int64)
-    if timezone is None:
-        return values.cast(pl.Int64)
-    return _localise(source, column, values, timezone, series).cast(pl.Int64)
+    zone = values.dtype.time_zone if isinstance(values.dtype, pl.Datetime) else None
+    if zone is not None:
+        shown = timezone or zone
+        local = values.dt.convert_time_zone(shown).dt.replace_time_zone(None)
+    elif timezone is not None:
+        shown, local = timezone, values
+    else:
+        return Times(values.cast(pl.Int64), None)
+    if shown != "UTC" and _are_dates(local):
+        health.note("times", f"rows are whole days apart in {shown}: dates are kept as written")
+        return Times(local.cast(pl.Int64), None)
+    if zone is None:
+        values = _localise(source, column, values, shown, series)
+    return Times(values.dt.convert_time_zone("UTC").cast(pl.Int64), shown)
 
 
-def check_timezone(timezone: str) -> ZoneInfo:
-    """The zone of a name.
+def check_timezone(timezone: str) -> None:
+    """Checks a zone's name.
 
     Raises:
         ConfigurationError: There is no such zone.
@@ -133,22 +172,29 @@ def check_timezone(timezone: str) -> ZoneInfo:
             option="timezone",
             value=timezone,
         )
-    return ZoneInfo(timezone)
 
 
-def _holds_times(values: pl.Series) -> bool:
+def _holds_times(values: pl.Series, time_format: str | None) -> bool:
     if values.dtype.is_temporal():
         return values.dtype in (pl.Date, pl.Datetime)
     if values.dtype != pl.String:
         return False
-    probe = values.drop_nulls().head(_PROBE).str.strip_chars()
-    return len(probe) > 0 and bool(_fitting(probe.head(20), share=0.5))
+    probe = values.drop_nulls().head(20).str.strip_chars()
+    return len(probe) > 0 and bool(_fitting(probe, (time_format,) if time_format else FORMATS, share=0.5))
 
 
-def _fitting(texts: pl.Series, share: float = 1.0) -> list[str]:
+def _counts_time(values: pl.Series) -> bool:
+    """Whether numbers under a name such as ``date`` are years, dates written as one number, or seconds since 1970."""
+    if not values.dtype.is_numeric() or values.null_count() == len(values):
+        return False
+    low, high = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
+    return low >= 1000 and (high < 3000 or low >= 19_000_000)
+
+
+def _fitting(texts: pl.Series, formats: tuple[str, ...], share: float = 1.0) -> list[str]:
     """The formats that fit at least a share of the texts, those with a zone first."""
     fitting = []
-    for pattern in (*ZONED_FORMATS, *FORMATS):
+    for pattern in (*ZONED_FORMATS, *formats):
         parsed = _strptime(texts, pattern)
         if parsed.null_count() <= (1 - share) * len(texts) and parsed.null_count() < len(texts):
             fitting.append(pattern)
@@ -156,17 +202,30 @@ def _fitting(texts: pl.Series, share: float = 1.0) -> list[str]:
 
 
 def _strptime(texts: pl.Series, pattern: str) -> pl.Series:
-    if pattern == "%Y-%m":
-        return (texts + "-01").str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
-    zone = "UTC" if "z" in pattern.lower().partition("%#")[2] or "%z" in pattern else None
-    return texts.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+    if "%d" not in pattern and "%j" not in pattern:
+        # A month or a year alone stands for its first day.
+        month = "" if "%m" in pattern or "%b" in pattern else "-01"
+        texts, pattern = texts + month + "-01", f"{pattern}{'-%m' if month else ''}-%d"
+    zone = "UTC" if "%#z" in pattern or "%z" in pattern or "%:z" in pattern else None
+    try:
+        return texts.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+    except pl.exceptions.PolarsError as error:
+        raise ConfigurationError(
+            f'--time-format "{pattern}" is no format of times: {str(error).splitlines()[0]}', option="time_format"
+        ) from None
 
 
-def _parse_text(source: Source, column: str, time_format: str | None) -> pl.Series:
-    texts = source.frame[column]
+def _parse_text(source: Source, column: str, texts: pl.Series, time_format: str | None, health: Health) -> pl.Series:
     if time_format is None:
         spread = texts.gather_every(max(1, len(texts) // _PROBE)).str.strip_chars()
-        candidates = _fitting(spread) or _fitting(spread.head(1)) or _fitting(texts.head(1).str.strip_chars())
+        candidates = next(
+            (
+                fit
+                for probe in (spread, spread.head(1), texts.head(1).str.strip_chars())
+                if (fit := _fitting(probe, FORMATS))
+            ),
+            [],
+        )
         if not candidates:
             raise DataError(
                 f'{source.name}, {source.place(0)}, column "{column}": times look like {_EXAMPLES}; found '
@@ -181,9 +240,7 @@ def _parse_text(source: Source, column: str, time_format: str | None) -> pl.Seri
     parsed = {}
     for pattern in candidates:
         values = _strptime(texts, pattern)
-        if values.null_count():
-            values = _strptime(texts.str.strip_chars(), pattern)
-        parsed[pattern] = values
+        parsed[pattern] = _strptime(texts.str.strip_chars(), pattern) if values.null_count() else values
     whole = {pattern: values for pattern, values in parsed.items() if values.null_count() == 0}
     if not whole:
         pattern, values = min(parsed.items(), key=lambda item: item[1].null_count())
@@ -196,48 +253,83 @@ def _parse_text(source: Source, column: str, time_format: str | None) -> pl.Seri
             column=column,
             value=texts[row],
         )
-    if len(whole) > 1:
-        return _likelier(source, column, whole)
-    return next(iter(whole.values()))
-
-
-def _likelier(source: Source, column: str, readings: dict[str, pl.Series]) -> pl.Series:
-    """Of several readings (day first or month first) the one whose rows run evenly, if only one does."""
-    kinds = {pattern: values.cast(pl.Int64).diff().drop_nulls() for pattern, values in readings.items()}
-    first = next(iter(readings.values()))
-    if all(values.equals(first) for values in readings.values()):
+    first = next(iter(whole.values()))
+    if all(values.equals(first) for values in whole.values()):
         return first
-    jumps = {pattern: int(steps.n_unique()) for pattern, steps in kinds.items()}
+    pattern = _likelier(source, column, whole)
+    health.note("times", f'"{column}" is read as {pattern}, in which its rows run evenly; --time-format says otherwise')
+    return whole[pattern]
+
+
+def _likelier(source: Source, column: str, readings: dict[str, pl.Series]) -> str:
+    """Of several readings (day first or month first) the one whose rows run most evenly."""
+    jumps = {pattern: values.cast(pl.Int64).diff().drop_nulls().n_unique() for pattern, values in readings.items()}
     fewest = min(jumps.values())
     best = [pattern for pattern, count in jumps.items() if count == fewest]
     if len(best) > 1:
         raise DataError(
-            f'{source.name}, column "{column}": the times can be read as {" or ".join(best)}; say '
-            "which with --time-format",
+            f'{source.name}, column "{column}": the times can be read as {" or ".join(best)}; '
+            "say which with --time-format",
             file=source.name,
             column=column,
         )
-    return readings[best[0]]
+    return best[0]
 
 
-def _from_epoch(values: pl.Series) -> pl.Series:
-    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size."""
-    largest = float(values.abs().max() or 0)  # type: ignore[arg-type]
-    scale = next((scale for bound, scale in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0)) if largest < bound), 1e-3)
-    return (values * scale).round().cast(pl.Int64).cast(pl.Datetime("us"))
+def _from_numbers(source: Source, column: str, values: pl.Series, time_format: str | None) -> pl.Series:
+    """Numbers as text where they are dates or years (20240131, 2024), else as time since 1970, by their size."""
+    numbers = values.cast(pl.Float64)
+    if not numbers.is_finite().all():
+        row = int((~numbers.is_finite()).arg_true()[0])
+        raise DataError(
+            f'{source.name}, {source.place(row)}, column "{column}": a time is a finite number; found {values[row]}',
+            file=source.name,
+            row=row + 1,
+            column=column,
+        )
+    low, high = float(numbers.min() or 0), float(numbers.max() or 0)  # type: ignore[arg-type]
+    whole = bool((numbers == numbers.round()).all())
+    if time_format is not None and whole:
+        return numbers.cast(pl.Int64).cast(pl.String)
+    if whole and low >= 1000 and high < 3000:
+        return (numbers.cast(pl.Int64).cast(pl.String) + "-01-01").str.to_datetime("%Y-%m-%d", time_unit="us")
+    if whole and low >= 19_000_101 and high <= 21_001_231:
+        dates = numbers.cast(pl.Int64).cast(pl.String).str.to_datetime("%Y%m%d", time_unit="us", strict=False)
+        if dates.null_count() == 0:
+            return dates
+    if high < 1e8:
+        raise DataError(
+            f'{source.name}, column "{column}": numbers as times are years (2024), dates (20240131) or seconds since '
+            f"1970; found {low:g} to {high:g}; name their format with --time-format",
+            file=source.name,
+            column=column,
+        )
+    scale = next((scale for bound, scale in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0)) if high < bound), 1e-3)
+    return (numbers * scale).round().cast(pl.Int64).cast(pl.Datetime("us"))
+
+
+def _are_dates(local: pl.Series) -> bool:
+    """Whether all rows stand at one time of day: they are dates, which no zone should move."""
+    return len(local) > 1 and (local.cast(pl.Int64) % DAY).n_unique() == 1 and local.n_unique() > 1
 
 
 def _localise(source: Source, column: str, values: pl.Series, timezone: str, series: str | None) -> pl.Series:
-    """Local times in UTC; of an hour that occurs twice, a time's second mention is the later one."""
-    check_timezone(timezone)
+    """Local times in their zone; of an hour that occurs twice, the later mention is the later one.
+
+    "Later" follows the direction in which a series is written: newest-first files mention the later one first.
+    """
     frame = pl.DataFrame(
         {"time": values, "series": source.frame[series] if series else pl.repeat(0, len(values), eager=True)}
     )
-    mention = pl.int_range(pl.len()).over("series", "time")
+    place = pl.int_range(pl.len()).over("series", "time")
+    falling = pl.col("time").first().over("series") > pl.col("time").last().over("series")
+    mention = pl.when(falling).then(pl.len().over("series", "time") - 1 - place).otherwise(place)
+    once = pl.len().over("series", "time") == 1
+    earlier = (mention == 0) | once
     zoned = frame.select(
         pl.col("time").dt.replace_time_zone(
             timezone,
-            ambiguous=pl.when(mention == 0).then(pl.lit("earliest")).otherwise(pl.lit("latest")),
+            ambiguous=pl.when(earlier).then(pl.lit("earliest")).otherwise(pl.lit("latest")),
             non_existent="null",
         )
     ).to_series()
@@ -250,4 +342,4 @@ def _localise(source: Source, column: str, values: pl.Series, timezone: str, ser
             row=row + 1,
             column=column,
         )
-    return zoned.dt.convert_time_zone("UTC")
+    return zoned

@@ -88,6 +88,12 @@ class WindowShape:
                 nearest=near,
             )
         first, _, last = section.ahead.partition(":")
+        if section.ahead.count(":") > 1 or (":" in section.ahead and not (first and last)):
+            raise ConfigurationError(
+                f'ahead is one value (24h) or a range (1:24); found "{section.ahead}"',
+                option="ahead",
+                value=section.ahead,
+            )
         leads = (frequency.rows(first, "ahead"), frequency.rows(last or first, "ahead"))
         if leads[0] < 1 or leads[1] < leads[0]:
             raise ConfigurationError(

@@ -5,6 +5,7 @@ regression, has a file of its own.)
 """
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,10 @@ class Baseline(ABC):
     @abstractmethod
     def rows_needed(self, history: History) -> int:
         """Rows up to the anchor that one forecast reads."""
+
+    def fits(self, steps: int, leads: int, targets: int) -> bool:
+        """Whether what it knows belongs to windows of so many steps, leads and targets."""
+        return True
 
     @abstractmethod
     def state(self) -> State:
@@ -108,6 +113,10 @@ class SeasonalNaive(Baseline):
         now = (anchors - history.shape.last_input)[:, None]
         return history.filled[np.where(rows >= first, rows, now)]
 
+    def fits(self, steps: int, leads: int, targets: int) -> bool:
+        """Whether the period is one."""
+        return self.period >= 1
+
     def rows_needed(self, history: History) -> int:
         """Back to the season before."""
         return int(-self._back(history).min()) + 1
@@ -174,7 +183,8 @@ class Climatology(Baseline):
         )
         days, hours = _calendar(times, table.timezone, yearly)
         observed, codes = history.observed[training], table.codes[training]
-        groups = [codes == code for code in range(len(table.series))] + [np.ones(len(codes), bool)]
+        bounds = np.searchsorted(codes, np.arange(len(table.series) + 1))
+        groups = [*(slice(start, stop) for start, stop in pairwise(bounds)), slice(None)]
         overall = history.mean.mean(axis=0)
         self.series = table.series
         self.mean = np.stack([self._means(observed[own], days[own], hours[own], yearly, overall) for own in groups])
@@ -187,6 +197,13 @@ class Climatology(Baseline):
         known = [self.series.index(name) if name in self.series else len(self.series) for name in history.table.series]
         codes = np.repeat(np.array(known)[history.table.codes[anchors]], times.shape[1])
         return self.mean[codes, days, hours].reshape(*times.shape, -1)
+
+    def fits(self, steps: int, leads: int, targets: int) -> bool:
+        """Whether the means are of so many targets."""
+        shape = self.mean.shape
+        return (
+            len(shape) == 4 and shape[0] == len(self.series) + 1 and shape[1] in (1, 366) and shape[2:] == (24, targets)
+        )
 
     def rows_needed(self, history: History) -> int:
         """One: the anchor, whose time says what is asked."""

@@ -1,6 +1,7 @@
 """What simple rules see of a table: its targets in their own unit, and the time of every row and of the future."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -8,7 +9,7 @@ from jaxtyping import Float64, Int64
 from ..axes import AnchorArray, ForecastArray, TableArray
 from ..data.scaling import Scaling, filled_targets
 from ..data.tables import Table
-from ..data.windows import WindowShape, target_rows
+from ..data.windows import Windows, WindowShape, target_rows
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class History:
     filled: TableArray
     mean: Float64[np.ndarray, "series target"]
     deviation: Float64[np.ndarray, "series target"]
+
+    @cached_property
+    def target_windows(self) -> Windows:
+        """Windows over the scaled targets alone, missing ones filled."""
+        codes = self.table.codes
+        scaled, observed = (
+            ((values - self.mean[codes]) / self.deviation[codes]).astype(np.float32)
+            for values in (self.filled, self.observed)
+        )
+        return Windows(scaled, observed, self.shape, self.table.starts)
 
     @classmethod
     def of(cls, table: Table, shape: WindowShape, scaling: Scaling) -> "History":
@@ -53,7 +64,8 @@ class History:
         first = table.starts[:-1][table.codes[anchors]]
         leads = np.arange(self.shape.leads[0], self.shape.leads[1] + 1)
         if self.shape.align == "lecture":
-            return table.times[anchors][:, None] + leads * table.frequency.count
+            # Rows as they came need not lie on the grid: each target is so many steps after its own anchor.
+            return np.stack([table.frequency.times(leads, int(now)) for now in table.times[anchors]])
         times = np.empty((len(anchors), len(leads)), np.int64)
         for start in np.unique(first):
             own = first == start

@@ -53,7 +53,7 @@ class Ridge(Baseline):
 
     def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Ridge":
         """Solves for every penalty, keeps what errs least on validation."""
-        windows = _target_windows(history)
+        windows = history.target_windows
         used = _affordable(anchors["train"], history.shape.steps)
         learned = _moments(history, windows, used)
         judged = _moments(history, windows, _affordable(anchors["validation"], history.shape.steps))
@@ -69,14 +69,14 @@ class Ridge(Baseline):
                 error = judged.error(weights)
                 if error < best:
                     best, self.weights = error, weights
-                    self.note = f"penalty {penalty:.1e} of the mean variance, {name}, chosen on validation"
+                    self.note = f"penalty {penalty:.1e} relative to the mean diagonal, {name}, chosen on validation"
         if len(used) < len(anchors["train"]):
             self.note += f"; fitted on {len(used)} evenly spaced windows"
         return self
 
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:
         """The last value and what the window adds to it."""
-        windows = _target_windows(history)
+        windows = history.target_windows
         forecasts = np.empty((len(anchors), history.shape.lead_count, history.deviation.shape[1]))
         for start in range(0, len(anchors), _CHUNK):
             chunk = anchors[start : start + _CHUNK]
@@ -90,6 +90,10 @@ class Ridge(Baseline):
     def rows_needed(self, history: History) -> int:
         """The whole window."""
         return history.shape.rows_to_predict
+
+    def fits(self, steps: int, leads: int, targets: int) -> bool:
+        """Whether the coefficients belong to such windows."""
+        return self.weights.shape[0] in (1, targets) and self.weights.shape[1:] == (min(steps, MOST_STEPS), leads)
 
     def state(self) -> State:
         """The coefficients."""
@@ -117,14 +121,6 @@ def _solutions(moments: _Moments) -> Iterator[tuple[float, Float64[np.ndarray, "
         slopes = vectors @ (rotated / (np.maximum(values, 0) + penalty * diagonal)[:, :, None])
         intercept = (total - sums.transpose(0, 2, 1) @ slopes) / count
         yield float(penalty), np.concatenate([slopes, intercept], axis=1)
-
-
-def _target_windows(history: History) -> Windows:
-    """Windows over the scaled targets alone."""
-    codes = history.table.codes
-    scaled = ((history.filled - history.mean[codes]) / history.deviation[codes]).astype(np.float32)
-    observed = ((history.observed - history.mean[codes]) / history.deviation[codes]).astype(np.float32)
-    return Windows(scaled, observed, history.shape, history.table.starts)
 
 
 def _affordable(anchors: AnchorArray, steps: int) -> AnchorArray:

@@ -57,9 +57,14 @@ def draw(figure: Figure) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#5b6472"},
         showlegend=len(figure.lines) > 1,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8a93a0", "activecolor": "#0b7fab"},
         hovermode="x unified" if figure.kind == "lines" else "closest",
         height=400,
     )
+    places = [x for line in figure.lines for x in line.x if isinstance(x, int)]
+    if places and len(places) == sum(len(line.x) for line in figure.lines):
+        # Epochs, hours and leads are counted: no tick stands between two of them.
+        drawn.update_xaxes(dtick=max(1, round((max(places) - min(places)) / 12)))
     return drawn
 
 

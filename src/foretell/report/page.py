@@ -80,7 +80,7 @@ def _figure(identifier: str, figure: Figure) -> str:
 
     document = json.loads(draw(figure).to_json())
     document["layout"].pop("template", None)  # 7 kB of defaults that every figure would repeat
-    content = json.dumps(document).replace("</", "<\\/")
+    content = json.dumps(document).replace("<", "\\u003c")
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
     return (
         f'<figure><div class="plot" id="{identifier}" role="img" aria-label="{escape(figure.title)}"></div>{caption}'

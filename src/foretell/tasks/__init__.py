@@ -49,7 +49,9 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
     ['persistence', 'gru']
     """
     rungs = task_rungs(task)
-    names = [part.strip() for name in named for part in name.split(",") if part.strip()] or list(rungs)
+    names = [part.strip() for name in named for part in name.split(",") if part.strip()] if named else list(rungs)
+    if not names:
+        raise UsageError(f"--rungs names no rung; known are {', '.join(rungs)}")
     for name in names:
         check_rung(task, name)
     if not any(rungs[name].kind == "baseline" for name in names):

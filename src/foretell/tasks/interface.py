@@ -67,6 +67,11 @@ class Prepared(Protocol):
         ...
 
     @property
+    def fingerprint(self) -> str:
+        """A hash that tells whether the data are still the same."""
+        ...
+
+    @property
     def messages(self) -> list[str]:
         """What the user should know about the data, a sentence each."""
         ...
@@ -94,16 +99,14 @@ class Task(Protocol):
         ...
 
     def judge(self, fitted: Any, source: object) -> dict[str, Any]:
-        """Judges a rung on data as in its training, or on new data."""
+        """Judges a rung on the test span of its own data (``span`` is ``test``), or on all of other data (``all``)."""
         ...
 
     def restore(self, artefact: Artefact) -> Fitted:
         """The rung that a model folder holds."""
         ...
 
-    def panels(
-        self, prepared: Any, fitted: dict[str, Any], evaluations: dict[str, Evaluation], best: str
-    ) -> list[Panel]:
+    def panels(self, prepared: Any, evaluations: dict[str, Evaluation], best: str, reference: str) -> list[Panel]:
         """What a report shows beyond leaderboard and learning curves."""
         ...
 

@@ -221,7 +221,7 @@ def _diverged(what: str, value: float, position: Position, steps: int, checkpoin
     kept = "the last good checkpoint is kept" if any(checkpoints.iterdir()) else "no checkpoint had been written yet"
     return DivergedError(
         f"the {what} must be finite; at step {step} (epoch {position.epoch + 1}) it is {value}; {kept}; try a smaller "
-        "--learning-rate, a smaller --clip, or look for outliers with: foretell data check",
+        "--learning-rate, --clip 1, or look for outliers with: foretell data check",
         step=step,
         epoch=position.epoch + 1,
     )

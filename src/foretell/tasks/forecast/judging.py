@@ -8,6 +8,7 @@ from jaxtyping import Int64
 
 from ...axes import AnchorArray
 from ...data.tables import local_times
+from ...errors import DataError
 from ...evaluation.metrics import ErrorSums
 from ..interface import Evaluation
 from .models import CHUNK, Model
@@ -49,6 +50,11 @@ def judge_windows(
         naive: What the seasonal naive rule misses by in training.
     """
     history, table = view.history, view.table
+    if len(anchors) == 0:
+        raise DataError(
+            f"{table.source} has no window to judge: each lacks its target or more inputs than --max-missing allows",
+            file=table.source,
+        )
     sums = ErrorSums(history.deviation, view.shape.lead_count)
     residuals = []
     stretch = _stretch(view, anchors)
@@ -67,7 +73,7 @@ def judge_windows(
             shown.append(np.stack([truths[inside, -1, 0], forecasts[inside, -1, 0]], axis=1))
     pair = np.concatenate(shown)
     last_times = history.target_times(stretch)[:, -1]
-    iso = local_times(last_times, table.timezone).dt.strftime("%Y-%m-%dT%H:%M:%S").to_list()
+    iso = local_times(last_times, table.timezone).dt.strftime("%Y-%m-%dT%H:%M:%S%.f").to_list()
     details = ForecastDetails(sums, np.concatenate(residuals), iso, pair[:, 0], pair[:, 1])
     block = max(view.shape.leads[1], int(np.ceil(table.frequency.rows_per_day)), 1)
     return Evaluation(sums.metrics(view.scaling.targets, units, naive), sums.losses, places[anchors], block, details)

@@ -9,16 +9,19 @@ import polars as pl
 from pydantic import ValidationError
 
 from ...artefact import Artefact
+from ...config import NetworkSection
 from ...data.frequency import Frequency
 from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
 from ...data.windows import WindowShape
 from ...errors import DataError, UnsafeFileError
 from .config import RUNGS, Configuration
-from .models import Model, NetworkModel, RuleModel, load_weights
+from .models import Model, NetworkModel, RuleModel, load_network
 from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View
 from .rungs import BASELINES, NETWORKS, NetworkShape
+
+LONGEST = 10_000_000  # rows that a window may reach
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,9 @@ class LearnedForecaster:
     def read(self, source: object) -> Table:
         """Reads a table with the columns and options of the training."""
         section = self.configuration.data
-        columns = tuple(dict.fromkeys((*self.scaling.features, *self.scaling.targets)))
-        named = section.model_copy(update={"features": columns, "target": self.scaling.targets})
-        return read_table(source, named, regular=self.shape.align != "lecture")
+        named = section.model_copy(update={"features": self.scaling.used, "target": self.scaling.targets})
+        grid = None if section.frequency else self.frequency
+        return read_table(source, named, regular=self.shape.align != "lecture", grid=grid)
 
     def predict(self, source: object, *, which: Which = "latest") -> pl.DataFrame:
         """Forecasts from the last rows of a table, or from each of its windows.
@@ -84,7 +87,8 @@ class LearnedForecaster:
         Raises:
             DataError: The table has too few rows, another frequency, or lacks a column.
         """
-        return forecast_frame(self.model, self.view(self.read(source)), which)
+        view, limit = self.view(self.read(source)), self.configuration.data.max_missing
+        return forecast_frame(self.model, view, which, limit)
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
@@ -119,6 +123,7 @@ class LearnedForecaster:
                 int(windows["lookback"]), int(windows["every"]), _pair(windows["leads"]), windows["align"]
             )
             frequency = Frequency(**document["frequency"])
+            _must_make_sense(shape, frequency, artefact.arrays)
             model = _model(
                 rung, document["model"], artefact.arrays, NetworkShape(shape, scaling.width, len(scaling.targets))
             )
@@ -134,7 +139,7 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
     table = prepared.view.table
     return {
         "source": table.source,
-        "fingerprint": table.fingerprint(),
+        "fingerprint": prepared.fingerprint,
         "rows": table.rows,
         "series": list(table.series) if table.series_column else None,
         "first": show_time(int(table.times.min()), table.timezone),
@@ -148,6 +153,24 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
     }
 
 
+def _must_make_sense(shape: WindowShape, frequency: Frequency, arrays: Mapping[str, np.ndarray]) -> None:
+    """Checks what a document may claim before anything is built from it."""
+    rows = (shape.every, shape.lookback, *shape.leads)
+    if not (1 <= min(rows) <= max(rows) <= LONGEST and shape.lookback % shape.every == 0 and shape.lead_count >= 1):
+        raise ValueError(f"windows of {shape} cannot be")
+    if shape.align not in ("standard", "lecture"):
+        raise ValueError(f"there is no alignment {shape.align!r}")
+    if (
+        frequency.unit not in ("microsecond", "weekday", "month")
+        or type(frequency.count) is not int
+        or frequency.count < 1
+    ):
+        raise ValueError(f"there is no frequency {frequency!r}")
+    for name, array in arrays.items():
+        if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
+            raise ValueError(f"{name} must hold finite numbers")
+
+
 def _pair(values: list[int]) -> tuple[int, int]:
     first, last = values
     return int(first), int(last)
@@ -157,8 +180,14 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
     names = {key: tuple(map(str, document[key])) for key in ("columns", "features", "masked", "targets", "series")}
     mean, deviation = (np.asarray(document[key], np.float64) for key in ("mean", "deviation"))
     expected = (len(names["series"]) or 1, len(names["columns"]))
-    if mean.shape != expected or deviation.shape != expected or not set(names["targets"]) <= set(names["columns"]):
-        raise ValueError(f"scaling.json must hold {expected} means")
+    if mean.shape != expected or deviation.shape != expected:
+        raise ValueError(f"scaling.json must hold {expected} means and deviations")
+    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+        raise ValueError("the means of scaling.json must be finite, the deviations above zero")
+    if not set(names["targets"] + names["features"]) <= set(names["columns"]) or not set(names["masked"]) <= set(
+        names["features"]
+    ):
+        raise ValueError("scaling.json contradicts itself")
     return Scaling(
         names["columns"], mean, deviation, names["features"], names["masked"], names["targets"], names["series"]
     )
@@ -166,18 +195,21 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
 
 def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Model:
     if rung in BASELINES:
-        return RuleModel(BASELINES[rung].restore(values, arrays))
+        rule = BASELINES[rung].restore(values, arrays)
+        if not rule.fits(shape.window.steps, shape.window.lead_count, shape.targets):
+            raise ValueError(f"what {rung} learned does not fit the windows")
+        return RuleModel(rule)
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
-    section = Configuration().network.model_copy(update={"units": int(values["units"])})
-    network = NETWORKS[rung](shape, section)
-    load_weights(network, arrays)
+    section = NetworkSection(units=int(values["units"]))
+    network = load_network(lambda: NETWORKS[rung](shape, section), arrays)
     return NetworkModel(network, section.units)
 
 
 def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
     """The model card."""
     about, test = learned.about, metrics.get("test", {})
+    rule = RUNGS[learned.rung].kind == "baseline"
     unit = f" {test['unit']}" if test.get("unit") else ""
     errors = f"mean absolute error on test {test['mae']:.4g}{unit}" if test.get("mae") is not None else "see model.json"
     skill = metrics.get("skill")
@@ -189,7 +221,7 @@ def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
             else "(no interval)"
         )
         + f", {metrics.get('verdict')}\n"
-        if skill
+        if skill and metrics.get("reference") != learned.rung
         else ""
     )
     lead = (
@@ -197,7 +229,7 @@ def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
         if learned.shape.lead_count > 1
         else f"{learned.shape.leads[0]}"
     )
-    features = ", ".join(learned.scaling.features)
+    features = ", ".join(learned.scaling.targets if rule else learned.scaling.features)
     return f"""# Forecaster: {", ".join(learned.scaling.targets)}
 
 - Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers

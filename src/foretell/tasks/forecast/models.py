@@ -1,5 +1,6 @@
 """A rung that has learned, whether rule or network: it forecasts windows, and can be kept and restored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -94,14 +95,25 @@ class NetworkModel:
         return sum(weight.numel() for weight in self.network.parameters())
 
 
-def load_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
-    """Puts stored weights into a network of the same shape.
+def load_network(build: Callable[[], nn.Module], arrays: dict[str, np.ndarray]) -> nn.Module:
+    """A network with stored weights; memory is taken only for weights that are there.
+
+    Args:
+        build: Makes the network that the folder describes.
+        arrays: The weights.
 
     Raises:
         UnsafeFileError: They are of another network.
     """
-    try:
-        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
-    except (RuntimeError, TypeError) as error:
-        raise UnsafeFileError(f"the stored weights do not fit the network that the folder describes: {error}") from None
-    network.eval()
+    with torch.device("meta"), torch.no_grad():
+        network = build()
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: array.shape for name, array in arrays.items()}
+    if expected != found:
+        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise UnsafeFileError(
+            f"the stored weights are of another network than the folder describes: {', '.join(differing[:3])}"
+        )
+    weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()

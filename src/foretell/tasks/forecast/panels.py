@@ -9,7 +9,7 @@ from .prepare import PreparedForecast
 
 
 def forecast_panels(
-    prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str | None
+    prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str
 ) -> list[Panel]:
     """The panels of the test span.
 

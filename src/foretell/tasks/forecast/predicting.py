@@ -1,5 +1,6 @@
 """Forecasts as a table: for which time, made when, and the value."""
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -7,27 +8,35 @@ import polars as pl
 
 from ...axes import AnchorArray
 from ...data.tables import local_times
-from ...data.windows import possible_anchors
-from ...errors import DataError
+from ...data.windows import missing_share, possible_anchors
+from ...errors import DataError, UsageError, counted
 from .models import Model
 from .prepare import View
 
 Which = Literal["latest", "all"]
 
 
-def forecast_frame(model: Model, view: View, which: Which) -> pl.DataFrame:
+def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -> pl.DataFrame:
     """The forecasts of a table's windows.
 
     Args:
         model: What forecasts.
         view: The table.
         which: The latest windows of each series, or all.
+        max_missing: Share of missing inputs above which a window is not forecast from.
 
     Returns:
         A row for each forecast: the series (where there are several), the time it is for, the time of the last
         row it could see, and one column for each target, ``forecast NAME``.
+
+    Raises:
+        UsageError: ``which`` is neither.
+        DataError: A series has too few rows, or too many of its latest inputs are missing.
     """
+    if which not in ("latest", "all"):
+        raise UsageError(f'which windows to forecast from is "latest" or "all"; found "{which}"')
     anchors = _latest(model, view) if which == "latest" else possible_anchors(view.table, view.shape, 0)
+    anchors = _observed(view, anchors, which, max_missing)
     forecasts = model.predict(view, anchors)
     times = view.history.target_times(anchors)
     table = view.table
@@ -44,11 +53,41 @@ def forecast_frame(model: Model, view: View, which: Which) -> pl.DataFrame:
     if table.series_column:
         columns.append(pl.Series(table.series_column, [table.series[code] for code in table.codes[anchors][window]]))
     columns.append(local_times(times[window, lead], table.timezone).alias(table.time_column))
-    columns.append(local_times(made, table.timezone).alias("made at"))
+    taken = (table.series_column, table.time_column)
+    columns.append(local_times(made, table.timezone).alias("made at" if "made at" not in taken else "forecast made at"))
     for number, name in enumerate(view.scaling.targets):
         columns.append(pl.Series(f"forecast {name}", forecasts[window, lead, number]))
     frame = pl.DataFrame(columns)
     return frame.sort([column for column in (table.series_column, table.time_column) if column], maintain_order=True)
+
+
+def _observed(view: View, anchors: AnchorArray, which: Which, max_missing: float) -> AnchorArray:
+    """The anchors with enough observed inputs; the last row of each series must be among them."""
+    table = view.table
+    for code, (start, stop) in enumerate(pairwise(table.starts)):
+        for number, target in enumerate(view.scaling.targets):
+            if np.isnan(view.history.observed[start:stop, number]).all():
+                raise DataError(
+                    f'{table.source}, column "{target}": nothing is observed{_of(view, code)} to forecast from',
+                    file=table.source,
+                    column=target,
+                )
+    usable = anchors - view.shape.first_input >= table.starts[:-1][table.codes[anchors]]
+    share = np.zeros(len(anchors))
+    share[usable] = missing_share(table, view.shape, anchors[usable], view.scaling.missing(table))
+    last = np.isin(anchors, table.starts[1:] - 1)
+    if which == "latest" and (share[last] > max_missing).any():
+        worst = int(anchors[last][np.argmax(share[last])])
+        raise DataError(
+            f"{table.source}: {share[last].max():.0%} of the latest inputs{_of(view, int(table.codes[worst]))} are "
+            f"missing, at most {max_missing:.0%} may be (--max-missing); end the table at the last observed row",
+            file=table.source,
+        )
+    return anchors[share <= max_missing]
+
+
+def _of(view: View, code: int) -> str:
+    return f" of {view.table.series[code]}" if view.table.series_column else ""
 
 
 def _latest(model: Model, view: View) -> AnchorArray:
@@ -56,11 +95,11 @@ def _latest(model: Model, view: View) -> AnchorArray:
     table, first_lead = view.table, view.shape.leads[0]
     needed = model.rows_needed(view)
     ranges = []
-    for code, (start, stop) in enumerate(zip(table.starts[:-1], table.starts[1:], strict=True)):
+    for code, (start, stop) in enumerate(pairwise(table.starts)):
         if stop - start < needed:
-            owner = f" of {table.series[code]}" if table.series_column else ""
             raise DataError(
-                f"{table.source} has {stop - start} rows{owner}; one forecast needs {needed} every {table.frequency}",
+                f"{table.source} has {counted(int(stop - start), 'row')}{_of(view, code)}; one forecast needs {needed} "
+                f"every {table.frequency}",
                 file=table.source,
                 rows=int(stop - start),
                 needed=needed,

@@ -9,8 +9,9 @@ from ...data.health import Finding
 from ...data.lecture import lecture_anchors
 from ...data.scaling import Scaling, learn_scaling
 from ...data.spans import Spans, cut_spans
-from ...data.tables import Table, read_table, require_targets
-from ...data.windows import Anchors, Windows, WindowShape, find_anchors
+from ...data.tables import Table, read_table, require_targets, unit_of
+from ...data.windows import Anchors, Windows, WindowShape, find_anchors, possible_anchors
+from ...errors import ConfigurationError
 from ...evaluation.history import History
 from .config import Configuration
 
@@ -71,6 +72,7 @@ class PreparedForecast:
         unused = [name for name in table.features if name not in self.view.scaling.features]
         if unused:
             told.append(f"left out, since constant or missing throughout training: {', '.join(unused)}")
+        told += _without_windows(table, self.anchors)
         dropped = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in self.dropped.items() if count)
         told.append(
             f"windows: {counts['train']} train, {counts['validation']} validation, {counts['test']} test"
@@ -82,7 +84,12 @@ class PreparedForecast:
     def units(self) -> tuple[str | None, ...]:
         """The unit of each target."""
         named = self.configuration.data.unit
-        return tuple(named or self.view.table.unit(name) for name in self.view.scaling.targets)
+        return (named,) if named else tuple(unit_of(name) for name in self.view.scaling.targets)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the columns that a model of this data reads or forecasts."""
+        return self.view.table.fingerprint(self.view.scaling.used)
 
 
 def prepare(source: object, configuration: Configuration) -> PreparedForecast:
@@ -98,7 +105,12 @@ def prepare(source: object, configuration: Configuration) -> PreparedForecast:
     lecture = configuration.windows.align == "lecture"
     table = read_table(source, configuration.data, regular=not lecture)
     require_targets(table)
+    if configuration.data.unit and len(table.targets) > 1:
+        raise ConfigurationError(
+            "--unit names the unit of one target; with several, write it in their headers", option="unit"
+        )
     shape = WindowShape.resolve(configuration.windows, table.frequency)
+    possible_anchors(table, shape, shape.leads[1])
     spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
     scaling = learn_scaling(table, spans.training_rows, per_series=configuration.spans.scale == "per-series")
     if lecture:
@@ -128,6 +140,16 @@ def naive_scale(prepared: PreparedForecast) -> np.ndarray:
         seen = changes[:, target][~np.isnan(changes[:, target])]
         scales[target] = seen.mean() if len(seen) else 0.0
     return scales
+
+
+def _without_windows(table: Table, anchors: Anchors) -> list[str]:
+    """Which series have no window in training."""
+    seen = np.unique(table.codes[anchors.spans["train"]])
+    absent = [name for code, name in enumerate(table.series) if code not in seen]
+    if not absent:
+        return []
+    shown = ", ".join(absent[:5]) + (" ..." if len(absent) > 5 else "")
+    return [f"series without a training window: {len(absent)} ({shown})"]
 
 
 def _series(table: Table) -> str:

@@ -9,7 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ...artefact import Artefact
-from ...data.windows import possible_anchors
+from ...data.windows import missing_share, possible_anchors
 from ...evaluation.panels import Panel
 from ...training.loop import Loss, Watcher, train
 from ...training.sampling import Sampler
@@ -91,19 +91,18 @@ class ForecastTask:
 
     def judge(self, fitted: LearnedForecaster, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own data, or on all windows of other data."""
-        table = fitted.read(source)
-        view = fitted.view(table)
-        units = tuple(fitted.about["units"])
-        if table.fingerprint() == fitted.about["fingerprint"]:
-            prepared = prepare(source, fitted.configuration)
+        view = fitted.view(fitted.read(source))
+        table, units = view.table, tuple(fitted.about["units"])
+        if table.fingerprint(fitted.scaling.used) == fitted.about["fingerprint"]:
+            prepared = prepare(table, fitted.configuration)
             own = PreparedForecast(fitted.configuration, view, prepared.spans, prepared.anchors)
             evaluation = judge_span(fitted.model, own, "test")
             return {"span": "test", "metrics": summary(evaluation, view, units)}
         anchors = possible_anchors(table, fitted.shape, fitted.shape.leads[1])
-        observed = ~np.isnan(view.history.truths(anchors)).any(axis=(1, 2))
-        evaluation = judge_windows(
-            fitted.model, view, anchors[observed], np.arange(table.rows), units, np.zeros(len(units))
-        )
+        share = missing_share(table, fitted.shape, anchors, fitted.scaling.missing(table))
+        anchors = anchors[share <= fitted.configuration.data.max_missing]
+        anchors = anchors[~np.isnan(view.history.truths(anchors)).any(axis=(1, 2))]
+        evaluation = judge_windows(fitted.model, view, anchors, np.arange(table.rows), units, np.zeros(len(units)))
         return {"span": "all", "metrics": summary(evaluation, view, units)}
 
     def restore(self, artefact: Artefact) -> LearnedForecaster:
@@ -111,10 +110,9 @@ class ForecastTask:
         return LearnedForecaster.restore(artefact)
 
     def panels(
-        self, prepared: PreparedForecast, fitted: dict[str, Any], evaluations: dict[str, Evaluation], best: str
+        self, prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str
     ) -> list[Panel]:
         """Forecast against truth, errors by hour and lead, residuals, windows."""
-        reference = next((name for name in reversed(evaluations) if name in BASELINES and name != best), None)
         return forecast_panels(prepared, evaluations, best, reference)
 
 
