@@ -17,14 +17,14 @@ from jaxtyping import Int64
 
 from ..axes import TableArray, TimeArray
 from ..config import DataSection
-from ..errors import ConfigurationError, DataError, UsageError, counted, nearest
+from ..errors import ConfigurationError, DataError, UsageError, nearest
 from . import checks
+from .columns import columns_of_numbers, mark_missing, must_exist, series_of_rows
 from .frequency import Frequency
 from .health import Health
-from .sources import Source, read_source
+from .sources import read_source
 from .times import find_time_column, parse_times
 
-LARGEST = 1e30  # beyond it, squares overflow in single precision
 _UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 
 
@@ -168,18 +168,19 @@ def read_table(
     for sentence in rows.notes:
         health.note("reading", sentence)
     time_column = find_time_column(rows, section.time, section.time_format)
-    codes, series = _series(rows, section.series, time_column)
+    codes, series = series_of_rows(rows, section.series, time_column)
     parsed = parse_times(rows, time_column, section.time_format, section.timezone, section.series, health)
     times = parsed.values.to_numpy()
-    skip = {time_column, section.series}
     wanted = split_names(section.target, rows.frame.columns) + split_names(section.features, rows.frame.columns)
-    _must_exist(rows, wanted)
-    numbers = _numbers(rows, [name for name in rows.frame.columns if name not in skip], wanted, section, health)
+    must_exist(rows, wanted)
+    numbers = columns_of_numbers(
+        rows, [name for name in rows.frame.columns if name not in skip], wanted, section, health
+    )
     columns = tuple(numbers.columns)
     features, targets = _roles(rows.name, section, columns, time_column)
     numbers = numbers.select(list(dict.fromkeys((*features, *targets))))
     values = numbers.to_numpy().astype(np.float64, copy=False)
-    values = _mark_missing(rows, numbers.columns, values, section.missing, health)
+    values = mark_missing(rows, numbers.columns, values, section.missing, health)
     checks.point_out_sentinels(numbers.columns, values, health)
     order = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, times, values)
     placed = (
@@ -239,85 +240,6 @@ def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ..
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def _series(rows: Source, column: str | None, time_column: str) -> tuple[Int64[np.ndarray, " row"], list[str]]:
-    if column is None:
-        return np.zeros(rows.frame.height, np.int64), [""]
-    if column not in rows.frame.columns:
-        raise DataError(
-            f'{rows.name} has no column "{column}" to tell series apart; {nearest(column, rows.frame.columns)}',
-            file=rows.name,
-            column=column,
-        )
-    if column == time_column:
-        raise DataError(
-            f'{rows.name}: "{column}" holds the times; series are told apart by another column', column=column
-        )
-    texts = rows.frame[column].cast(pl.String)
-    if texts.null_count():
-        row = int(texts.is_null().arg_true()[0])
-        raise DataError(
-            f'{rows.name}, {rows.place(row)}, column "{column}": every row names its series; found none',
-            file=rows.name,
-            row=row + 1,
-            column=column,
-        )
-    names = texts.unique().sort().to_list()
-    codes = texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
-    return codes, names
-
-
-def _must_exist(rows: Source, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in rows.frame.columns and name != "all":
-            raise DataError(
-                f'{rows.name} has no column "{name}"; {nearest(name, rows.frame.columns)}', file=rows.name, column=name
-            )
-
-
-def _numbers(
-    rows: Source, names: list[str], wanted: tuple[str, ...], section: DataSection, health: Health
-) -> pl.DataFrame:
-    """The columns of numbers; a few words among numbers are an error, a column of words is left out."""
-    kept: list[pl.Series] = []
-    left_out: list[str] = []
-    words = [word.strip() for text in section.missing for word in text.split(",")]
-    for name in names:
-        values = rows.frame[name]
-        if values.dtype == pl.String:
-            texts = values.str.strip_chars()
-            texts = texts.set(texts.is_in(words), None) if words else texts
-            values = texts.cast(pl.Float64, strict=False)
-            wrong = values.is_null() & texts.is_not_null()
-            share = int(wrong.sum()) / max(1, len(texts) - texts.null_count())
-            if wrong.any():
-                used = name in wanted or not section.features
-                if name not in wanted and share > 0.5:
-                    left_out.append(name)
-                    continue
-                row = int(wrong.arg_true()[0])
-                if used:
-                    health.fail(
-                        "text",
-                        DataError(
-                            f'{rows.name}, {rows.place(row)}, column "{name}": a column of numbers holds numbers only; '
-                            f'found "{texts[row]}"; correct it, or name it as missing with --missing "{texts[row]}"',
-                            file=rows.name,
-                            row=row + 1,
-                            column=name,
-                            value=texts[row],
-                        ),
-                    )
-        elif values.dtype != pl.Float64:
-            left_out.append(name)
-            continue
-        kept.append(values.alias(name))
-    if left_out:
-        health.note("text", f"left out, since they hold no numbers: {', '.join(left_out)}")
-    if not kept:
-        raise DataError(f"{rows.name} has no column of numbers beside its times", file=rows.name)
-    return pl.DataFrame(kept)
-
-
 def _roles(
     source: str, section: DataSection, columns: tuple[str, ...], time_column: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -335,41 +257,6 @@ def _roles(
                 column=name,
             )
     return features, targets
-
-
-def _mark_missing(
-    rows: Source, columns: list[str], values: TableArray, missing: tuple[str, ...], health: Health
-) -> TableArray:
-    """NaN in place of sentinels and infinities, each reported with how often."""
-    values = values if values.flags.writeable else values.copy(order="F")
-    for text in (part.strip() for entry in missing for part in entry.split(",")):
-        try:
-            sentinel = float(text)
-        except ValueError:
-            continue  # a word; those were taken out as the columns became numbers
-        for position, name in enumerate(columns):
-            found = values[:, position] == sentinel
-            if count := int(found.sum()):
-                values[found, position] = np.nan
-                health.note(
-                    "missing",
-                    f'"{name}": {text} stands for a missing value in {counted(count, "row")}',
-                    column=name,
-                    rows=count,
-                )
-    for position, name in enumerate(columns):
-        infinite = np.abs(values[:, position]) > LARGEST  # false where NaN
-        if count := int(infinite.sum()):
-            row = int(np.flatnonzero(infinite)[0])
-            values[infinite, position] = np.nan
-            health.warn(
-                "missing",
-                f'"{name}": infinite or beyond {LARGEST:g} in {counted(count, "row")}, first {rows.place(row)}; '
-                "read as missing",
-                column=name,
-                rows=count,
-            )
-    return values
 
 
 def require_targets(table: Table) -> None:
