@@ -173,9 +173,8 @@ def read_table(
     times = parsed.values.to_numpy()
     wanted = split_names(section.target, rows.frame.columns) + split_names(section.features, rows.frame.columns)
     must_exist(rows, wanted)
-    numbers = columns_of_numbers(
-        rows, [name for name in rows.frame.columns if name not in skip], wanted, section, health
-    )
+    candidates = [name for name in rows.frame.columns if name not in (time_column, section.series)]
+    numbers = columns_of_numbers(rows, candidates, wanted, section, health)
     columns = tuple(numbers.columns)
     features, targets = _roles(rows.name, section, columns, time_column)
     numbers = numbers.select(list(dict.fromkeys((*features, *targets))))
