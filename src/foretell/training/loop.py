@@ -26,7 +26,7 @@ from .schedules import learning_rate
 from .seeds import seeded, threads
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-SMALL = 100_000  # weights
+SMALL = 500_000  # weights
 _PRECISION = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
 
 
