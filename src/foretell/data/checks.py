@@ -202,42 +202,53 @@ def _without_duplicates(
     if len(again) == 0:
         return keep, values
     involved = np.union1d(again - 1, again)
+    moment = ["series", "time"]
     frame = pl.DataFrame({"row": involved, "series": codes[involved], "time": times[involved]}).with_columns(
-        pl.Series(f"value {position}", column) for position, column in enumerate(values[involved].T)
+        pl.Series("written", rows.times[order[involved]]),
+        *(pl.Series(f"value {place}", column, nan_to_null=True) for place, column in enumerate(values[involved].T)),
     )
-    value_names = frame.columns[3:]
-    unique = frame.unique(["series", "time", *value_names], keep="first", maintain_order=True)
-    identical = len(involved) - unique.height
-    if identical:
-        dropped = np.setdiff1d(involved, unique["row"].to_numpy())
+    value_names = frame.columns[4:]
+    # A row that stands twice says the same thing once; rows that were rounded down to one time do not.
+    once = frame.unique([*moment, "written", *value_names], keep="first", maintain_order=True)
+    groups = (
+        frame.group_by(moment, maintain_order=True)
+        .agg(pl.col("row"), pl.struct(value_names).n_unique().alias("kinds"))
+        .join(once.group_by(moment).agg(pl.col(value_names).mean()), on=moment, how="left", maintain_order="left")
+    )
+    alike, differing = groups.filter(pl.col("kinds") == 1), groups.filter(pl.col("kinds") > 1)
+    dropped = [row for members in alike["row"].to_list() for row in members[1:]]
+    if dropped:
         keep[dropped] = False
-        first = rows.at(int(order[dropped[0]]))
         health.note(
             "duplicates",
-            f"{counted(identical, 'row')} stood twice, all alike, and {_were(identical)} dropped; the first is {first}",
-            rows=identical,
+            f"{counted(len(dropped), 'row')} stood twice, all alike, and {_were(len(dropped))} dropped; the first is "
+            f"{rows.at(int(order[dropped[0]]))}",
+            rows=len(dropped),
         )
-    groups = unique.group_by("series", "time", maintain_order=True).agg(pl.col("row"), pl.col(value_names).mean())
-    groups = groups.filter(pl.col("row").list.len() > 1)
-    if groups.height == 0:
+    conflicting = [np.asarray(members) for members in differing["row"].to_list()]
+    if not conflicting:
         return keep, values
-    conflicting = [np.asarray(members) for members in groups["row"].to_list()]
     if how == "error":
-        one, other = (int(order[row]) for row in conflicting[0][:2])
+        one, other = (int(order[row]) for row in _first_two_that_differ(values, conflicting[0]))
         health.fail("duplicates", _conflict(rows, one, other, len(conflicting)))
+    else:
+        message = f"rows disagree at {counted(len(conflicting), 'time')}; taken: {how}"
+        health.note("duplicates", message, rows=len(conflicting))
     values = values.copy(order="F") if how == "mean" else values
-    means = groups.select(value_names).to_numpy()
+    means = differing.select(value_names).to_numpy()
     for group, members in enumerate(conflicting):
         chosen = members[-1] if how == "last" else members[0]
         keep[members] = False
         keep[chosen] = True
         if how == "mean":
             values[chosen] = means[group]
-    if how != "error":
-        health.note(
-            "duplicates", f"rows disagree at {counted(len(conflicting), 'time')}; taken: {how}", rows=len(conflicting)
-        )
     return keep, values
+
+
+def _first_two_that_differ(values: TableArray, members: Int64[np.ndarray, " member"]) -> tuple[int, int]:
+    first = int(members[0])
+    other = next(row for row in members[1:] if not np.array_equal(values[first], values[row], equal_nan=True))
+    return first, int(other)
 
 
 def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:

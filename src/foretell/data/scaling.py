@@ -145,7 +145,7 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
                 continue
             mean[number, position] = observed.mean()
             spread = observed.std()
-            if spread > SMALLEST:
+            if observed.min() < observed.max() and spread > SMALLEST:
                 deviation[number, position] = spread
                 varies[number, position] = True
     for name in table.targets:

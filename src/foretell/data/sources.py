@@ -86,12 +86,16 @@ def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:
     if _has_index_of_its_own(frame):
         frame = frame.reset_index()
     try:
-        native = nw.from_native(frame, eager_only=True).to_polars()
+        known = nw.from_native(frame, eager_only=True)
     except TypeError:
         raise DataError(
             f"a table is a path or a data frame (pandas, Polars, PyArrow); found {type(frame).__name__}"
         ) from None
-    except (ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
+    except nw.exceptions.NarwhalsError as error:
+        raise DataError(f"the data frame cannot be read as a table: {_first_line(error)}") from None
+    try:
+        native = known.to_polars()
+    except (TypeError, ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
         raise DataError(f"the data frame cannot be read as a table: {_first_line(error)}") from None
     if native.height == 0:
         raise DataError("the data frame holds no rows")
@@ -143,6 +147,8 @@ def _only_member(name: str, content: bytes) -> tuple[str, bytes]:
 def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:
     notes: list[str] = []
     content = _as_utf8(name, content, notes)
+    if not content or content.isspace():
+        raise DataError(f"{name} is empty; a table has a header and rows", file=name)
     lines = content[:65536].decode("utf-8", "ignore").splitlines()
     head = [line for line in lines if line.strip()][:50]
     separator = _separator(head)
@@ -163,6 +169,9 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
             frame = pl.read_csv(content, infer_schema=False, **options)
         except pl.exceptions.PolarsError:
             raise _ragged(name, content, separator, error) from None
+    if decimal_comma:
+        # A column in which some cell is no number came as text, its commas untouched.
+        frame = frame.with_columns(pl.col(pl.String).str.replace(r"^(\s*[-+]?\d*),(\d+\s*)$", "$1.$2"))
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     numbers = np.flatnonzero(~blank.to_numpy()) if blank.any() else None
     frame = frame.filter(~blank) if blank.any() else frame
@@ -236,7 +245,8 @@ def _ragged(name: str, content: bytes, separator: str, error: Exception) -> Data
 
 def _tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
     """Names without blanks around, numbers as Float64, a nameless first column of row numbers left out."""
-    if frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0") and frame.dtypes[0].is_numeric():
+    nameless = frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0")
+    if nameless and frame.to_series(0).cast(pl.Float64, strict=False).null_count() == 0:
         frame = frame.drop(frame.columns[0])
     names: list[str] = []
     for position, name in enumerate(frame.columns):

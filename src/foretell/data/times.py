@@ -208,7 +208,9 @@ def _strptime(texts: pl.Series, pattern: str) -> pl.Series:
         texts, pattern = texts + month + "-01", f"{pattern}{'-%m' if month else ''}-%d"
     zone = "UTC" if "%#z" in pattern or "%z" in pattern or "%:z" in pattern else None
     try:
-        return texts.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+        parsed = texts.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+        # "%Y" also reads the two digits of 31.12.21, as the year 21.
+        return parsed.set(parsed.dt.year() < 1000, None) if "%Y" in pattern else parsed
     except pl.exceptions.PolarsError as error:
         raise ConfigurationError(
             f'--time-format "{pattern}" is no format of times: {str(error).splitlines()[0]}', option="time_format"
@@ -263,7 +265,7 @@ def _parse_text(source: Source, column: str, texts: pl.Series, time_format: str 
 
 def _likelier(source: Source, column: str, readings: dict[str, pl.Series]) -> str:
     """Of several readings (day first or month first) the one whose rows run most evenly."""
-    jumps = {pattern: values.cast(pl.Int64).diff().drop_nulls().n_unique() for pattern, values in readings.items()}
+    jumps = {pattern: _unevenness(values) for pattern, values in readings.items()}
     fewest = min(jumps.values())
     best = [pattern for pattern, count in jumps.items() if count == fewest]
     if len(best) > 1:
@@ -276,13 +278,23 @@ def _likelier(source: Source, column: str, readings: dict[str, pl.Series]) -> st
     return best[0]
 
 
+def _unevenness(values: pl.Series) -> int:
+    """How many different steps there are between neighbours, counted in months where all stand on one day of theirs."""
+    steps = values.diff().drop_nulls().n_unique()
+    if values.dt.day().n_unique() > 1:
+        return steps
+    return min(steps, (values.dt.year() * 12 + values.dt.month().cast(pl.Int32)).diff().drop_nulls().n_unique())
+
+
 def _from_numbers(source: Source, column: str, values: pl.Series, time_format: str | None) -> pl.Series:
     """Numbers as text where they are dates or years (20240131, 2024), else as time since 1970, by their size."""
     numbers = values.cast(pl.Float64)
-    if not numbers.is_finite().all():
-        row = int((~numbers.is_finite()).arg_true()[0])
+    usable = numbers.is_finite() & (numbers.abs() < 1e19)
+    if not usable.all():
+        row = int((~usable).arg_true()[0])
         raise DataError(
-            f'{source.name}, {source.place(row)}, column "{column}": a time is a finite number; found {values[row]}',
+            f'{source.name}, {source.place(row)}, column "{column}": a time is a number below 1e19; '
+            f"found {values[row]}",
             file=source.name,
             row=row + 1,
             column=column,

@@ -269,16 +269,17 @@ def possible_anchors(table: Table, shape: WindowShape, ahead: int) -> AnchorArra
 
 def missing_share(table: Table, shape: WindowShape, anchors: AnchorArray, missing: MissingArray) -> np.ndarray:
     """The share of missing values among the inputs of each window."""
-    by_row = missing.mean(axis=1)
+    by_row = missing.sum(axis=1)
     places = grouped_places(table.starts, shape.every)
     if places is not None:
         grouped = np.empty_like(by_row)
         grouped[places] = by_row
         by_row = grouped
-    total = np.concatenate([[0.0], np.cumsum(by_row)])
+    # Whole numbers, so that no rounding of far rows decides about a window at the limit.
+    total = np.concatenate([[0], np.cumsum(by_row)])
     last = anchors - shape.last_input
     end = (last if places is None else places[last]) + 1
-    return (total[end] - total[end - shape.steps]) / shape.steps
+    return (total[end] - total[end - shape.steps]) / (shape.steps * missing.shape[1])
 
 
 def _reasons(dropped: dict[str, int]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from ..axes import AnchorArray, ForecastArray
-from ..data.frequency import DAY, show_duration
+from ..data.frequency import DAY
 from ..data.tables import local_times
 from .history import History
 
@@ -175,19 +175,17 @@ class Climatology(Baseline):
         """Averages the observed targets of the training rows."""
         table = history.table
         times = table.times[training]
-        years = (int(times.max()) - int(times.min())) / (365.2425 * DAY)
-        yearly = years >= 2
+        days = int((int(times.max()) - int(times.min())) / DAY + 1 / table.frequency.rows_per_day)
+        yearly = days >= 2 * 365
         by = "hour and day of year" if yearly else "hour of day"
-        self.note = (
-            f"mean by {by}, from {show_duration(round((times.max() - times.min()) / DAY) * DAY or DAY)} of training"
-        )
-        days, hours = _calendar(times, table.timezone, yearly)
+        self.note = f"mean by {by}, from {days} days of training"
+        places, hours = _calendar(times, table.timezone, yearly)
         observed, codes = history.observed[training], table.codes[training]
         bounds = np.searchsorted(codes, np.arange(len(table.series) + 1))
         groups = [*(slice(start, stop) for start, stop in pairwise(bounds)), slice(None)]
         overall = history.mean.mean(axis=0)
         self.series = table.series
-        self.mean = np.stack([self._means(observed[own], days[own], hours[own], yearly, overall) for own in groups])
+        self.mean = np.stack([self._means(observed[own], places[own], hours[own], yearly, overall) for own in groups])
         return self
 
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from ..axes import AnchorArray, ForecastArray
 from ..data.windows import Windows
@@ -123,7 +123,7 @@ def _solutions(moments: _Moments) -> Iterator[tuple[float, Float64[np.ndarray, "
         yield float(penalty), np.concatenate([slopes, intercept], axis=1)
 
 
-def _affordable(anchors: AnchorArray, steps: int) -> AnchorArray:
+def _affordable(anchors: AnchorArray, steps: int) -> Int64[np.ndarray, " taken"]:
     """All anchors, or evenly spaced ones where the work would take minutes."""
     most = int(MOST_WORK / min(steps, MOST_STEPS) ** 2)
     return anchors[:: -(-len(anchors) // most)]
