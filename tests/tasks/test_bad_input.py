@@ -191,3 +191,18 @@ def test_a_folder_that_may_not_be_written_ends_with_1(
         main(["compare", "forecast", str(hourly_csv), *TARGET, "--runs-dir", str(tmp_path / "file")])
     assert stopped.value.code == 1
     assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e35])
+def test_numbers_beyond_single_precision_end_in_a_sentence(
+    hourly_csv: Path, tmp_path: Path, scale: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = rows(hourly_csv)
+    for line in lines[1:]:
+        line[1] = repr(float(line[1]) * scale)
+    Path("data.csv").write_bytes(table(lines))
+    with pytest.raises(SystemExit) as stopped:
+        main([*COMPARE, *TARGET, "--json"])
+    assert stopped.value.code == 3
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "data"

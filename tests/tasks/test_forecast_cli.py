@@ -384,3 +384,115 @@ def test_several_targets_and_leads(run: Run, hourly_csv: Path) -> None:
     frame = run("predict", Path(document["rows"][-1]["run"]), hourly_csv, "--json").document["forecasts"]
     assert len(frame) == 4
     assert set(frame[0]) == {"time", "made at", "forecast T (degC)", "forecast p (mbar)"}
+
+
+def test_changed_data_are_noticed(run: Run, hourly: pl.DataFrame, tmp_path: Path) -> None:
+    data = tmp_path / "grows.csv"
+    hourly.head(800).with_columns(pl.lit(5).alias("constant"), pl.lit(None, pl.Float64).alias("empty")).write_csv(data)
+    arguments = ["--rung", "mlp", "--name", "m", "--json"]
+    trained = run("train", "forecast", data, *TINY, *arguments).document
+    test = next(row for row in trained["rows"] if row["rung"] == "mlp")["split"]["test"]
+    assert run("evaluate", "m", "--json").document["metrics"]["mae"] == pytest.approx(test["mae"])
+    hourly.with_columns(pl.lit(5).alias("constant"), pl.lit(None, pl.Float64).alias("empty")).write_csv(data)
+    changed = run("evaluate", "m")
+    assert changed.code == 3
+    assert "has changed since the training" in changed.err
+    assert run("evaluate", "m", data, "--json").document["span"] == "all"
+
+
+def test_a_run_is_resumed_only_on_the_same_data_and_after_a_kill_while_it_concludes(
+    run: Run, hourly: pl.DataFrame, tmp_path: Path
+) -> None:
+    data = tmp_path / "data.csv"
+    hourly.write_csv(data)
+    assert run("train", "forecast", data, *TINY, "--rung", "mlp", "--name", "m", "--quiet").code == 0
+    job = json.loads((tmp_path / "runs/m/run.json").read_text())
+    weights = (tmp_path / "runs/m/model/weights.safetensors").read_bytes()
+    # As a kill after the model folder and before the end leaves it.
+    (tmp_path / "runs/m/run.json").write_text(json.dumps({**job, "finished": None}))
+    (tmp_path / "runs/m/report.html").unlink()
+    assert run("train", "--resume", "m", "--quiet").code == 0
+    assert (tmp_path / "runs/m/model/weights.safetensors").read_bytes() == weights
+    assert (tmp_path / "runs/m/report.html").exists()
+    (tmp_path / "runs/m/run.json").write_text(json.dumps({**job, "finished": None}))
+    hourly.head(1000).write_csv(data)
+    refused = run("train", "--resume", "m")
+    assert refused.code == 3
+    assert "has changed since" in refused.err
+
+
+def test_options_before_the_task_are_not_swallowed(run: Run, hourly_csv: Path) -> None:
+    result = run("train", "--json", "forecast", hourly_csv, *TINY, "--rung", "mlp")
+    assert result.code == 2
+    assert "options come after the task" in result.out
+
+
+def test_damaged_runs_do_not_spoil_the_list(run: Run, compared: Path, tmp_path: Path) -> None:
+    for name, content in (("empty", "{}"), ("list", "[]"), ("cut", '{"verb": "tr')):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text(content)
+    listed = {entry["name"]: entry["state"] for entry in run("runs", "list", "--json").document["runs"]}
+    assert listed == {"empty": "damaged", "list": "damaged", "cut": "damaged"}
+    for command in (["runs", "show", "cut"], ["evaluate", "empty"], ["train", "--resume", "list"]):
+        assert run(*command).code in (3, 5)
+    both = run("runs", "compare", compared, compared / "mlp", "--json").document["runs"]
+    assert [entry["rung"] for entry in both] == [json.loads((compared / "leaderboard.json").read_text())["best"], "mlp"]
+
+
+def test_what_a_model_folder_claims_is_checked(run: Run, compared: Path, hourly_csv: Path, tmp_path: Path) -> None:
+    def spoil(file: str, path: list[Any], value: object, rung: str = "mlp") -> Result:
+        folder = tmp_path / f"spoilt-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        for source in (compared / rung / "model").iterdir():
+            (folder / source.name).write_bytes(source.read_bytes())
+        document = json.loads((folder / file).read_text())
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        (folder / file).write_text(json.dumps(document))
+        return run("predict", folder, hourly_csv)
+
+    cases: list[tuple[str, list[Any], object, str]] = [
+        ("model.json", ["windows", "every"], 0, "mlp"),
+        ("model.json", ["windows", "lookback"], -6, "mlp"),
+        ("model.json", ["windows", "leads"], [1, 1_000_000_000], "mlp"),
+        ("model.json", ["windows", "leads"], [0, 0], "mlp"),
+        ("model.json", ["windows", "align"], "foo", "mlp"),
+        ("model.json", ["model", "units"], 10**12, "mlp"),
+        ("model.json", ["model", "units"], 5, "mlp"),
+        ("model.json", ["frequency", "count"], "x", "mlp"),
+        ("model.json", ["frequency", "count"], 0, "mlp"),
+        ("model.json", ["rung"], "os.system", "mlp"),
+        ("model.json", ["windows", "lookback"], 20, "ridge"),
+        ("model.json", ["model", "period"], 0, "seasonal"),
+        ("scaling.json", ["columns"], ["a", "b"], "mlp"),
+        ("scaling.json", ["deviation"], [[0.0, 1.0]], "mlp"),
+        ("scaling.json", ["mean"], [[None, 1.0]], "mlp"),
+        ("scaling.json", ["mean"], [[1.0]], "mlp"),
+    ]
+    for file, path, value, rung in cases:
+        result = spoil(file, path, value, rung)
+        assert result.code == 5, f"{path} = {value}: {result.err}"
+        assert "Traceback" not in result.err
+
+
+def test_odd_names_do_no_harm(run: Run, hourly: pl.DataFrame, tmp_path: Path) -> None:
+    column = "<!--<script> $x_{$ </script> 温度 (degC)"
+    hourly.rename({"T (degC)": column, "time": "made at"}).write_csv(tmp_path / "odd.csv")
+    options = ["--target", column, *TINY[2:], "--rungs", "persistence,mlp", "--name", "odd"]
+    assert run("compare", "forecast", "odd.csv", *options).code == 0
+    page = (tmp_path / "runs/odd/report.html").read_text()
+    assert "<!--<script>" not in page.split("<script>")[0]
+    assert run("data", "plot", "odd.csv", "--column", column, "-o", "odd.png").code == 0
+    columns = list(run("predict", "odd", "odd.csv", "--json").document["forecasts"][0])
+    assert columns == ["made at", "forecast made at", f"forecast {column}"]
+
+
+def test_a_reader_that_leaves_does_not_stop_the_comparison(hourly_csv: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m foretell compare forecast '{hourly_csv}' --target 'T (degC)' --rungs persistence,ridge --name left"
+    subprocess.run(
+        ["bash", "-c", f"{command} --runs-dir '{tmp_path}' | head -1"], check=True, timeout=120, capture_output=True
+    )
+    assert (tmp_path / "left" / "report.html").exists()
+    assert json.loads((tmp_path / "left" / "run.json").read_text())["finished"]

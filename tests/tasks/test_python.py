@@ -94,3 +94,52 @@ def test_unknown_names_are_no_attributes() -> None:
     with pytest.raises(AttributeError, match="Forecasted"):
         _ = ft.Forecasted
     assert set(ft.__all__) == set(dir(ft))
+
+
+def test_a_table_that_was_read_before_is_forecast_as_asked(hourly: pl.DataFrame) -> None:
+    table = ft.read_table(hourly, time="time")
+    by_table = ft.Forecaster("ridge", **OPTIONS).fit(table)
+    by_frame = ft.Forecaster("ridge", **OPTIONS).fit(hourly)
+    assert by_table.evaluate() == by_frame.evaluate()
+    other = ft.Forecaster("ridge", **{**OPTIONS, "target": "p (mbar)"}).fit(ft.read_table(hourly, target="T (degC)"))
+    assert other.evaluate()["unit"] == "mbar"
+    with pytest.raises(InputError, match='no column "T"'):
+        ft.Forecaster("ridge", **{**OPTIONS, "target": "T"}).fit(table)
+    with pytest.raises(InputError, match="without telling series apart"):
+        ft.Forecaster("ridge", **OPTIONS, series="place").fit(table)
+    with pytest.raises(InputError, match='no column "T \\(degC\\)"'):
+        by_frame.predict(ft.read_table(hourly.drop("T (degC)")))
+
+
+def test_zones_are_kept_and_dates_are_not_moved() -> None:
+    moments = pl.datetime_range(
+        pl.datetime(2024, 3, 20), pl.datetime(2024, 4, 20), "1h", time_zone="Europe/Berlin", eager=True
+    )
+    frame = pl.DataFrame({"time": moments, "y": np.sin(np.arange(len(moments)) / 4)})
+    forecast = ft.Forecaster("persistence", target="y", lookback="4", ahead="2").fit(frame).predict(frame)
+    assert forecast["time"].dtype == pl.Datetime("us", "Europe/Berlin")
+    assert forecast["time"][-1] == moments[-1] + pl.Series([7_200_000_000]).cast(pl.Duration("us"))[0]
+    days = pl.date_range(pl.date(2024, 2, 1), pl.date(2024, 11, 30), "1d", eager=True)
+    daily = pl.DataFrame({"day": days, "y": np.sin(np.arange(len(days)))})
+    local = ft.Forecaster("persistence", target="y", lookback="4", ahead="2", timezone="Europe/Berlin").fit(daily)
+    assert [str(time)[:10] for time in local.predict(daily)["day"]] == ["2024-12-01", "2024-12-02"]
+
+
+def test_a_forecast_from_nothing_is_refused(hourly: pl.DataFrame) -> None:
+    forecaster = ft.Forecaster("persistence", **OPTIONS).fit(hourly)
+    gone = hourly.with_columns(pl.lit(None, pl.Float64).alias("T (degC)"))
+    with pytest.raises(InputError, match="nothing is observed"):
+        forecaster.predict(gone)
+    late = hourly.with_row_index().with_columns(
+        pl.when(pl.col("index") < 1180).then(pl.col(name)).alias(name) for name in ("T (degC)", "p (mbar)")
+    )
+    with pytest.raises(InputError, match="of the latest inputs are missing"):
+        forecaster.predict(late.drop("index"))
+
+
+def test_ids_are_the_same_from_every_source(hourly: pl.DataFrame, tmp_path: Path) -> None:
+    frame = pl.concat([hourly.with_columns(place=pl.lit(7)), hourly.with_columns(place=pl.lit(12))])
+    frame.write_csv(tmp_path / "panel.csv")
+    options = {**OPTIONS, "series": "place", "scale": "per-series"}
+    forecaster = ft.Forecaster("persistence", **options).fit(tmp_path / "panel.csv")
+    assert forecaster.predict(frame)["place"].unique().sort().to_list() == ["12", "7"]

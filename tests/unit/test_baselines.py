@@ -18,7 +18,7 @@ from foretell.data.windows import WindowShape, find_anchors, possible_anchors
 from foretell.evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive, seasons
 from foretell.evaluation.history import History
 
-from .made_tables import HOUR, HOURLY, NEW_YEAR, Recipe, make_table, recipes, series_of, shapes
+from .made_tables import HOUR, HOURLY, NEW_YEAR, Recipe, make_table, recipes, shapes
 
 
 def history_of(table: Table, shape: WindowShape, training: np.ndarray | None = None) -> History:
@@ -172,7 +172,7 @@ def test_climatology_below_two_years_is_the_mean_of_the_hour() -> None:
     shape = WindowShape(2, 1, (3, 5))
     rule, history = climatology(table, training, shape)
     assert rule.mean.shape == (3, 1, 24, 2)
-    assert rule.note.startswith("mean by hour of day, from 5w")
+    assert rule.note == "mean by hour of day, from 37 days of training"
     anchors = possible_anchors(table, shape, 5)
     forecasts = rule.predict(history, anchors)
     hours = (table.times // HOUR) % 24
@@ -306,8 +306,3 @@ def test_persistence_on_the_real_data_is_what_others_found(shared_data: Path) ->
     test = find_anchors(jena, shape, spans, scaling.missing(jena), 0.5).spans["test"]
     history = History.of(jena, shape, scaling)
     assert np.abs(Persistence().predict(history, test) - history.truths(test)).mean() == pytest.approx(1.97, abs=0.01)
-
-
-def test_rows_of_a_series_are_its_own() -> None:
-    table = make_table(np.arange(50.0), [20, 30])
-    assert [len(rows) for rows in series_of(table)] == [20, 30]

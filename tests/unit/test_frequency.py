@@ -66,5 +66,5 @@ def test_durations_become_rows_or_say_what_is_nearest() -> None:
         hourly.rows("90min", "ahead")
     with pytest.raises(ConfigurationError, match="cannot be counted"):
         hourly.rows("1mo", "ahead")
-    with pytest.raises(ConfigurationError, match="neither a duration"):
+    with pytest.raises(ConfigurationError, match="no duration"):
         parse_duration("soon", "ahead")

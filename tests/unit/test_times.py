@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretell.config import DataSection
+from foretell.data.health import Health
 from foretell.data.report import health_of
 from foretell.data.sources import Source
 from foretell.data.tables import read_table
@@ -26,7 +27,7 @@ def source(times: list[str] | list[float] | pl.Series) -> Source:
 def parsed(
     times: list[str] | list[float] | pl.Series, time_format: str | None = None, timezone: str | None = None
 ) -> list[str]:
-    found = parse_times(source(times), "when", time_format, timezone, None)
+    found = parse_times(source(times), "when", time_format, timezone, None, Health()).values
     return [str(time)[:19] for time in found.to_numpy().astype("datetime64[us]")]
 
 
@@ -113,8 +114,10 @@ def test_a_word_among_the_times_is_named() -> None:
 
 
 def test_the_even_reading_of_day_and_month_is_taken() -> None:
-    assert parsed([f"{day:02}/02/2020" for day in range(1, 12)])[10] == "2020-02-11T00:00:00"
-    assert parsed([f"02/{day:02}/2020" for day in range(1, 12)])[10] == "2020-02-11T00:00:00"
+    hours = [f"{hour % 24:02}:00" for hour in range(72)]
+    for pattern in ("{day:02}/02/2020 {hour}", "02/{day:02}/2020 {hour}"):
+        times = [pattern.format(day=3 + place // 24, hour=hour) for place, hour in enumerate(hours)]
+        assert parsed(times)[71] == "2020-02-05T23:00:00"
 
 
 def test_day_and_month_that_cannot_be_told_apart_are_an_error() -> None:
@@ -173,8 +176,8 @@ def test_dates_and_times_of_a_frame_are_taken_as_they_are() -> None:
     assert parsed(days.cast(pl.Date)) == ["2020-01-01T00:00:00", "2020-01-02T00:00:00"]
     assert parsed(days.dt.cast_time_unit("ms")) == ["2020-01-01T00:00:00", "2020-01-02T00:00:00"]
     assert parsed(days.dt.cast_time_unit("ns")) == ["2020-01-01T00:00:00", "2020-01-02T00:00:00"]
-    berlin = days.dt.replace_time_zone("Europe/Berlin")
-    assert parsed(berlin) == ["2019-12-31T23:00:00", "2020-01-01T23:00:00"]
+    berlin = pl.Series([datetime(2020, 1, 1), datetime(2020, 7, 1, 6)]).dt.replace_time_zone("Europe/Berlin")
+    assert parsed(berlin) == ["2019-12-31T23:00:00", "2020-07-01T04:00:00"]
 
 
 def test_a_missing_time_is_named() -> None:
@@ -191,9 +194,20 @@ def test_an_unknown_zone_is_an_error_that_names_the_nearest(times: list[str]) ->
         parsed(times, timezone="Europe/Berlinn")
 
 
-def test_an_unknown_zone_makes_a_table_unhealthy_also_where_times_carry_their_own() -> None:
+def test_an_unknown_zone_is_no_traceback_also_where_times_carry_their_own() -> None:
     frame = pl.DataFrame({"when": ["2020-01-01T00:00Z", "2020-01-01T01:00Z"], "a": [1.0, 2.0]})
-    assert health_of(frame, DataSection(timezone="Europe/Berlinn"))["healthy"] is False
+    with pytest.raises(ConfigurationError, match="there is no time zone"):
+        health_of(frame, DataSection(timezone="Europe/Berlinn"))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def test_days_in_a_zone_are_dates_that_the_clock_does_not_move(zone: str) -> None:
+    frame = pl.DataFrame({"day": [f"2020-03-{day:02}" for day in range(1, 32)], "a": np.arange(31.0)})
+    table = read_table(frame, timezone=zone)
+    assert (str(table.frequency), table.rows) == ("1d", 31)
+    assert table.times[0] == microseconds("2020-03-01")
+    zoned = frame.with_columns(pl.col("day").str.to_datetime("%Y-%m-%d").dt.replace_time_zone(zone))
+    np.testing.assert_array_equal(read_table(zoned).times, table.times)
 
 
 def half_hours(first: datetime, count: int) -> list[str]:
@@ -252,8 +266,9 @@ def test_local_times_of_a_whole_year_come_back_as_they_were(zone: str, first: da
     start = datetime(first.year, first.month, first.day, 12, tzinfo=UTC)
     moments = pl.datetime_range(start, start + timedelta(days=366), f"{minutes}m", time_unit="us", eager=True)
     local = moments.dt.convert_time_zone(zone).dt.replace_time_zone(None)
-    found = parse_times(Source("x", pl.DataFrame({"when": local})), "when", None, zone, None)
-    np.testing.assert_array_equal(found.to_numpy(), moments.cast(pl.Int64).to_numpy())
+    found = parse_times(Source("x", pl.DataFrame({"when": local})), "when", None, zone, None, Health())
+    assert found.timezone == zone
+    np.testing.assert_array_equal(found.values.to_numpy(), moments.cast(pl.Int64).to_numpy())
 
 
 def test_the_column_of_times_is_found_among_others() -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int64
 
 from ..axes import TableArray, TimeArray
 from ..errors import DataError, counted
-from .frequency import Frequency, infer_frequency, named_frequency, tidy_step
+from .frequency import Frequency, infer_frequency, tidy_step
 from .health import Health
 from .sources import Source
 
@@ -40,7 +40,7 @@ _LARGEST_GRID = 20  # a grid with more than so many places for each row points t
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as they came, with everything that a message about them needs."""
+    """Rows as they came, and what a message about them needs; ``times`` may be rounded down, ``written`` are not."""
 
     source: Source
     time_column: str
@@ -48,6 +48,7 @@ class Rows:
     columns: list[str]
     codes: Int64[np.ndarray, " row"]
     series: list[str]
+    written: TimeArray
     times: TimeArray
     values: TableArray
 
@@ -68,33 +69,34 @@ class Grid:
     starts: Int64[np.ndarray, " bound"]
 
 
-def regularise(rows: Rows, frequency: str | Frequency | None, duplicates: Duplicates, health: Health) -> Grid:
+def regularise(
+    rows: Rows, frequency: Frequency | None, duplicates: Duplicates, health: Health, *, known: bool = False
+) -> Grid:
     """Sorts, drops what stands twice, and fills gaps with missing rows.
 
     Args:
         rows: As they came.
-        frequency: The grid that the user named, to which times are rounded down, or that a model knows; inferred
-            where None.
+        frequency: The step of the grid; inferred where None.
         duplicates: What happens to rows of one time that disagree.
         health: Where it is reported.
+        known: Whether the frequency is that of a model, which rows must have.
 
     Raises:
         DataError: Rows of one time disagree, or times lie off the grid.
     """
-    named = named_frequency(frequency) if isinstance(frequency, str) else frequency
-    times = _rounded_down(rows.times, named) if named and isinstance(frequency, str) else rows.times
-    order = _order(rows, times, health)
-    codes, times, values = (rows.codes[order], times[order], rows.values if _identity(order) else rows.values[order])
+    order = _order(rows, health)
+    codes, times = rows.codes[order], rows.times[order]
+    values = rows.values if _identity(order) else rows.values[order]
     keep, values = _without_duplicates(rows, order, codes, times, values, duplicates, health)
     if not keep.all():
         order, codes, times, values = order[keep], codes[keep], times[keep], values[keep]
     bounds = np.searchsorted(codes, np.arange(len(rows.series) + 1))
-    if named is None:
+    if frequency is None:
         try:
-            named = infer_frequency(times, bounds[:-1])
+            frequency = infer_frequency(times, bounds[:-1])
         except DataError as error:
             raise DataError(f"{rows.source.name}: {error.message}", file=rows.source.name, rows=len(times)) from None
-    return _filled(rows, order, Grid(named, times, values, bounds), health, known=isinstance(frequency, Frequency))
+    return _filled(rows, order, Grid(frequency, times, values, bounds), health, known=known)
 
 
 def as_they_come(rows: Rows, health: Health) -> Grid:
@@ -158,19 +160,13 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _rounded_down(times: TimeArray, frequency: Frequency) -> TimeArray:
-    if frequency.unit == "month":
-        places, _ = frequency.index(times, 0)
-        return frequency.times(places, 0)
-    return times // frequency.count * frequency.count
-
-
 def _identity(order: Int64[np.ndarray, " row"]) -> bool:
     return bool((np.diff(order) == 1).all())
 
 
-def _order(rows: Rows, times: TimeArray, health: Health) -> Int64[np.ndarray, " row"]:
+def _order(rows: Rows, health: Health) -> Int64[np.ndarray, " row"]:
     """The order by series and time; ties keep the order of the file."""
+    times = rows.times
     steps, same = np.diff(times), np.diff(rows.codes) == 0
     if same.all() and (steps >= 0).all():
         return np.arange(len(times))
@@ -204,7 +200,7 @@ def _without_duplicates(
     involved = np.union1d(again - 1, again)
     moment = ["series", "time"]
     frame = pl.DataFrame({"row": involved, "series": codes[involved], "time": times[involved]}).with_columns(
-        pl.Series("written", rows.times[order[involved]]),
+        pl.Series("written", rows.written[order[involved]]),
         *(pl.Series(f"value {place}", column, nan_to_null=True) for place, column in enumerate(values[involved].T)),
     )
     value_names = frame.columns[4:]
@@ -216,9 +212,9 @@ def _without_duplicates(
         .join(once.group_by(moment).agg(pl.col(value_names).mean()), on=moment, how="left", maintain_order="left")
     )
     alike, differing = groups.filter(pl.col("kinds") == 1), groups.filter(pl.col("kinds") > 1)
-    dropped = [row for members in alike["row"].to_list() for row in members[1:]]
-    if dropped:
-        keep[dropped] = False
+    keep[[row for members in alike["row"].to_list() for row in members[1:]]] = False
+    dropped = np.setdiff1d(involved, once["row"].to_numpy())
+    if len(dropped):
         health.note(
             "duplicates",
             f"{counted(len(dropped), 'row')} stood twice, all alike, and {_were(len(dropped))} dropped; the first is "
@@ -315,7 +311,9 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     if total == len(times):
         return found
     if total > _LARGEST_GRID * len(times) + 1_000_000:
-        widest = int(np.argmax(np.diff(times)))
+        steps = np.diff(times)
+        steps[bounds[1:-1] - 1] = 0
+        widest = int(np.argmax(steps))
         raise DataError(
             f"{rows.source.name}: a grid of {frequency} from the first time to the last would hold {total} rows for "
             f"the {len(times)} given; the widest gap ends at {rows.at(int(order[widest + 1]))}; remove stray times, or "

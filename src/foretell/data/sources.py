@@ -83,6 +83,8 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
 
 
 def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:
+    if type(getattr(frame, "index", None)).__name__ == "PeriodIndex":
+        frame = frame.to_timestamp()
     if _has_index_of_its_own(frame):
         frame = frame.reset_index()
     try:
@@ -107,7 +109,7 @@ def _has_index_of_its_own(frame: Any) -> bool:
     index = getattr(frame, "index", None)
     if type(frame).__module__.partition(".")[0] != "pandas" or index is None:
         return False
-    return index.name is not None or type(index).__name__ in ("DatetimeIndex", "PeriodIndex")
+    return index.name is not None or type(index).__name__ == "DatetimeIndex"
 
 
 def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:

@@ -20,10 +20,10 @@ from ..config import DataSection
 from ..errors import ConfigurationError, DataError, UsageError, nearest
 from . import checks
 from .columns import columns_of_numbers, mark_missing, must_exist, series_of_rows
-from .frequency import Frequency
+from .frequency import Frequency, named_frequency
 from .health import Health
 from .sources import read_source
-from .times import find_time_column, parse_times
+from .times import find_time_column, parse_times, round_down
 
 _UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 
@@ -170,7 +170,8 @@ def read_table(
     time_column = find_time_column(rows, section.time, section.time_format)
     codes, series = series_of_rows(rows, section.series, time_column)
     parsed = parse_times(rows, time_column, section.time_format, section.timezone, section.series, health)
-    times = parsed.values.to_numpy()
+    named = named_frequency(section.frequency) if section.frequency else None
+    placed_times = round_down(parsed, named) if named else parsed
     wanted = split_names(section.target, rows.frame.columns) + split_names(section.features, rows.frame.columns)
     must_exist(rows, wanted)
     candidates = [name for name in rows.frame.columns if name not in (time_column, section.series)]
@@ -181,12 +182,12 @@ def read_table(
     values = numbers.to_numpy().astype(np.float64, copy=False)
     values = mark_missing(rows, numbers.columns, values, section.missing, health)
     checks.point_out_sentinels(numbers.columns, values, health)
-    order = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, times, values)
-    placed = (
-        checks.regularise(order, grid or section.frequency, section.duplicates, health)
-        if regular
-        else checks.as_they_come(order, health)
-    )
+    written, times = parsed.values.to_numpy(), placed_times.values.to_numpy()
+    came = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, written, times, values)
+    if regular:
+        placed = checks.regularise(came, grid or named, section.duplicates, health, known=grid is not None)
+    else:
+        placed = checks.as_they_come(came, health)
     health.missing = {
         name: int(count)
         for name, count in zip(numbers.columns, np.isnan(placed.values).sum(axis=0), strict=True)
@@ -204,7 +205,7 @@ def read_table(
         features=features,
         time_column=time_column,
         series_column=section.series,
-        timezone=parsed.timezone,
+        timezone=placed_times.timezone,
         health=health,
     )
 

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from ..errors import ConfigurationError, DataError, nearest
-from .frequency import DAY
+from .frequency import DAY, Frequency
 from .health import Health
 from .sources import Source
 
@@ -158,6 +158,31 @@ def parse_times(
     if zone is None:
         values = _localise(source, column, values, shown, series)
     return Times(values.dt.convert_time_zone("UTC").cast(pl.Int64), shown)
+
+
+def round_down(times: Times, frequency: Frequency) -> Times:
+    """Times rounded down to the grid of a frequency, by the clock of their zone.
+
+    A grid of whole days or months makes dates of them, which no zone moves.
+
+    Args:
+        times: Of all rows.
+        frequency: The step of the grid.
+    """
+    utc = times.values.to_numpy()
+    local = utc
+    if times.timezone is not None:
+        moments = pl.Series(utc).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(times.timezone)
+        local = moments.dt.replace_time_zone(None).cast(pl.Int64).to_numpy()
+    if frequency.unit == "microsecond":
+        rounded = local // frequency.count * frequency.count
+    else:
+        places, _ = frequency.index(local, 0)
+        rounded = frequency.times(places, 0)
+    whole_days = frequency.unit != "microsecond" or frequency.count % DAY == 0
+    if times.timezone is None or whole_days:
+        return Times(pl.Series(rounded), None)
+    return Times(pl.Series(utc - (local - rounded)), times.timezone)
 
 
 def check_timezone(timezone: str) -> None:

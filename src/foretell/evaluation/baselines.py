@@ -89,7 +89,7 @@ class SeasonalNaive(Baseline):
 
     def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "SeasonalNaive":
         """Tries each season of the frequency on the validation windows."""
-        candidates = seasons(history, int(training.sum()))
+        candidates = seasons(history, int(np.bincount(history.table.codes[training]).max()))
         if not candidates:
             self.period, self.note = (1, f"no season fits rows of {history.table.frequency}: the same as persistence")
             return self
