@@ -1,5 +1,7 @@
 """Windows a second: our gather, copying the same bytes, and the lectures' generator, in turns."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -8,7 +10,17 @@ from foretell.data.windows import Windows, WindowShape
 from .example import COLUMNS, ROWS, values
 from .measure import Row, race, rows
 
-LOOKBACK, STEP, DELAY, BATCH = 1440, 6, 144, 128
+LOOKBACK, STEP, DELAY, BATCH, BATCHES = 1440, 6, 144, 128, 200
+
+
+def repeat(run: Callable[[], object], times: int) -> Callable[[], None]:
+    """A run so many times over."""
+
+    def again() -> None:
+        for _ in range(times):
+            run()
+
+    return again
 
 
 def measure() -> list[Row]:
@@ -52,7 +64,9 @@ def measure() -> list[Row]:
         "foretell": ours,
         "the lectures' generator": lecture,
     }
-    times = race(contestants, repetitions=300, warm_up=10)
+    # As in training, one batch follows another: a turn is two hundred of them, and times are those of one batch.
+    turns = {name: repeat(run, BATCHES) for name, run in contestants.items()}
+    times = {name: [turn / BATCHES for turn in own] for name, own in race(turns, repetitions=9).items()}
     what = f"a batch of {BATCH} windows, {LOOKBACK // STEP} × {COLUMNS}"
     against_copy = rows(
         what,

@@ -175,7 +175,8 @@ class Windows:
 
     def targets_at(self, anchors: AnchorArray) -> Float32[Tensor, "batch lead target"]:
         """The scaled targets of some windows."""
-        return self.targets[torch.from_numpy(target_rows(anchors, self.shape))]
+        rows = torch.from_numpy(target_rows(anchors, self.shape).reshape(-1))
+        return self.targets.index_select(0, rows).unflatten(0, (len(anchors), self.shape.lead_count))
 
 
 def target_rows(anchors: AnchorArray, shape: WindowShape) -> Int64[np.ndarray, "window lead"]:
