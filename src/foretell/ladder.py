@@ -208,8 +208,8 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
             [
                 row["rung"],
                 task.rungs[row["rung"]].summary,
-                _shown(row["split"]["validation"]),
-                _shown(test),
+                _shown(task, row["split"]["validation"]),
+                _shown(task, test),
                 test[task.score],
                 "reference" if row["rung"] == result.reference else f"{skill['value']:+.1%} ({interval})",
                 "" if row["rung"] == result.reference else row["verdict"],
@@ -256,9 +256,9 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
     return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else [])])
 
 
-def _shown(metrics: dict[str, Any]) -> str:
+def _shown(task: Task, metrics: dict[str, Any]) -> str:
     if metrics.get("mae") is None:
-        return ""
+        return f"{metrics[task.score]:.4g} scaled"
     return f"{metrics['mae']:.4g}" + (f" {metrics['unit']}" if metrics.get("unit") else "")
 
 

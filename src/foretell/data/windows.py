@@ -176,7 +176,7 @@ class Windows:
     def targets_at(self, anchors: AnchorArray) -> Float32[Tensor, "batch lead target"]:
         """The scaled targets of some windows."""
         rows = torch.from_numpy(target_rows(anchors, self.shape).reshape(-1))
-        return self.targets.index_select(0, rows).unflatten(0, (len(anchors), self.shape.lead_count))
+        return self.targets.index_select(0, rows).view(len(anchors), self.shape.lead_count, -1)
 
 
 def target_rows(anchors: AnchorArray, shape: WindowShape) -> Int64[np.ndarray, "window lead"]:
