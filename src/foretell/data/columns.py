@@ -34,12 +34,7 @@ def series_of_rows(rows: Source, column: str | None, time_column: str) -> tuple[
     texts = rows.frame[column].cast(pl.String)
     if texts.null_count():
         row = int(texts.is_null().arg_true()[0])
-        raise DataError(
-            f'{rows.name}, {rows.place(row)}, column "{column}": every row names its series; found none',
-            file=rows.name,
-            row=row + 1,
-            column=column,
-        )
+        raise rows.fault(row, column, "every row names its series; found none")
     names = texts.unique().sort().to_list()
     codes = texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
     return codes, names
@@ -93,12 +88,11 @@ def columns_of_numbers(
                 if used:
                     health.fail(
                         "text",
-                        DataError(
-                            f'{rows.name}, {rows.place(row)}, column "{name}": a column of numbers holds numbers only; '
+                        rows.fault(
+                            row,
+                            name,
+                            f"a column of numbers holds numbers only; "
                             f'found "{texts[row]}"; correct it, or name it as missing with --missing "{texts[row]}"',
-                            file=rows.name,
-                            row=row + 1,
-                            column=name,
                             value=texts[row],
                         ),
                     )

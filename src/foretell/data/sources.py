@@ -52,6 +52,17 @@ class Source:
             return f"row {row + 1}"
         return f"row {row + 1} (line {row + self.first_line})"
 
+    def fault(self, row: int, column: str, sentence: str, **details: object) -> DataError:
+        """What is wrong with a cell: the file, the row and the column in words, and as facts for a program."""
+        number = row if self.numbers is None else int(self.numbers[row])
+        return DataError(
+            f'{self.name}, {self.place(row)}, column "{column}": {sentence}',
+            file=self.name,
+            row=number + 1,
+            column=column,
+            **details,
+        )
+
 
 def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source:
     """Reads a file, standard input (``-``) or a data frame.

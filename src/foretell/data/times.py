@@ -127,12 +127,7 @@ def parse_times(
     values = source.frame[column]
     if values.null_count():
         row = int(values.is_null().arg_true()[0])
-        raise DataError(
-            f'{source.name}, {source.place(row)}, column "{column}": every row has a time; found none',
-            file=source.name,
-            row=row + 1,
-            column=column,
-        )
+        raise source.fault(row, column, "every row has a time; found none")
     if values.dtype.is_numeric():
         values = _from_numbers(source, column, values, time_format)
     if values.dtype == pl.String:
@@ -272,13 +267,8 @@ def _parse_text(source: Source, column: str, texts: pl.Series, time_format: str 
     if not whole:
         pattern, values = min(parsed.items(), key=lambda item: item[1].null_count())
         row = int(values.is_null().arg_true()[0])
-        raise DataError(
-            f'{source.name}, {source.place(row)}, column "{column}": all times follow one format, here {pattern}; '
-            f'found "{texts[row]}"',
-            file=source.name,
-            row=row + 1,
-            column=column,
-            value=texts[row],
+        raise source.fault(
+            row, column, f'all times follow one format, here {pattern}; found "{texts[row]}"', value=texts[row]
         )
     first = next(iter(whole.values()))
     if all(values.equals(first) for values in whole.values()):
@@ -317,13 +307,7 @@ def _from_numbers(source: Source, column: str, values: pl.Series, time_format: s
     usable = numbers.is_finite() & (numbers.abs() < 1e19)
     if not usable.all():
         row = int((~usable).arg_true()[0])
-        raise DataError(
-            f'{source.name}, {source.place(row)}, column "{column}": a time is a number below 1e19; '
-            f"found {values[row]}",
-            file=source.name,
-            row=row + 1,
-            column=column,
-        )
+        raise source.fault(row, column, f"a time is a number below 1e19; found {values[row]}")
     low, high = float(numbers.min() or 0), float(numbers.max() or 0)  # type: ignore[arg-type]
     whole = bool((numbers == numbers.round()).all())
     if time_format is not None and whole:
@@ -372,11 +356,10 @@ def _localise(source: Source, column: str, values: pl.Series, timezone: str, ser
     ).to_series()
     if zoned.null_count():
         row = int(zoned.is_null().arg_true()[0])
-        raise DataError(
-            f'{source.name}, {source.place(row)}, column "{column}": {source.frame[column][row]} does not exist in '
+        raise source.fault(
+            row,
+            column,
+            f"{source.frame[column][row]} does not exist in "
             f"{timezone}, where the clock skips it; the file may hold another zone, or standard time all year",
-            file=source.name,
-            row=row + 1,
-            column=column,
         )
     return zoned
