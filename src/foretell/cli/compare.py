@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from .output import columns, print_json, tell
-from .progress import error_text
+from .output import columns, print_json
+from .progress import error_text, told
 from .tasks import TaskGroup
 
 
@@ -20,25 +20,18 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     """
     from .. import ladder, runs
     from ..tasks import choose_rungs, get_task
-    from .progress import Teller
 
-    quiet = given["quiet"] or given["as_json"]
     data = given["data"]
     rungs = choose_rungs(task_name, configuration.run.rungs)
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
     prepared = task.prepare(data, configuration)
-    for message in prepared.messages:
-        tell(message, quiet=quiet)
     job = {"verb": "compare", "task": task_name, "data": absolute(data), "rungs": rungs}
     job["fingerprint"] = prepared.fingerprint
     folder = runs.create(runs_dir, name or runs.numbered(given.get("stem") or stem_of(data)), job, configuration)
-    teller = Teller(quiet=quiet, rows=not given["as_json"])
-    try:
+    with told(prepared, given) as teller:
         document = ladder.compare(task, prepared, rungs, folder, f"{folder.name}: {task_name}", teller)
-    finally:
-        teller.close()
     runs.finish(folder)
     if given["as_json"]:
         print_json(document)

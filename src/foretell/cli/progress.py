@@ -3,11 +3,13 @@
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import colours_welcome, styled
+from .output import colours_welcome, styled, tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -98,6 +100,24 @@ class Teller:
             self._bar.console.print(text, highlight=False)
         else:
             click.echo(text, err=True)
+
+
+@contextmanager
+def told(prepared: Any, given: dict[str, Any]) -> Iterator[Teller]:
+    """Says what was found in the data, then how a climb over them goes.
+
+    Args:
+        prepared: The data.
+        given: What a command was given: ``quiet`` and ``as_json``.
+    """
+    quiet = given["quiet"] or given["as_json"]
+    for message in prepared.messages:
+        tell(message, quiet=quiet)
+    teller = Teller(quiet=quiet, rows=not given["as_json"])
+    try:
+        yield teller
+    finally:
+        teller.close()
 
 
 def _bar() -> "Progress":

@@ -10,7 +10,7 @@ from ..errors import InputError, UsageError
 from .compare import absolute, stem_of
 from .options import runs_dir_option
 from .output import output_options, print_json, tell
-from .progress import error_text, row_cells
+from .progress import error_text, row_cells, told
 from .tasks import TaskGroup
 
 
@@ -63,17 +63,10 @@ def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
 
 def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[str, Any]) -> None:
     from .. import ladder, runs
-    from .progress import Teller
 
-    quiet = given["quiet"] or given["as_json"]
-    for message in prepared.messages:
-        tell(message, quiet=quiet)
-    tell(f"run: {folder}", quiet=quiet)
-    teller = Teller(quiet=quiet, rows=not given["as_json"])
-    try:
+    tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
+    with told(prepared, given) as teller:
         document = ladder.train_one(task, prepared, rung, folder, f"{folder.name}: {rung}", teller)
-    finally:
-        teller.close()
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})
