@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from .errors import InputError, StorageError, UnsafeFileError
-from .files import sync_folder, write_atomically
+from .files import json_text, remove_leftovers, sync_folder, write_atomically
 
 FORMAT = "1.0"
 DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
@@ -67,6 +67,7 @@ def write_artefact(folder: Path, artefact: Artefact, *, replace: bool = False) -
     if folder.exists() and not replace:
         raise InputError(f"{folder} exists already; choose another folder or delete it", folder=str(folder))
     beside: Path | None = None
+    remove_leftovers(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -80,9 +81,15 @@ def write_artefact(folder: Path, artefact: Artefact, *, replace: bool = False) -
         for name, content in artefact.files.items():
             write_atomically(new / name, _json(content))
         write_atomically(new / CARD, artefact.card.encode())
+        old = beside / "replaced"
         if folder.exists():
-            folder.rename(beside / "replaced")
-        new.rename(folder)
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
         sync_folder(folder.parent)
     except OSError as error:
         raise StorageError(
@@ -124,7 +131,7 @@ def read_artefact(folder: Path) -> Artefact:
 
 
 def _json(content: object) -> bytes:
-    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json_text(content) + "\n").encode()
 
 
 def _bytes(path: Path, largest: int) -> bytes:

@@ -1,8 +1,12 @@
 """Files that are either old or new, never half of each: written beside, flushed, renamed."""
 
+import json
+import math
 import os
+import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from .errors import StorageError
 
@@ -34,6 +38,32 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StorageError(
             f"{path} could not be written: {error.strerror}{intact}", file=str(path), errno=error.errno
         ) from None
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes what a kill in the middle of a write left beside a file or folder."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def json_text(document: Any) -> str:
+    """A document as JSON, with null in place of numbers that JSON does not have.
+
+    >>> json_text({"a": [1.5, float("nan")]}).split()
+    ['{', '"a":', '[', '1.5,', 'null', ']', '}']
+    """
+    return json.dumps(_finite(document), indent=1, default=str, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(document: Any) -> Any:
+    if isinstance(document, dict):
+        return {name: _finite(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def sync_folder(folder: Path) -> None:

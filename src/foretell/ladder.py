@@ -4,7 +4,6 @@ The best baseline and the best rung are chosen on validation; test is read once 
 what the test errors of the same windows say.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from .artefact import write_artefact
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .evaluation.uncertainty import Skill, bootstrap_skill
-from .files import write_atomically
+from .evaluation.words import error_text, skill_text
+from .files import json_text, write_atomically
 from .report.page import write_page
 from .tasks.interface import Evaluation, Fitted, Prepared, Task
 from .training.loop import Watcher
@@ -182,7 +182,7 @@ def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: 
         *task.panels(prepared, result.tests, kept, result.reference),
     ]
     write_page(folder / "report.html", title, _lead(result), panels)
-    write_atomically(folder / "leaderboard.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_atomically(folder / "leaderboard.json", (json_text(document) + "\n").encode())
     return document
 
 
@@ -201,17 +201,14 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
     rows: list[list[str | Number]] = []
     for row in result.rows:
         test, skill = row["split"]["test"], row["skill"]
-        interval = (
-            f"{skill['low']:+.1%} to {skill['high']:+.1%}" if skill["low"] is not None else "too little time to tell"
-        )
         rows.append(
             [
                 row["rung"],
                 task.rungs[row["rung"]].summary,
-                _shown(task, row["split"]["validation"]),
-                _shown(task, test),
+                error_text(row["split"]["validation"]),
+                error_text(test),
                 test[task.score],
-                "reference" if row["rung"] == result.reference else f"{skill['value']:+.1%} ({interval})",
+                "reference" if row["rung"] == result.reference else skill_text(skill),
                 "" if row["rung"] == result.reference else row["verdict"],
                 row["seconds"],
                 row["parameters"],
@@ -254,12 +251,6 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
         "moving-block bootstrap of paired errors."
     )
     return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else [])])
-
-
-def _shown(task: Task, metrics: dict[str, Any]) -> str:
-    if metrics.get("mae") is None:
-        return f"{metrics[task.score]:.4g} scaled"
-    return f"{metrics['mae']:.4g}" + (f" {metrics['unit']}" if metrics.get("unit") else "")
 
 
 def _learning(result: Climb) -> list[Panel]:

@@ -14,6 +14,7 @@ from .config import TaskConfiguration
 from .errors import InputError, StorageError, UnsafeFileError, nearest
 from .files import write_atomically
 
+_ROW = {"rung", "kind", "split", "skill", "verdict", "seconds", "parameters"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -92,7 +93,8 @@ def job_of(folder: Path) -> dict[str, Any]:
         UnsafeFileError: Its ``run.json`` is damaged.
     """
     job = _read(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
-    if not all(isinstance(job.get(key), str) for key in ("verb", "task", "data", "fingerprint")):
+    needed = ("verb", "task", "data", "fingerprint", *(("rung",) if job.get("verb") == "train" else ()))
+    if not all(isinstance(job.get(key), str) for key in needed):
         raise UnsafeFileError(f"{folder / 'run.json'} is damaged: it does not say what the run is for")
     return job
 
@@ -102,7 +104,9 @@ def leaderboard_of(folder: Path) -> dict[str, Any] | None:
     if not (folder / "leaderboard.json").exists():
         return None
     board = _read(folder / "leaderboard.json", "")
-    if not isinstance(board.get("rows"), list) or not {"kept", "reference"} <= board.keys():
+    rows = board.get("rows")
+    whole = isinstance(rows, list) and all(isinstance(row, dict) and row.keys() >= _ROW for row in rows)
+    if not whole or not {"kept", "reference"} <= board.keys():
         raise UnsafeFileError(f"{folder / 'leaderboard.json'} is damaged: it holds no leaderboard")
     return board
 

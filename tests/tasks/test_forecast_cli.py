@@ -496,3 +496,33 @@ def test_a_reader_that_leaves_does_not_stop_the_comparison(hourly_csv: Path, tmp
     )
     assert (tmp_path / "left" / "report.html").exists()
     assert json.loads((tmp_path / "left" / "run.json").read_text())["finished"]
+
+
+def test_a_device_that_is_absent_is_noticed_before_anything_is_made(run: Run, hourly_csv: Path, tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    result = run("compare", "forecast", hourly_csv, *TINY, "--device", "cuda", "--name", "g")
+    assert result.code == 3
+    assert "--device cuda cannot be used here" in result.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_environment_asks_for_json_and_cannot_spoil_the_demo(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FORETELL_JSON", "1")
+    assert run("runs", "show", "nope").document["error"]["code"] == "input"
+    assert run("runs", "list").document == {"runs": []}
+    monkeypatch.setenv("FORETELL_TARGET", "zzz")
+    monkeypatch.setenv("FORETELL_EPOCHS", "1")
+    monkeypatch.setenv("FORETELL_STEPS_PER_EPOCH", "2")
+    assert run("demo", "--json").code == 0
+
+
+def test_data_check_judges_standard_input_too(run: Run, hourly_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(hourly_csv.read_bytes())))
+    result = run("data", "check", "-", "--target", "T (degC)", "--lookback", "24", "--ahead", "6h", "--json")
+    assert result.document["windows"]["test"] == 180
+    assert run("data", "check", hourly_csv, "--target", "T (degC)", "--ahead", "1200").code == 3

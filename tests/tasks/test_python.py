@@ -143,3 +143,77 @@ def test_ids_are_the_same_from_every_source(hourly: pl.DataFrame, tmp_path: Path
     options = {**OPTIONS, "series": "place", "scale": "per-series"}
     forecaster = ft.Forecaster("persistence", **options).fit(tmp_path / "panel.csv")
     assert forecaster.predict(frame)["place"].unique().sort().to_list() == ["12", "7"]
+
+
+@pytest.mark.parametrize("ahead", ["1:6", "3:10", "5", "2:3", "7:7"])
+def test_every_future_row_is_forecast_once_from_the_latest_window(hourly: pl.DataFrame, ahead: str) -> None:
+    forecaster = ft.Forecaster("persistence", **{**OPTIONS, "ahead": ahead}).fit(hourly)
+    forecast = forecaster.predict(hourly)
+    first, _, last = ahead.partition(":")
+    assert forecast["time"].is_unique().all()
+    assert forecast.height == int(last or first)
+    ahead_of_it = (forecast["time"] - forecast["made at"]).dt.total_hours()
+    reach = (forecast["time"] - hourly["time"][-1]).dt.total_hours()
+    # From the last row where its range reaches, else from as late a row as the first lead allows.
+    assert ahead_of_it.to_list() == [max(int(first), hours) for hours in reach]
+
+
+def test_a_model_accepts_its_own_data_with_a_long_gap(hourly: pl.DataFrame) -> None:
+    gap = pl.concat([hourly.head(700), hourly.slice(700).with_columns(pl.col("time") + pl.duration(hours=1300))])
+    forecaster = ft.Forecaster("ridge", **OPTIONS).fit(gap)
+    assert forecaster.predict(gap).height == 6
+    assert forecaster.evaluate(gap)["count"] == forecaster.evaluate()["count"]
+
+
+def test_named_features_that_were_of_no_use_do_not_hinder_evaluation(hourly: pl.DataFrame) -> None:
+    frame = hourly.with_columns(flat=pl.lit(1.0))
+    forecaster = ft.Forecaster("ridge", **OPTIONS, features=("T (degC)", "flat")).fit(frame)
+    assert forecaster.evaluate(frame) == forecaster.evaluate()
+
+
+def test_a_model_says_how_many_rows_it_needs(hourly: pl.DataFrame, tmp_path: Path) -> None:
+    for rung, needed in (("persistence", 1), ("seasonal", 19), ("ridge", 24)):
+        forecaster = ft.Forecaster(rung, **OPTIONS).fit(hourly)
+        folder = forecaster.save(tmp_path / rung)
+        assert f"it needs {needed} rows or more" in (folder / "README.md").read_text()
+        forecaster.predict(hourly.tail(needed))
+        if needed > 1:
+            with pytest.raises(InputError, match=f"needs {needed}"):
+                forecaster.predict(hourly.tail(needed - 1))
+
+
+def test_rounding_down_with_a_zone_survives_the_clock_change() -> None:
+    moments = pl.datetime_range(
+        pl.datetime(2020, 3, 20), pl.datetime(2020, 4, 2), "1h", time_zone="Europe/Berlin", eager=True
+    )
+    frame = pl.DataFrame({"time": moments, "y": np.arange(len(moments), dtype=float)})
+    for frequency, hours in (("2h", 2), ("3h", 3), ("6h", 6), ("12h", 12)):
+        table = ft.read_table(frame, frequency=frequency, duplicates="mean")
+        assert np.unique(np.diff(table.times)).tolist() == [hours * 3_600_000_000]
+
+
+def test_weeks_and_quarters_start_where_the_rows_do() -> None:
+    mondays = pl.date_range(pl.date(2020, 1, 6), pl.date(2021, 10, 25), "1w", eager=True)
+    weekly = ft.read_table(pl.DataFrame({"day": mondays, "y": np.arange(len(mondays), dtype=float)}), frequency="1w")
+    assert weekly.times[-1] == np.datetime64("2021-10-25", "us").astype(int)
+    quarters = pl.date_range(pl.date(2015, 2, 1), pl.date(2020, 2, 1), "3mo", eager=True)
+    table = ft.read_table(pl.DataFrame({"day": quarters, "y": np.arange(len(quarters), dtype=float)}), frequency="3mo")
+    assert table.times[0] == np.datetime64("2015-02-01", "us").astype(int)
+    thirtieths = [f"{2020 + month // 12}-{month % 12 + 1:02}-{30 if month % 12 != 1 else 28:02}" for month in range(20)]
+    thirtieths[1] = "2020-02-29"
+    monthly = ft.read_table(pl.DataFrame({"day": thirtieths, "y": np.arange(20.0)}))
+    assert (str(monthly.frequency), monthly.rows) == ("1mo", 20)
+
+
+def test_a_series_that_was_not_seen_to_vary_is_scaled_as_all_others(hourly: pl.DataFrame) -> None:
+    both = pl.concat(
+        [
+            hourly.with_columns(place=pl.lit("a")),
+            hourly.with_columns(place=pl.lit("b")).with_columns(
+                pl.when(pl.int_range(pl.len()) > 1000).then(pl.col("p (mbar)")).alias("p (mbar)")
+            ),
+        ]
+    )
+    forecaster = ft.Forecaster("mlp", **OPTIONS, series="place", scale="per-series").fit(both)
+    inputs = forecaster.learned_.view(forecaster.learned_.read(both)).windows
+    assert float(inputs.inputs_at(np.array([2390])).abs().max()) < 20

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from foretell.config import DataSection
 from foretell.data.frequency import Frequency
 from foretell.data.health import Finding
-from foretell.data.report import health_of
+from foretell.data.overview import health_of
 from foretell.data.tables import Table, read_table, require_targets
 from foretell.errors import ConfigurationError, DataError, InputError
 
@@ -360,7 +360,7 @@ def test_the_target_must_be_observed_and_vary() -> None:
 
 
 def test_the_health_of_a_clean_file(hourly_csv: Path, hourly: pl.DataFrame) -> None:
-    document = health_of(hourly_csv, DataSection(target=("T (degC)",)))
+    document = health_of(read_table(hourly_csv, DataSection(target=("T (degC)",)), strict=False))
     column = document["columns"][0]
     assert document["healthy"] is True
     assert document["findings"] == []
@@ -373,7 +373,7 @@ def test_the_health_of_a_clean_file(hourly_csv: Path, hourly: pl.DataFrame) -> N
 
 
 def test_the_health_of_several_series_tells_their_ranges() -> None:
-    document = health_of(three_stations(), DataSection(series="station"))
+    document = health_of(read_table(three_stations(), DataSection(series="station"), strict=False))
     assert [(entry["name"], entry["rows"], entry["first"]) for entry in document["series"]] == [
         ("x", 7, "2021-01-01 03:00"),
         ("y", 10, "2021-01-01 00:00"),
@@ -385,7 +385,7 @@ def test_the_health_of_several_series_tells_their_ranges() -> None:
 
 def test_the_health_of_a_broken_file_tells_everything_at_once() -> None:
     frame = hours([0, 1, 2, 2, 5, 4, 6], a=["0", "1", "2", "3", "storm", "5", "6"], b=[1.0, 2, 3, 3, 4, 5, 6])
-    document = health_of(frame, DataSection())
+    document = health_of(read_table(frame, DataSection(), strict=False))
     assert document["healthy"] is False
     kinds = {(finding["kind"], finding["severity"]) for finding in document["findings"]}
     assert {("text", "error"), ("duplicates", "error"), ("disorder", "note"), ("gaps", "note")} <= kinds
@@ -397,14 +397,14 @@ def test_the_health_of_a_broken_file_tells_everything_at_once() -> None:
 
 def test_the_health_of_a_file_without_anything_to_forecast() -> None:
     frame = hours(range(4), a=[1.0, 2, 3, 4], b=[1.0] * 4)
-    assert health_of(frame, DataSection(target=("a",)))["healthy"] is True
-    document = health_of(frame, DataSection(target=("b",)))
+    assert health_of(read_table(frame, DataSection(target=("a",)), strict=False))["healthy"] is True
+    document = health_of(read_table(frame, DataSection(target=("b",)), strict=False))
     assert document["healthy"] is False
     (finding,) = document["findings"]
     assert finding["severity"] == "error"
     assert "the target must vary" in finding["message"]
     for empty in ([None] * 3, [7.0] * 3):
-        nothing = health_of(hours(range(3), a=empty).cast({"a": pl.Float64}), DataSection())
+        nothing = health_of(read_table(hours(range(3), a=empty).cast({"a": pl.Float64}), DataSection(), strict=False))
         assert nothing["healthy"] is False
 
 
@@ -415,7 +415,7 @@ def test_what_cannot_be_read_at_all_has_no_health() -> None:
         (DataSection(frequency="often"), "duration"),
     ):
         with pytest.raises(InputError, match=told):
-            health_of(hours(range(4)), section)
+            health_of(read_table(hours(range(4)), section, strict=False))
 
 
 def test_rows_as_they_come_are_only_pointed_out() -> None:

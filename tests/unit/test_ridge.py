@@ -197,7 +197,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(walks(500, 2), targets=("a", "b"))
     history, training, anchors = prepared(table, WindowShape(8, 1, (1, 3)))
     whole = Ridge().fit(history, training, anchors)
-    monkeypatch.setattr(ridge, "_CHUNK", 37)
+    monkeypatch.setattr(ridge, "_CHUNK_VALUES", 37 * 8 * 2)
     parts = Ridge().fit(history, training, anchors)
     np.testing.assert_allclose(parts.weights, whole.weights, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(

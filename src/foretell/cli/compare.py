@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from ..evaluation.words import error_text
 from .output import columns, print_json
-from .progress import error_text, told
+from .progress import told
 from .tasks import TaskGroup
 
 
@@ -20,12 +21,14 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     """
     from .. import ladder, runs
     from ..tasks import choose_rungs, get_task
+    from ..training.loop import check_device
 
     data = given["data"]
     rungs = choose_rungs(task_name, configuration.run.rungs)
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
+    check_device(configuration.training.device)
     prepared = task.prepare(data, configuration)
     job = {"verb": "compare", "task": task_name, "data": absolute(data), "rungs": rungs}
     job["fingerprint"] = prepared.fingerprint

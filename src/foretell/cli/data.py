@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from .compare import stem_of
 from .options import build, task_options
 from .output import columns, output_options, print_json, styled, tell
 
@@ -59,12 +60,14 @@ def check(file: str, as_json: bool, quiet: bool, no_color: bool, **given: Any) -
 
     With --target the windows and spans of a forecast are checked too.
     """
-    from ..data.report import health_of
+    from ..data.overview import health_of
+    from ..data.tables import read_table
 
     configuration = _configuration(given)
-    document = health_of(file, configuration.data)
-    if document["healthy"] and configuration.data.target:
-        document |= _would_train(file, configuration, document["findings"])
+    table = read_table(file, configuration.data, strict=False)
+    document = health_of(table)
+    if document["healthy"] and table.targets:
+        document |= _would_train(table, configuration, document["findings"])
     if as_json:
         print_json(document)
     else:
@@ -92,10 +95,10 @@ def plot(
     file: str, column: str, output: Path | None, days: float, as_json: bool, quiet: bool, no_color: bool, **given: Any
 ) -> None:
     """Draw COLUMN of FILE: the whole range, and its first days."""
-    from ..data.report import plot_column
+    from ..data.overview import plot_column
 
     tidy = "".join(letter if letter.isalnum() else "-" for letter in column).strip("-")
-    path = output or Path(f"{Path(file).name.split('.')[0]}-{tidy}.png")
+    path = output or Path(f"{stem_of(file)}-{tidy}.png")
     if path.suffix.lower() != ".png":
         raise UsageError(f'--output of data plot ends in .png; found "{path.name}"')
     section = _configuration(given).data.model_copy(update={"target": (), "features": (column,)})
@@ -108,13 +111,13 @@ def plot(
         click.echo(path)
 
 
-def _would_train(file: str, configuration: Any, findings: list[dict[str, Any]]) -> dict[str, Any]:
+def _would_train(table: Any, configuration: Any, findings: list[dict[str, Any]]) -> dict[str, Any]:
     """What the windows of a forecast would be, or why there would be none."""
     from ..errors import InputError
     from ..tasks import get_task
 
     try:
-        prepared: Any = get_task("forecast").prepare(file, configuration)
+        prepared: Any = get_task("forecast").prepare(table, configuration)
     except InputError as error:
         problem = {"kind": "windows", "severity": "error", "message": error.message}
         return {"findings": [*findings, problem], "healthy": False}

@@ -1,5 +1,6 @@
 """``foretell demo``: the main job on the built-in weather."""
 
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,5 +20,9 @@ def command(runs_dir: Path, **given: Any) -> None:
     from ..tasks import task_configuration
 
     with resources.as_file(resources.files("foretell.recipes") / "demo.toml") as recipe:
-        configuration = task_configuration("forecast").build({"runs_dir": runs_dir}, file=recipe)
+        options = task_configuration("forecast")
+        # What the demo is about does not come from the environment; how it trains may.
+        fixed = {f"FORETELL_{name.upper()}" for section, name, _ in options.options() if section in ("data", "windows")}
+        surroundings = {name: value for name, value in os.environ.items() if name not in fixed}
+        configuration = options.build({"runs_dir": runs_dir}, file=recipe, environment=surroundings)
     compare_data("forecast", configuration, {**given, "data": "nyc-weather", "stem": "demo"})

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from ..evaluation.words import error_text
 from .options import runs_dir_option
 from .output import columns, output_options, print_json
-from .progress import error_text
 
 
 @click.command("evaluate")

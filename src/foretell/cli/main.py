@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    as_json = "--json" in arguments
+    as_json = "--json" in arguments or os.environ.get("FORETELL_JSON", "").lower() in ("1", "true", "yes", "on")
     try:
         # A command that ends with an exit code of its own (data check) has it returned here.
         code = cli.main(arguments, prog_name="foretell", standalone_mode=False)

@@ -1,7 +1,6 @@
 """What the commands print: results on standard output, everything else on standard error."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import ForetellError
+from ..files import json_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -49,20 +49,7 @@ def print_error(error: ForetellError, as_json: bool, hint: str | None = None) ->
 
 def print_json(document: object) -> None:
     """Prints the one document of ``--json``."""
-    click.echo(json.dumps(finite(document), indent=1, default=str, ensure_ascii=False, allow_nan=False))
-
-
-def finite(document: Any) -> Any:
-    """A document with null in place of numbers that JSON does not have.
-
-    >>> finite({"a": [1.5, float("nan")]})
-    {'a': [1.5, None]}
-    """
-    if isinstance(document, dict):
-        return {name: finite(value) for name, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [finite(value) for value in document]
-    return None if isinstance(document, float) and not math.isfinite(document) else document
+    click.echo(json_text(document))
 
 
 def tell(message: str, *, quiet: bool = False) -> None:
@@ -79,7 +66,7 @@ def styled(text: str, colour: str, stream: Any = None) -> str:
 
 def colours_welcome() -> bool:
     """Whether neither ``--no-color`` nor NO_COLOR was said."""
-    return "--no-color" not in sys.argv and not os.environ.get("NO_COLOR")
+    return "--no-color" not in sys.argv and not any(os.environ.get(name) for name in ("NO_COLOR", "FORETELL_NO_COLOR"))
 
 
 def columns(header: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> str:

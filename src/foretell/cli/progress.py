@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..evaluation.words import error_text, skill_text
 from .output import colours_welcome, styled, tell
 
 if TYPE_CHECKING:
@@ -131,10 +132,7 @@ def _bar() -> "Progress":
 
 def row_cells(row: dict[str, Any]) -> list[str]:
     """A leaderboard row as text."""
-    skill = ""
-    if row["kind"] == "model" and row["skill"]:
-        value, low, high = row["skill"]["value"], row["skill"]["low"], row["skill"]["high"]
-        skill = f"{value:+.1%} ({low:+.1%} to {high:+.1%})" if low is not None else f"{value:+.1%} (too little time)"
+    skill = skill_text(row["skill"]) if row["kind"] == "model" and row["skill"] else ""
     return [
         row["rung"],
         error_text(row["split"]["validation"]),
@@ -144,14 +142,3 @@ def row_cells(row: dict[str, Any]) -> list[str]:
         f"{row['seconds']:.1f}",
         f"{row['parameters']:,}",
     ]
-
-
-def error_text(metrics: dict[str, Any]) -> str:
-    """The mean absolute error with its unit; scaled where there are several targets.
-
-    >>> error_text({"mae": 2.4123, "unit": "degC", "mae_scaled": 0.28})
-    '2.412 degC'
-    """
-    if metrics.get("mae") is None:
-        return f"{metrics['mae_scaled']:.4g} scaled"
-    return f"{metrics['mae']:.4g} {metrics.get('unit') or ''}".strip()

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from ..evaluation.words import error_text
 from .options import runs_dir_option
 from .output import columns, output_options, print_json
-from .progress import BOARD, error_text, row_cells
+from .progress import BOARD, row_cells
 
 _LISTING = ["run", "task", "state", "kept", "test MAE", "verdict", "created"]
 

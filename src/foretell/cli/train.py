@@ -7,10 +7,11 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError, UsageError
+from ..evaluation.words import error_text
 from .compare import absolute, stem_of
 from .options import runs_dir_option
 from .output import output_options, print_json, tell
-from .progress import error_text, row_cells, told
+from .progress import row_cells, told
 from .tasks import TaskGroup
 
 
@@ -18,6 +19,7 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> Non
     """Trains one rung into a new run folder."""
     from .. import runs
     from ..tasks import check_rung, get_task
+    from ..training.loop import check_device
 
     rung = configuration.run.rung
     if rung is None:
@@ -26,6 +28,7 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> Non
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
+    check_device(configuration.training.device)
     prepared = task.prepare(given["data"], configuration)
     job = {"verb": "train", "task": task_name, "data": absolute(given["data"]), "rung": rung}
     job["fingerprint"] = prepared.fingerprint

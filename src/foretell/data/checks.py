@@ -3,9 +3,10 @@
 Each thing is handled as the design says and reported once, with how many rows and where the first one is.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,7 @@ KNOWN_SENTINELS = (
     -32768.0,
     65535.0,
 )
+_MOST_SENTINELS = 4  # on each side of a column
 _MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
 _LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
@@ -128,17 +130,9 @@ def as_they_come(rows: Rows, health: Health) -> Grid:
 def point_out_sentinels(columns: list[str], values: TableArray, health: Health) -> None:
     """Warns of constants that lie far outside everything else, such as -9999."""
     for position, name in enumerate(columns):
-        column = pl.Series(values[:, position], nan_to_null=True)
-        for extreme in {column.min(), column.max()} - {None}:
-            rest = column.filter(column != extreme)
-            low, high = rest.min(), rest.max()
-            if low is None or high is None:
-                continue
-            value, low, high = float(extreme), float(low), float(high)  # type: ignore[arg-type]
-            distance, spread = (low - value if value < low else value - high), high - low
-            count = column.len() - column.null_count() - rest.len()
-            far = distance > spread if value in KNOWN_SENTINELS else distance > (3 if count > 1 else 1000) * spread
-            if far and spread > 0:
+        column = pl.Series(values[:, position], nan_to_null=True).drop_nulls()
+        for lowest in (True, False):
+            for value, count, low, high in _outliers(column, lowest):
                 health.warn(
                     "suspicious",
                     f'"{name}": {value:g} stands {counted(count, "time")}, far from the others ({low:g} to {high:g}); '
@@ -148,12 +142,31 @@ def point_out_sentinels(columns: list[str], values: TableArray, health: Health) 
                 )
 
 
-def _another_step(rows: Rows, times: TimeArray, bounds: Int64[np.ndarray, " bound"], known: Frequency) -> DataError:
-    """Rows that do not have the step that a model was trained on."""
-    found = infer_frequency(times, bounds[:-1])
-    return DataError(
-        f"{rows.source.name} has rows every {found}; the model was trained on rows every {known}", file=rows.source.name
-    )
+def _outliers(column: pl.Series, lowest: bool) -> Iterator[tuple[float, int, float, float]]:
+    """Values far outside all others on one side: the value, how often it stands, and the range of the others."""
+    rest = column
+    for _ in range(_MOST_SENTINELS):
+        value: Any = rest.min() if lowest else rest.max()
+        others = rest.filter(rest != value) if value is not None else rest
+        if others.is_empty():
+            return
+        low, high = float(others.min()), float(others.max())  # type: ignore[arg-type]
+        count, distance, spread = len(rest) - len(others), max(low - value, value - high), high - low
+        usual = spread if value in KNOWN_SENTINELS else (3 if count > 1 else 1000) * spread
+        if not (distance > usual and (spread > 0 or value in KNOWN_SENTINELS)):
+            return
+        yield value, count, low, high
+        rest = others
+
+
+def _must_have_step(rows: Rows, times: TimeArray, known: Frequency) -> None:
+    """Checks that the rows of a series have the step that a model was trained on, be there gaps or not."""
+    found = infer_frequency(times, np.array([0]))
+    if found != known:
+        raise DataError(
+            f"{rows.source.name} has rows every {found}; the model was trained on rows every {known}",
+            file=rows.source.name,
+        )
 
 
 def _were(count: int) -> str:
@@ -220,6 +233,11 @@ def _without_duplicates(
             f"{counted(len(dropped), 'row')} stood twice, all alike, and {_were(len(dropped))} dropped; the first is "
             f"{rows.at(int(order[dropped[0]]))}",
             rows=len(dropped),
+        )
+    rounded = int((alike["row"].list.len() - 1).sum()) - len(dropped) if alike.height else 0
+    if rounded > 0:
+        health.note(
+            "duplicates", f"{counted(rounded, 'row')} rounded down to a time that was taken say the same", rows=rounded
         )
     conflicting = [np.asarray(members) for members in differing["row"].to_list()]
     if not conflicting:
@@ -293,8 +311,9 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     for start, stop in pairwise(bounds):
         origin = int(times[start])
         places[start:stop], fits = frequency.index(times[start:stop], origin)
-        if known and (not fits.all() or places[stop - 1] + 1 > _MOSTLY_ABSENT * (stop - start)):
-            raise _another_step(rows, times, bounds, frequency)
+        sparse = places[stop - 1] + 1 > _MOSTLY_ABSENT * (stop - start)
+        if known and (not fits.all() or sparse):
+            _must_have_step(rows, times[start:stop], frequency)
         if not fits.all():
             row = int(order[start + np.flatnonzero(~fits)[0]])
             step = tidy_step(frequency.count) if frequency.unit == "microsecond" else str(frequency)

@@ -133,7 +133,8 @@ class Frequency:
                 value=duration,
             )
         elif self.unit == "weekday":
-            rows = amount / DAY
+            # A week has five of these rows; a day counts as one of them.
+            rows = amount / (7 * DAY) * 5 if text.endswith("w") else amount / DAY
         else:
             rows = amount / self.count
         if rows != int(rows):
@@ -216,7 +217,9 @@ def infer_frequency(times: TimeArray, starts: Int64[np.ndarray, " series"]) -> F
     if values[0] >= 28 * DAY and len(set(times % DAY)) == 1:
         days = _days(times)
         first, last = _day_of_month(days) == 1, _day_of_month(days + 1) == 1
-        same = len(np.unique(_day_of_month(days))) == 1
+        month = days.astype("datetime64[M]")
+        length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
+        same = bool((_day_of_month(days) == np.minimum(_day_of_month(days[:1]), length)).all())
         if same or first.all() or last.all():
             later = np.flatnonzero(inner)
             months = _months(times)

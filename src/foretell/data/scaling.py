@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float64
 
 from ..axes import FeatureArray, MissingArray, TableArray, TargetArray
 from ..errors import DataError
-from .tables import Table
+from .tables import Table, show_time
 
+FARTHEST = 1e9  # training deviations; beyond it single precision tells nothing apart
 SMALLEST = 1e-30  # a smaller deviation is none in single precision
 
 
@@ -92,6 +93,14 @@ class Scaling:
                 out[start:stop, position] = (values[start:stop] - mean) / deviation
             if absent.any():
                 out[:, position] = fill_forward(out[:, position], table.starts, 0.0)
+            if np.abs(out[:, position]).max() > FARTHEST:
+                row = int(np.abs(out[:, position]).argmax())
+                raise DataError(
+                    f'{table.source}, column "{name}", {show_time(int(table.times[row]), table.timezone)}: values lie '
+                    f"within {FARTHEST:g} training deviations of the mean; found {values[row]:g}; say --missing",
+                    file=table.source,
+                    column=name,
+                )
             if name in self.masked:
                 out[:, len(self.features) + self.masked.index(name)] = absent
         return out
@@ -136,6 +145,10 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
     gaps = np.zeros(len(columns), bool)
     for position in range(len(columns)):
         values = table.values[:, position]
+        pooled = values[training & ~np.isnan(values)]
+        if len(pooled):
+            # What a series of its own scaling was never seen to do, it does as all others.
+            mean[:, position], deviation[:, position] = pooled.mean(), pooled.std() if pooled.std() > SMALLEST else 1.0
         for number, group in enumerate(groups):
             observed = values[group]
             absent = np.isnan(observed)

@@ -258,7 +258,7 @@ def _ragged(name: str, content: bytes, separator: str, error: Exception) -> Data
 
 def _tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
     """Names without blanks around, numbers as Float64, a nameless first column of row numbers left out."""
-    nameless = frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0")
+    nameless = frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0") and not frame.dtypes[0].is_temporal()
     if nameless and frame.to_series(0).cast(pl.Float64, strict=False).null_count() == 0:
         frame = frame.drop(frame.columns[0])
     names: list[str] = []

@@ -6,6 +6,7 @@ A format is taken only if it fits every row; two formats in one column are an er
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
+import numpy as np
 import polars as pl
 
 from ..errors import ConfigurationError, DataError, nearest
@@ -158,7 +159,7 @@ def parse_times(
 def round_down(times: Times, frequency: Frequency) -> Times:
     """Times rounded down to the grid of a frequency, by the clock of their zone.
 
-    A grid of whole days or months makes dates of them, which no zone moves.
+    A grid of whole days or months starts with the first row and makes dates of the times, which no zone moves.
 
     Args:
         times: Of all rows.
@@ -169,15 +170,21 @@ def round_down(times: Times, frequency: Frequency) -> Times:
     if times.timezone is not None:
         moments = pl.Series(utc).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(times.timezone)
         local = moments.dt.replace_time_zone(None).cast(pl.Int64).to_numpy()
-    if frequency.unit == "microsecond":
-        rounded = local // frequency.count * frequency.count
-    else:
-        places, _ = frequency.index(local, 0)
-        rounded = frequency.times(places, 0)
-    whole_days = frequency.unit != "microsecond" or frequency.count % DAY == 0
-    if times.timezone is None or whole_days:
-        return Times(pl.Series(rounded), None)
-    return Times(pl.Series(utc - (local - rounded)), times.timezone)
+    if frequency.unit == "microsecond" and frequency.count % DAY:
+        # One offset for all, so that the grid stays even when the clock changes.
+        offset = int(local[0] - utc[0])
+        return Times(pl.Series((utc + offset) // frequency.count * frequency.count - offset), times.timezone)
+    first = int(local.min())
+    origin = first // DAY * DAY
+    if frequency.unit == "month":
+        origin = int(
+            np.array(first, "datetime64[us]").astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
+        )
+    _, fits = frequency.index(local, first)
+    if fits.all():
+        return Times(pl.Series(local), None)
+    places, _ = frequency.index(local, origin)
+    return Times(pl.Series(frequency.times(places, origin)), None)
 
 
 def check_timezone(timezone: str) -> None:

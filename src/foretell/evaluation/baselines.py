@@ -101,7 +101,15 @@ class SeasonalNaive(Baseline):
             errors[name] = float((np.abs(self.predict(history, validation) - truths) / scale).mean())
         best = min(errors, key=lambda name: errors[name])
         self.period = candidates[best]
-        self.note = f"as it was a {best} before the target"
+        seasons_back = (
+            np.arange(history.shape.leads[0], history.shape.leads[1] + 1) - self._back(history)
+        ) // self.period
+        if seasons_back.max() == 1:
+            self.note = f"as it was a {best} before the target"
+        elif seasons_back.min() == seasons_back.max():
+            self.note = f"as it was {seasons_back[0]} {best}s before the target, the latest that can be seen"
+        else:
+            self.note = f"as it was at the same time of the latest {best} that can be seen"
         if (self._back(history) == -history.shape.last_input).all():
             self.note += "; at this lead the same as persistence"
         return self

@@ -65,6 +65,8 @@ class History:
         leads = np.arange(self.shape.leads[0], self.shape.leads[1] + 1)
         if self.shape.align == "lecture":
             # Rows as they came need not lie on the grid: each target is so many steps after its own anchor.
+            if table.frequency.unit == "microsecond":
+                return table.times[anchors][:, None] + leads * table.frequency.count
             return np.stack([table.frequency.times(leads, int(now)) for now in table.times[anchors]])
         times = np.empty((len(anchors), len(leads)), np.int64)
         for start in np.unique(first):

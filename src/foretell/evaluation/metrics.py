@@ -115,6 +115,10 @@ class ErrorSums:
                         "series": name,
                         "target": target,
                         "mae": float(self.absolute[code, :, number].sum() / cells),
+                        "mae_scaled": float(
+                            self.absolute[code, :, number].sum() / cells / self.deviation[code, number]
+                        ),
+                        "mse": float(self.squared[code, :, number].sum() / cells),
                         "rmse": float(np.sqrt(self.squared[code, :, number].sum() / cells)),
                         "unit": units[number],
                         "count": int(self.count[code]),

@@ -21,7 +21,7 @@ from .history import History
 PENALTIES = np.logspace(-6, 2, 17)  # relative to the mean of the diagonal
 MOST_STEPS = 2000
 MOST_WORK = 2e11  # windows × steps²: beyond it evenly spaced windows are taken
-_CHUNK = 2048
+_CHUNK_VALUES = 5_000_000  # numbers that are unfolded at once
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,13 @@ class Ridge(Baseline):
         """The last value and what the window adds to it."""
         windows = history.target_windows
         forecasts = np.empty((len(anchors), history.shape.lead_count, history.deviation.shape[1]))
-        for start in range(0, len(anchors), _CHUNK):
-            chunk = anchors[start : start + _CHUNK]
+        size = _chunk(history)
+        for start in range(0, len(anchors), size):
+            chunk = anchors[start : start + size]
             changes, last = _changes(windows, chunk)
             for target in range(forecasts.shape[2]):
                 weights = self.weights[target % len(self.weights)]
-                forecasts[start : start + _CHUNK, :, target] = changes[target] @ weights + last[:, target, None]
+                forecasts[start : start + size, :, target] = changes[target] @ weights + last[:, target, None]
         codes = history.table.codes[anchors]
         return forecasts * history.deviation[codes][:, None] + history.mean[codes][:, None]
 
@@ -129,6 +130,11 @@ def _affordable(anchors: AnchorArray, steps: int) -> Int64[np.ndarray, " taken"]
     return anchors[:: -(-len(anchors) // most)]
 
 
+def _chunk(history: History) -> int:
+    """How many windows to unfold at once, so that memory grows neither with steps nor with targets."""
+    return max(1, _CHUNK_VALUES // (history.shape.steps * history.deviation.shape[1]))
+
+
 def _changes(
     windows: Windows, anchors: AnchorArray
 ) -> tuple[Float64[np.ndarray, "target window step"], Float64[np.ndarray, "window target"]]:
@@ -145,8 +151,9 @@ def _moments(history: History, windows: Windows, anchors: AnchorArray) -> _Momen
     targets, steps = history.deviation.shape[1], min(shape.steps, MOST_STEPS)
     gram, cross = np.zeros((targets, steps, steps)), np.zeros((targets, steps, shape.lead_count))
     square = np.zeros((targets, shape.lead_count))
-    for start in range(0, len(anchors), _CHUNK):
-        chunk = anchors[start : start + _CHUNK]
+    size = _chunk(history)
+    for start in range(0, len(anchors), size):
+        chunk = anchors[start : start + size]
         changes, last = _changes(windows, chunk)
         wanted = (windows.targets_at(chunk).numpy().astype(np.float64) - last[:, None]).transpose(2, 0, 1)
         turned = changes.transpose(0, 2, 1)

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from ..config import TrainingSection
 from ..errors import ConfigurationError, DivergedError
-from ..files import write_atomically
-from .checkpoints import Position, load_checkpoint, save_checkpoint
+from ..files import remove_leftovers, write_atomically
+from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
 from .optimisers import make_optimiser
 from .sampling import Sampler
 from .schedules import learning_rate
@@ -86,6 +86,19 @@ def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 LOSSES: dict[str, Loss] = {"mae": mean_absolute_error, "mse": mean_squared_error}
 
 
+def check_device(device: str) -> None:
+    """Checks that a device is there, before anything is made for a training on it.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device, True):
+        raise ConfigurationError(
+            f"--device {device} cannot be used here: torch finds none; say cpu or auto", option="device"
+        )
+
+
 def train(
     network: nn.Module, examples: Examples, sampler: Sampler, section: TrainingSection, folder: Path, watcher: Watcher
 ) -> TrainingResult:
@@ -105,18 +118,15 @@ def train(
     """
     from lightning_fabric import Fabric  # 3 s of imports that only training needs
 
+    check_device(section.device)
     checkpoints = folder / "checkpoint"
     checkpoints.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(checkpoints / FILE)
     loss_function = LOSSES[section.loss]
     total = section.epochs * sampler.steps
     with seeded(section.seed), threads(section.threads or _helpful_threads(network)):
         optimiser = make_optimiser(section, network.parameters())
-        try:
-            fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])  # type: ignore[arg-type]
-        except (RuntimeError, ValueError) as error:
-            raise ConfigurationError(
-                f"--device {section.device} cannot be used here: {error}", option="device"
-            ) from None
+        fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])  # type: ignore[arg-type]
         model, optimiser = fabric.setup(network, optimiser)
         resumed = load_checkpoint(checkpoints, network, optimiser)
         position, best = resumed or (Position(), _copy(network))
@@ -218,7 +228,7 @@ def _require_finite(network: nn.Module, position: Position, steps: int, checkpoi
 
 def _diverged(what: str, value: float, position: Position, steps: int, checkpoints: Path) -> DivergedError:
     step = position.epoch * steps + position.step + (what == "loss")
-    kept = "the last good checkpoint is kept" if any(checkpoints.iterdir()) else "no checkpoint had been written yet"
+    kept = "the last good checkpoint is kept" if (checkpoints / FILE).exists() else "no checkpoint had been written yet"
     return DivergedError(
         f"the {what} must be finite; at step {step} (epoch {position.epoch + 1}) it is {value}; {kept}; try a smaller "
         "--learning-rate, --clip 1, or look for outliers with: foretell data check",

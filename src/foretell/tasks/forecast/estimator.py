@@ -65,7 +65,7 @@ class Forecaster:
         """
         if self.rung not in RUNGS:
             raise UsageError(f'there is no rung "{self.rung}"; {nearest(self.rung, RUNGS)}', rung=self.rung)
-        known = [name for _, name, _ in Configuration.options()]
+        known = [name for section, name, _ in Configuration.options() if section != "run"]
         for name in self.options:
             if name not in known:
                 raise UsageError(f'there is no option "{name}"; {nearest(name, known)}', option=name)

@@ -15,6 +15,7 @@ from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
 from ...data.windows import WindowShape
 from ...errors import DataError, UnsafeFileError
+from ...evaluation.words import error_text, skill_text
 from .config import RUNGS, Configuration
 from .models import Model, NetworkModel, RuleModel, load_network
 from .predicting import Which, forecast_frame
@@ -68,6 +69,11 @@ class LearnedForecaster:
                 file=table.source,
             )
         return View(table, self.shape, self.scaling)
+
+    def configuration_of_columns(self) -> Configuration:
+        """The configuration with the columns that were found of use in training."""
+        columns = {"features": self.scaling.features, "target": self.scaling.targets}
+        return self.configuration.model_copy(update={"data": self.configuration.data.model_copy(update=columns)})
 
     def read(self, source: object) -> Table:
         """Reads a table with the columns and options of the training."""
@@ -127,9 +133,10 @@ class LearnedForecaster:
             model = _model(
                 rung, document["model"], artefact.arrays, NetworkShape(shape, scaling.width, len(scaling.targets))
             )
-            return cls(
-                rung, configuration, model, scaling, shape, frequency, dict(document["data"]), str(document["note"])
-            )
+            about = dict(document["data"])
+            if len(about["units"]) != len(scaling.targets) or not {"fingerprint", "rows_needed"} <= about.keys():
+                raise ValueError("what it says of its data contradicts its targets")
+            return cls(rung, configuration, model, scaling, shape, frequency, about, str(document["note"]))
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
@@ -210,25 +217,15 @@ def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
     """The model card."""
     about, test = learned.about, metrics.get("test", {})
     rule = RUNGS[learned.rung].kind == "baseline"
-    unit = f" {test['unit']}" if test.get("unit") else ""
-    errors = f"mean absolute error on test {test['mae']:.4g}{unit}" if test.get("mae") is not None else "see model.json"
+    errors = f"mean absolute error on test {error_text(test)}" if test else "see model.json"
     skill = metrics.get("skill")
     against = (
-        f"- Skill against {metrics.get('reference')}: {skill['value']:+.1%} "
-        + (
-            f"(95 % interval {skill['low']:+.1%} to {skill['high']:+.1%})"
-            if skill["low"] is not None
-            else "(no interval)"
-        )
-        + f", {metrics.get('verdict')}\n"
-        if skill and metrics.get("reference") != learned.rung
+        f"- Skill against {metrics['reference']}: {skill_text(skill)}, {metrics['verdict']}\n"
+        if skill and metrics["reference"] != learned.rung
         else ""
     )
-    lead = (
-        f"{learned.shape.leads[0]} to {learned.shape.leads[1]}"
-        if learned.shape.lead_count > 1
-        else f"{learned.shape.leads[0]}"
-    )
+    first, last = learned.shape.leads
+    lead = f"{first} to {last}" if last > first else f"{first}"
     features = ", ".join(learned.scaling.targets if rule else learned.scaling.features)
     return f"""# Forecaster: {", ".join(learned.scaling.targets)}
 
@@ -239,5 +236,5 @@ def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
 - Errors: {errors}
 {against}
 It forecasts well only what resembles its training. Use it with `foretell predict FOLDER rows.csv`, or
-`foretell.load("FOLDER").predict(rows)`; it needs {learned.shape.rows_to_predict} rows or more.
+`foretell.load("FOLDER").predict(rows)`; it needs {learned.about["rows_needed"]} rows or more.
 """

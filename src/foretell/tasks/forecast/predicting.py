@@ -41,10 +41,10 @@ def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -
     times = view.history.target_times(anchors)
     table = view.table
     if which == "latest":
-        # Every future row once, from the latest window that reaches it.
+        # Every future row once: the last row's whole range, and before it the first lead of earlier windows.
         own_last = table.starts[1:][table.codes[anchors]] - 1
-        reach = (anchors - own_last)[:, None] + np.arange(view.shape.leads[0], view.shape.leads[1] + 1)
-        keep = (anchors == own_last)[:, None] | ((reach < view.shape.leads[0]) & (reach > 0))
+        first = np.arange(view.shape.lead_count) == 0
+        keep = (anchors == own_last)[:, None] | first
     else:
         keep = np.ones(times.shape, bool)
     window, lead = np.nonzero(keep)

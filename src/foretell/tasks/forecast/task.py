@@ -94,7 +94,7 @@ class ForecastTask:
         view = fitted.view(fitted.read(source))
         table, units = view.table, tuple(fitted.about["units"])
         if table.fingerprint(fitted.scaling.used) == fitted.about["fingerprint"]:
-            prepared = prepare(table, fitted.configuration)
+            prepared = prepare(table, fitted.configuration_of_columns())
             own = PreparedForecast(fitted.configuration, view, prepared.spans, prepared.anchors)
             evaluation = judge_span(fitted.model, own, "test")
             return {"span": "test", "metrics": summary(evaluation, view, units)}
@@ -127,7 +127,7 @@ def _learned(
         view.scaling,
         view.shape,
         view.table.frequency,
-        describe(prepared),
+        {**describe(prepared), "rows_needed": model.rows_needed(view)},
         note,
         history or [],
     )

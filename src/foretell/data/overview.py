@@ -16,26 +16,21 @@ from .tables import Table, local_times, read_table, require_targets, show_time
 MOST_LINES = 6
 
 
-def health_of(source: object, section: DataSection) -> dict[str, Any]:
+def health_of(table: Table) -> dict[str, Any]:
     """Everything worth knowing about a table before training on it.
 
     Args:
-        source: A path or data frame.
-        section: How to read it; with a target named, that it can be forecast is checked too.
-
-    Raises:
-        InputError: It cannot be read at all.
+        table: As read with ``strict=False``; where it has a target, that it can be forecast is checked too.
 
     Returns:
         Rows, range, frequency, columns with missing values, findings, and ``healthy``: whether training can start.
     """
-    table = read_table(source, section, strict=False)
     findings = [finding.document() for finding in table.health.findings]
     with np.errstate(invalid="ignore"):
         varies = [len(np.unique(column[~np.isnan(column)])) > 1 for column in table.values.T]
     if not any(varies):
         findings.append({"kind": "constant", "severity": "error", "message": "no column of numbers varies"})
-    elif section.target:
+    elif table.targets:
         try:
             require_targets(table)
         except InputError as error:
