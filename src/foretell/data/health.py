@@ -44,7 +44,6 @@ class Health:
 
     strict: bool = True
     findings: list[Finding] = field(default_factory=list)
-    missing: dict[str, int] = field(default_factory=dict)
 
     def note(self, kind: str, message: str, *, column: str | None = None, rows: int | None = None) -> None:
         """Records something that was handled."""
@@ -60,8 +59,3 @@ class Health:
             raise error
         column = error.details.get("column")
         self.findings.append(Finding(kind, "error", error.message, str(column) if column is not None else None))
-
-    @property
-    def errors(self) -> list[Finding]:
-        """The findings with which training would fail."""
-        return [finding for finding in self.findings if finding.severity == "error"]

@@ -188,11 +188,6 @@ def read_table(
         placed = checks.regularise(came, grid or named, section.duplicates, health, known=grid is not None)
     else:
         placed = checks.as_they_come(came, health)
-    health.missing = {
-        name: int(count)
-        for name, count in zip(numbers.columns, np.isnan(placed.values).sum(axis=0), strict=True)
-        if count
-    }
     return Table(
         source=rows.name,
         columns=tuple(numbers.columns),

@@ -32,6 +32,7 @@ class Position:
         best_epoch: The epoch with the best validation loss, counted from 1; 0 before there is one.
         best_loss: That loss.
         seconds: Time spent so far.
+        threads: Processor threads with which the training began.
     """
 
     epoch: int = 0
@@ -41,6 +42,7 @@ class Position:
     best_epoch: int = 0
     best_loss: float = float("inf")
     seconds: float = 0.0
+    threads: int = 1
 
 
 def save_checkpoint(

@@ -63,13 +63,11 @@ class TrainingResult:
     Attributes:
         history: One record for each epoch.
         best_epoch: The epoch whose weights were kept.
-        seconds: Time spent, over all sessions of a resumed run.
         stopped_early: Whether validation stopped improving before the last epoch.
     """
 
     history: list[dict[str, Any]]
     best_epoch: int
-    seconds: float
     stopped_early: bool
 
 
@@ -129,7 +127,9 @@ def train(
         fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])  # type: ignore[arg-type]
         model, optimiser = fabric.setup(network, optimiser)
         resumed = load_checkpoint(checkpoints, network, optimiser)
-        position, best = resumed or (Position(), _copy(network))
+        position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(network))
+        # Sums depend on how many threads share them: a run goes on with as many as it began with.
+        torch.set_num_threads(position.threads)
         _write_metrics(folder, position)
         started = last_saved = time.monotonic()
         earlier = position.seconds
@@ -180,9 +180,7 @@ def train(
             watcher.epoch(position.history[-1], section.epochs)
         network.load_state_dict(best)
         network.cpu().float().eval()
-    return TrainingResult(
-        position.history, position.best_epoch, position.seconds, stopped_early=position.epoch < section.epochs
-    )
+    return TrainingResult(position.history, position.best_epoch, stopped_early=position.epoch < section.epochs)
 
 
 def _helpful_threads(network: nn.Module) -> int:

@@ -27,12 +27,11 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Runs a block on so many processor threads; 0 leaves the choice to torch."""
+    """Runs a block on so many processor threads; 0 leaves the choice to torch. What the block sets ends with it."""
     before = torch.get_num_threads()
     if count:
         torch.set_num_threads(count)
     try:
         yield
     finally:
-        if count:
-            torch.set_num_threads(before)
+        torch.set_num_threads(before)

@@ -7,8 +7,9 @@ from typing import Any
 from ...artefact import write_artefact
 from ...data.frames import like
 from ...errors import InputError, UsageError, nearest
+from .. import check_rung
 from ..interface import Silent
-from .config import RUNGS, Configuration
+from .config import Configuration
 from .learned import LearnedForecaster
 from .predicting import Which
 from .task import task
@@ -63,8 +64,7 @@ class Forecaster:
             UsageError: There is no such rung or option.
             InputError: The data do not fit what was asked.
         """
-        if self.rung not in RUNGS:
-            raise UsageError(f'there is no rung "{self.rung}"; {nearest(self.rung, RUNGS)}', rung=self.rung)
+        check_rung(task.name, self.rung)
         known = [name for section, name, _ in Configuration.options() if section != "run"]
         for name in self.options:
             if name not in known:

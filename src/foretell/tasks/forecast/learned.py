@@ -17,7 +17,7 @@ from ...data.windows import WindowShape
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.words import error_text, skill_text
 from .config import RUNGS, Configuration
-from .models import Model, NetworkModel, RuleModel, load_network
+from .models import BaselineModel, Model, NetworkModel, load_network
 from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View
 from .rungs import BASELINES, NETWORKS, NetworkShape
@@ -32,7 +32,7 @@ class LearnedForecaster:
     Attributes:
         rung: Its name on the ladder.
         configuration: All options of its training.
-        model: The rule or network.
+        model: The baseline or network.
         scaling: What was learned about the columns.
         shape: What a window reads.
         frequency: The step of the rows.
@@ -202,10 +202,10 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
 
 def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Model:
     if rung in BASELINES:
-        rule = BASELINES[rung].restore(values, arrays)
-        if not rule.fits(shape.window.steps, shape.window.lead_count, shape.targets):
+        baseline = BASELINES[rung].restore(values, arrays)
+        if not baseline.fits(shape.window.steps, shape.window.lead_count, shape.targets):
             raise ValueError(f"what {rung} learned does not fit the windows")
-        return RuleModel(rule)
+        return BaselineModel(baseline)
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
     section = NetworkSection(units=int(values["units"]))
@@ -216,7 +216,6 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], sha
 def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
     """The model card."""
     about, test = learned.about, metrics.get("test", {})
-    rule = RUNGS[learned.rung].kind == "baseline"
     errors = f"mean absolute error on test {error_text(test)}" if test else "see model.json"
     skill = metrics.get("skill")
     against = (
@@ -226,7 +225,7 @@ def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
     )
     first, last = learned.shape.leads
     lead = f"{first} to {last}" if last > first else f"{first}"
-    features = ", ".join(learned.scaling.targets if rule else learned.scaling.features)
+    features = ", ".join(learned.scaling.features if RUNGS[learned.rung].kind == "model" else learned.scaling.targets)
     return f"""# Forecaster: {", ".join(learned.scaling.targets)}
 
 - Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers

@@ -1,4 +1,4 @@
-"""A rung that has learned, whether rule or network: it forecasts windows, and can be kept and restored."""
+"""A rung that has learned, whether baseline or network: it forecasts windows, and can be kept and restored."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Model(Protocol):
         ...
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Plain values and arrays that :class:`Model` is made of."""
+        """Plain values and arrays from which the same model is restored."""
         ...
 
     @property
@@ -39,27 +39,27 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class RuleModel:
+class BaselineModel:
     """A baseline."""
 
-    rule: Baseline
+    baseline: Baseline
 
     def predict(self, view: View, anchors: AnchorArray) -> ForecastArray:
-        """What the rule says."""
-        return self.rule.predict(view.history, anchors)
+        """What the baseline says."""
+        return self.baseline.predict(view.history, anchors)
 
     def rows_needed(self, view: View) -> int:
-        """What the rule reads."""
-        return self.rule.rows_needed(view.history)
+        """What the baseline reads."""
+        return self.baseline.rows_needed(view.history)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What the rule knows."""
-        return self.rule.state()
+        """What the baseline knows."""
+        return self.baseline.state()
 
     @property
     def parameters(self) -> int:
-        """How many numbers the rule learned."""
-        return sum(array.size for array in self.rule.state()[1].values())
+        """How many numbers the baseline learned."""
+        return sum(array.size for array in self.baseline.state()[1].values())
 
 
 @dataclass(frozen=True)

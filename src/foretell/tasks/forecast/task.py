@@ -19,7 +19,7 @@ from ..rung import Rung
 from .config import RUNGS, Configuration
 from .judging import judge_span, judge_windows, summary
 from .learned import LearnedForecaster, describe
-from .models import CHUNK, NetworkModel, RuleModel
+from .models import CHUNK, BaselineModel, NetworkModel
 from .panels import forecast_panels
 from .prepare import PreparedForecast, prepare
 from .rungs import BASELINES, NETWORKS, NetworkShape
@@ -68,8 +68,8 @@ class ForecastTask:
         """Learns one rung; a network goes on from its last checkpoint in the folder."""
         view, configuration = prepared.view, prepared.configuration
         if rung in BASELINES:
-            rule = BASELINES[rung]().fit(view.history, prepared.spans.training_rows, prepared.anchors.spans)
-            return _learned(prepared, rung, RuleModel(rule), rule.note)
+            baseline = BASELINES[rung]().fit(view.history, prepared.spans.training_rows, prepared.anchors.spans)
+            return _learned(prepared, rung, BaselineModel(baseline), baseline.note)
         section = configuration.training
         shape = NetworkShape(view.shape, view.scaling.width, len(view.scaling.targets))
         with seeded(section.seed):
