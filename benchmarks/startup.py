@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from .measure import Row, race, rows
@@ -19,7 +20,7 @@ def measure() -> list[Row]:
     def runner(command: list[str]) -> None:
         subprocess.run(command, check=True, capture_output=True)
 
-    times = race({name: lambda command=command: runner(command) for name, command in commands.items()}, repetitions=15)  # type: ignore[misc]
+    times = race({name: partial(runner, command) for name, command in commands.items()}, repetitions=15)
     goals = {
         "foretell --help": ("under 150 ms", lambda seconds, _: seconds < 0.15),
         "python -c 'import foretell'": ("under 300 ms", lambda seconds, _: seconds < 0.3),

@@ -6,7 +6,7 @@ that ``--lookback``, ``FORETELL_LOOKBACK`` and ``[windows] lookback`` are the sa
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -32,6 +32,15 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 Duration = Annotated[str, BeforeValidator(_as_text)]
 """A stretch of time (``10d``, ``1h``, ``90min``) or a number of rows; resolved once the frequency is known."""
+
+
+def entries(texts: Iterable[str]) -> list[str]:
+    """The entries of a list option, given one by one or separated by commas.
+
+    >>> entries(("mlp, gru", "ridge", ""))
+    ['mlp', 'gru', 'ridge']
+    """
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 class Section(BaseModel):
@@ -252,7 +261,8 @@ def render(model: type[TaskConfiguration]) -> str:
     for section, name, field in model.options():
         if section != current:
             section_class: Any = model.model_fields[section].annotation
-            lines += ["" if lines else None, f"# {section_class.__doc__.splitlines()[0]}", f"[{section}]"]  # type: ignore[list-item]
+            lines += [""] if lines else []
+            lines += [f"# {section_class.__doc__.splitlines()[0]}", f"[{section}]"]
             current = section
         lines.append(f"# {field.description}")
         default = field.default
@@ -263,4 +273,4 @@ def render(model: type[TaskConfiguration]) -> str:
                 list(default) if isinstance(default, tuple) else str(default) if isinstance(default, Path) else default
             )
             lines.append(tomli_w.dumps({name: plain}).strip())
-    return "\n".join(line for line in lines if line is not None) + "\n"
+    return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,8 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         (lambda path: (path / "extra.json").symlink_to("/etc/hostname"), UnsafeFileError, "is a link"),
     ],
 )
-def test_damage_is_told(folder: Path, spoil: object, error: type[Exception], message: str) -> None:
-    spoil(folder)  # type: ignore[operator]
+def test_damage_is_told(folder: Path, spoil: Callable[[Path], object], error: type[Exception], message: str) -> None:
+    spoil(folder)
     with pytest.raises(error, match=message):
         read_artefact(folder)
 

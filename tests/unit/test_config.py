@@ -13,8 +13,14 @@ from foretell.tasks.forecast.config import Configuration
 RECIPES = Path(__file__).parents[2] / "src" / "foretell" / "recipes"
 
 
-def build(flags: dict[str, object] | None = None, **settings: object) -> Configuration:
-    return Configuration.build(flags, **{"environment": {}, **settings})  # type: ignore[arg-type]
+def build(
+    flags: dict[str, object] | None = None,
+    *,
+    file: Path | None = None,
+    sets: dict[str, str] | None = None,
+    environment: dict[str, str] | None = None,
+) -> Configuration:
+    return Configuration.build(flags, file=file, sets=sets, environment=environment or {})
 
 
 def test_file_then_environment_then_flag(tmp_path: Path) -> None:

@@ -72,6 +72,18 @@ def test_rmsprop_is_keras_with_epsilon_under_the_root() -> None:
     assert theirs.param_groups[0]["params"][0].item() > 5 * ours.item() > 0
 
 
+def test_rmsprop_returns_what_its_closure_computes() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimiser = RMSprop([weight])
+
+    def closure() -> float:
+        weight.grad = 2 * weight.detach()
+        return weight.square().sum().item()
+
+    assert optimiser.step(closure) == 1.0
+    assert weight.item() < 1.0
+
+
 def test_adamw_is_torchs() -> None:
     section = TrainingSection(optimiser="adamw", weight_decay=0.1)
     optimiser = make_optimiser(section, [nn.Parameter(torch.zeros(1))])

@@ -150,7 +150,8 @@ def _outliers(column: pl.Series, lowest: bool) -> Iterator[tuple[float, int, flo
         others = rest.filter(rest != value) if value is not None else rest
         if others.is_empty():
             return
-        low, high = float(others.min()), float(others.max())  # type: ignore[arg-type]
+        numbers = others.to_numpy()
+        low, high = float(numbers.min()), float(numbers.max())
         count, distance, spread = len(rest) - len(others), max(low - value, value - high), high - low
         usual = spread if value in KNOWN_SENTINELS else (3 if count > 1 else 1000) * spread
         if not (distance > usual and (spread > 0 or value in KNOWN_SENTINELS)):

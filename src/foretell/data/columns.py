@@ -5,7 +5,7 @@ import polars as pl
 from jaxtyping import Int64
 
 from ..axes import TableArray
-from ..config import DataSection
+from ..config import DataSection, entries
 from ..errors import DataError, counted, nearest
 from .health import Health
 from .sources import Source
@@ -70,7 +70,7 @@ def columns_of_numbers(
     """
     kept: list[pl.Series] = []
     left_out: list[str] = []
-    words = [word.strip() for text in section.missing for word in text.split(",")]
+    words = entries(section.missing)
     for name in names:
         values = rows.frame[name]
         if values.dtype == pl.String:
@@ -120,7 +120,7 @@ def mark_missing(
         health: Where it is reported.
     """
     values = values if values.flags.writeable else values.copy(order="F")
-    for text in (part.strip() for entry in missing for part in entry.split(",")):
+    for text in entries(missing):
         try:
             sentinel = float(text)
         except ValueError:

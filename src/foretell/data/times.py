@@ -214,7 +214,8 @@ def _counts_time(values: pl.Series) -> bool:
     """Whether numbers under a name such as ``date`` are years, dates written as one number, or seconds since 1970."""
     if not values.dtype.is_numeric() or values.null_count() == len(values):
         return False
-    low, high = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
+    numbers = values.drop_nulls().to_numpy()
+    low, high = float(numbers.min()), float(numbers.max())
     return low >= 1000 and (high < 3000 or low >= 19_000_000)
 
 
@@ -315,7 +316,7 @@ def _from_numbers(source: Source, column: str, values: pl.Series, time_format: s
     if not usable.all():
         row = int((~usable).arg_true()[0])
         raise source.fault(row, column, f"a time is a number below 1e19; found {values[row]}")
-    low, high = float(numbers.min() or 0), float(numbers.max() or 0)  # type: ignore[arg-type]
+    low, high = float(numbers.to_numpy().min()), float(numbers.to_numpy().max())
     whole = bool((numbers == numbers.round()).all())
     if time_format is not None and whole:
         return numbers.cast(pl.Int64).cast(pl.String)

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from ..config import TaskConfiguration
+from ..config import TaskConfiguration, entries
 from ..errors import UsageError, nearest
 from .rung import Rung
 
@@ -49,7 +49,7 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
     ['persistence', 'gru']
     """
     rungs = task_rungs(task)
-    names = [part.strip() for name in named for part in name.split(",") if part.strip()] if named else list(rungs)
+    names = entries(named) if named else list(rungs)
     if not names:
         raise UsageError(f"--rungs names no rung; known are {', '.join(rungs)}")
     for name in names:

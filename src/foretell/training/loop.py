@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
@@ -27,7 +27,11 @@ from .seeds import seeded, threads
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 SMALL = 500_000  # weights
-_PRECISION = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
+_PRECISION: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
+    "32": "32-true",
+    "64": "64-true",
+    "bf16": "bf16-mixed",
+}
 
 
 @runtime_checkable
@@ -124,7 +128,7 @@ def train(
     total = section.epochs * sampler.steps
     with seeded(section.seed), threads(section.threads or _helpful_threads(network)):
         optimiser = make_optimiser(section, network.parameters())
-        fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])  # type: ignore[arg-type]
+        fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])
         model, optimiser = fabric.setup(network, optimiser)
         resumed = load_checkpoint(checkpoints, network, optimiser)
         position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(network))

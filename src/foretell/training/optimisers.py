@@ -4,6 +4,7 @@ Tieleman and Hinton, "Lecture 6.5: RMSprop" (2012).
 """
 
 from collections.abc import Callable, Iterable
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +27,19 @@ class RMSprop(torch.optim.Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "rho": rho, "epsilon": epsilon})
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Moves every parameter against its gradient."""
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Moves every parameter against its gradient; returns what the closure, if there is one, computes before."""
+        loss = None
         if closure is not None:
             with torch.enable_grad():
-                closure()
+                loss = closure()
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
             gradients: list[Tensor] = [weight.grad for weight in weights]
@@ -46,6 +54,7 @@ class RMSprop(torch.optim.Optimizer):
             roots = torch._foreach_add(squares, group["epsilon"])
             torch._foreach_sqrt_(roots)
             torch._foreach_addcdiv_(weights, gradients, roots, value=-group["lr"])
+        return loss
 
 
 def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

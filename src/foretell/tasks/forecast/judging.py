@@ -12,7 +12,7 @@ from ...errors import DataError
 from ...evaluation.metrics import ErrorSums
 from ..interface import Evaluation
 from .models import CHUNK, Model
-from .prepare import PreparedForecast, View, naive_scale
+from .prepare import PreparedForecast, View
 
 _SHOWN_DAYS = 14
 
@@ -82,7 +82,7 @@ def judge_windows(
 def judge_span(model: Model, prepared: PreparedForecast, span: str) -> Evaluation:
     """Judges a model on one span of its data."""
     anchors = prepared.anchors.spans[span]
-    return judge_windows(model, prepared.view, anchors, prepared.spans.places, prepared.units, naive_scale(prepared))
+    return judge_windows(model, prepared.view, anchors, prepared.spans.places, prepared.units, prepared.naive_errors)
 
 
 def _stretch(view: View, anchors: AnchorArray) -> Int64[np.ndarray, " shown"]:

@@ -91,6 +91,23 @@ class PreparedForecast:
         """A hash of the columns that a model of this data reads or forecasts."""
         return self.view.table.fingerprint(self.view.scaling.used)
 
+    @cached_property
+    def naive_errors(self) -> np.ndarray:
+        """What the seasonal naive rule misses by within training, for each target: the unit of MASE.
+
+        Hyndman and Koehler, "Another look at measures of forecast accuracy" (2006): the season is a day where
+        rows are finer than that, else one row.
+        """
+        table, season = self.view.table, max(1, round(self.view.table.frequency.rows_per_day))
+        observed = self.view.history.observed
+        same = (table.codes[season:] == table.codes[:-season]) & self.spans.training_rows[season:]
+        changes = np.abs(observed[season:] - observed[:-season])[same]
+        errors = np.zeros(changes.shape[1])
+        for target in range(len(errors)):
+            seen = changes[:, target][~np.isnan(changes[:, target])]
+            errors[target] = seen.mean() if len(seen) else 0.0
+        return errors
+
 
 def prepare(source: object, configuration: Configuration) -> PreparedForecast:
     """Reads a table and learns from its training span what the rungs share.
@@ -123,23 +140,6 @@ def prepare(source: object, configuration: Configuration) -> PreparedForecast:
 def notable(findings: list[Finding]) -> list[Finding]:
     """The findings that stand in a summary; the count of a sentinel in every column would drown the rest."""
     return [finding for finding in findings if finding.kind != "missing" or finding.severity != "note"]
-
-
-def naive_scale(prepared: PreparedForecast) -> np.ndarray:
-    """What the seasonal naive rule misses by within training, for each target: the unit of MASE.
-
-    Hyndman and Koehler, "Another look at measures of forecast accuracy" (2006): the season is a day where
-    rows are finer than that, else one row.
-    """
-    table, season = prepared.view.table, max(1, round(prepared.view.table.frequency.rows_per_day))
-    observed = prepared.view.history.observed
-    same = (table.codes[season:] == table.codes[:-season]) & prepared.spans.training_rows[season:]
-    changes = np.abs(observed[season:] - observed[:-season])[same]
-    scales = np.zeros(changes.shape[1])
-    for target in range(len(scales)):
-        seen = changes[:, target][~np.isnan(changes[:, target])]
-        scales[target] = seen.mean() if len(seen) else 0.0
-    return scales
 
 
 def _without_windows(table: Table, anchors: Anchors) -> list[str]:
