@@ -1,11 +1,21 @@
 """Shapes and types are checked in every test; real data is used where it is at hand, and skipped where it is not."""
 
+from pathlib import Path
+
 from jaxtyping import install_import_hook
 
-hook = install_import_hook("foretell", "beartype.beartype")
+SOURCE = Path(__file__).parents[1] / "src"
+COMPILED = {"backward", "forward", "functions", "gates", "layout", "products", "vectors"}  # by numba, which checks types itself
+hook = install_import_hook(
+    [
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in (SOURCE / "foretell").rglob("*.py")
+        if path.stem not in {"__init__", "__main__"} and not (path.parent.name == "kernels" and path.stem in COMPILED)
+    ],
+    "beartype.beartype",
+)
 
 import os  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402

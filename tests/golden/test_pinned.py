@@ -38,14 +38,13 @@ def test_the_gru_is_its_equations() -> None:
     with seeded(5):
         network = GRUNetwork(3, 4, leads=2, targets=1).double()
         inputs = torch.randn(6, 7, 3, dtype=torch.float64)
-    weights = {name: value.detach().numpy() for name, value in network.recurrent.named_parameters()}
-    w, u = np.split(weights["weight_ih_l0"], 3), np.split(weights["weight_hh_l0"], 3)
-    b, c = np.split(weights["bias_ih_l0"], 3), np.split(weights["bias_hh_l0"], 3)
+    weights = {name: value.detach().numpy() for name, value in network.recurrent.cells[0].named_parameters()}
+    w, u, b = (np.split(weights[name], 3, axis=-1) for name in ("input_weights", "state_weights", "bias"))
     state = np.zeros((6, 4))
     for x in inputs.numpy().transpose(1, 0, 2):
-        reset = sigmoid(x @ w[0].T + b[0] + state @ u[0].T + c[0])
-        update = sigmoid(x @ w[1].T + b[1] + state @ u[1].T + c[1])
-        candidate = np.tanh(x @ w[2].T + b[2] + reset * (state @ u[2].T + c[2]))
+        reset = sigmoid(x @ w[0] + state @ u[0] + b[0])
+        update = sigmoid(x @ w[1] + state @ u[1] + b[1])
+        candidate = np.tanh(x @ w[2] + b[2] + reset * (state @ u[2] + weights["candidate_bias"]))
         state = (1 - update) * candidate + update * state
     expected = state @ network.head.weight.detach().numpy().T + network.head.bias.detach().numpy()
     np.testing.assert_allclose(network(inputs).detach().numpy()[:, :, 0], expected, atol=1e-12)
@@ -64,11 +63,11 @@ def test_the_perceptron_is_its_equations() -> None:
 def test_initial_weights_are_keras_s() -> None:
     with seeded(0):
         network = GRUNetwork(14, 32, 1, 1)
-    weights = dict(network.recurrent.named_parameters())
-    for gate in weights["weight_hh_l0"].detach().chunk(3):
+    weights = dict(network.recurrent.cells[0].named_parameters())
+    for gate in weights["state_weights"].detach().chunk(3, -1):
         torch.testing.assert_close(gate @ gate.T, torch.eye(32), atol=1e-5, rtol=0)
     limit = (6 / (14 + 32)) ** 0.5
-    assert 0.9 * limit < float(weights["weight_ih_l0"].detach().abs().max()) <= limit
-    assert not weights["bias_ih_l0"].any()
-    assert not weights["bias_hh_l0"].any()
+    assert 0.9 * limit < float(weights["input_weights"].detach().abs().max()) <= limit
+    assert not weights["bias"].any()
+    assert not weights["candidate_bias"].any()
     assert not network.head.bias.any()

@@ -1,6 +1,24 @@
 """Networks and their parts: tensors in, tensors out. Nothing here knows of files, tables or tasks."""
 
+from .cells import GRUCell, LSTMCell, RNNCell
+from .conversion import load_torch_state, to_torch_state
 from .initialisation import initialise
 from .networks import GRUNetwork, PerceptronNetwork
+from .recurrence import recurrence
+from .recurrent import GRU, LSTM, RNN, Bidirectional
 
-__all__ = ["GRUNetwork", "PerceptronNetwork", "initialise"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "GRUCell",
+    "GRUNetwork",
+    "LSTMCell",
+    "PerceptronNetwork",
+    "RNNCell",
+    "initialise",
+    "load_torch_state",
+    "recurrence",
+    "to_torch_state",
+]

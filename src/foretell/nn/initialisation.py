@@ -6,9 +6,8 @@ Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of lear
 
 from torch import nn
 
-
 def initialise(network: nn.Module) -> None:
-    """Sets the weights of every dense and recurrent layer inside a network.
+    """Sets the weights of every dense layer inside a network; recurrent cells set their own.
 
     Args:
         network: Changed in place, from torch's current random state.
@@ -22,11 +21,3 @@ def initialise(network: nn.Module) -> None:
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.RNNBase):
-            for name, weight in layer.named_parameters():
-                if name.startswith("bias"):
-                    nn.init.zeros_(weight)
-                    continue
-                # torch stacks the gates of a layer in one matrix; each gate is a matrix of its own.
-                for gate in weight.chunk(len(weight) // layer.hidden_size):
-                    (nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_)(gate)

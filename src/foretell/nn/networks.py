@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .initialisation import initialise
+from .recurrent import GRU
 
 
 class PerceptronNetwork(nn.Module):
@@ -45,13 +46,11 @@ class GRUNetwork(nn.Module):
 
     def __init__(self, features: int, units: int, leads: int, targets: int) -> None:
         super().__init__()
-        self.recurrent = nn.GRU(features, units)
+        self.recurrent = GRU(features, units)
         self.head = nn.Linear(units, leads * targets)
         self.output_shape = (leads, targets)
         initialise(self)
 
     def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
         """Forecasts a batch of windows."""
-        # torch's recurrence is several times faster with time as the first axis than with batch_first.
-        _, last_state = self.recurrent(inputs.transpose(0, 1).contiguous())
-        return self.head(last_state[-1]).unflatten(1, self.output_shape)
+        return self.head(self.recurrent(inputs)).unflatten(1, self.output_shape)

@@ -1,0 +1,241 @@
+"""How a cell goes through time: one plain loop that is always right, and faster ways that must agree with it.
+
+=========  =====================================================================================================
+loop       the cell's equations step by step in PyTorch: the oracle, for every device and every option
+fused      numba kernels on the processor, see :mod:`foretell.nn.kernels`
+torch      torch's own layers (cuDNN on CUDA): no dropout of the state, no lengths, no resetting before the product
+compiled   the loop with each step compiled by ``torch.compile``, for CUDA with what cuDNN lacks
+=========  =====================================================================================================
+"""
+
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from ..errors import ConfigurationError, nearest
+from .cells import Cell, GRUCell, LSTMCell, RNNCell, State
+
+WAYS = ("fused", "torch", "compiled", "loop")
+LARGEST = 4096  # units and features of one layer that the kernels were tried with
+_forced: ContextVar[str | None] = ContextVar("recurrence", default=None)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What a cell goes through.
+
+    Attributes:
+        inputs: The steps' inputs.
+        input_mask: Multiplies the inputs; one for the sequence, or one for each step.
+        state_mask: Multiplies the state where matrices read it; likewise.
+        lengths: Steps of each sequence; all where None.
+        backwards: Whether each sequence is read from its end.
+        every_step: Whether the states of all steps are wanted.
+    """
+
+    inputs: Float[Tensor, "batch time feature"]
+    input_mask: Float[Tensor, "batch mask_time feature"] | None = None
+    state_mask: Float[Tensor, "batch mask_time2 unit"] | None = None
+    lengths: Int64[Tensor, " batch"] | None = None
+    backwards: bool = False
+    every_step: bool = False
+
+
+Way = Callable[[Cell, Sequences, State], tuple[Tensor | None, State]]
+"""One of the ways: the states of every step where wanted, and the last one."""
+
+
+def run(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, State]:
+    """Takes a cell through sequences in the fastest way that can.
+
+    Args:
+        cell: The cell.
+        sequences: What it goes through.
+        state: Where it begins.
+
+    Returns:
+        The states of every step, (batch, time, unit), zero after a sequence's end (None unless wanted); and the state after each
+        sequence's last step (its first one when read backwards).
+    """
+    name, reason = choose(cell, sequences)
+    if reason:
+        _say_once(reason)
+    return _way(name)(cell, sequences, state)
+
+
+def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
+    """Which way is taken, and the line that is said when it is not the one that would be expected."""
+    forced = _forced.get()
+    if forced is not None:
+        return forced, ""
+    device = sequences.inputs.device.type
+    if device == "cuda":
+        return ("compiled" if why_not_torch(cell, sequences) else "torch"), ""
+    if device != "cpu":
+        return "loop", ""
+    reason = why_not_fused(cell, sequences)
+    return ("loop", f"the plain loop computes a recurrent layer, many times slower: {reason}") if reason else ("fused", "")
+
+
+def why_not_fused(cell: Cell, sequences: Sequences) -> str:
+    """What the kernels lack for some sequences; nothing where they can."""
+    if not has_numba():
+        return "numba is not installed (pip install numba)"
+    if type(cell) not in (RNNCell, LSTMCell, GRUCell):
+        return f"there is no kernel for {type(cell).__name__}"
+    if cell.input_weights.dtype not in (torch.float32, torch.float64):
+        return f"the kernels compute in float32 and float64, not in {cell.input_weights.dtype}"
+    if max(cell.units, cell.features) > LARGEST:
+        return f"the kernels go up to {LARGEST} units and features; this layer has {cell.units} and {cell.features}"
+    return ""
+
+
+def why_not_torch(cell: Cell, sequences: Sequences) -> str:
+    """What torch's own layers lack for some sequences; nothing where they can."""
+    if sequences.state_mask is not None:
+        return "they have no dropout of the state"
+    if sequences.lengths is not None:
+        return "they take lengths in another form"
+    if cell.activation != "tanh" and not isinstance(cell, RNNCell):
+        return f"they have no {cell.activation} activation here"
+    if isinstance(cell, GRUCell) and cell.reset != "after":
+        return "they reset after the product"
+    return ""
+
+
+@contextmanager
+def recurrence(way: str) -> Iterator[None]:
+    """Takes recurrent layers through time in a given way inside a block, such as ``loop``; ``auto`` chooses.
+
+    Raises:
+        ConfigurationError: There is no such way, or it cannot be taken here.
+
+    >>> with recurrence("loop"): pass
+    """
+    if way not in (*WAYS, "auto"):
+        raise ConfigurationError(f'there is no way "{way}" to compute a recurrent layer; {nearest(way, (*WAYS, "auto"))}')
+    if way == "fused" and not has_numba():
+        raise ConfigurationError("the fused kernels need numba, which is not installed: pip install numba")
+    token = _forced.set(None if way == "auto" else way)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+@cache
+def has_numba() -> bool:
+    """Whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def describe(device: str) -> str:
+    """How recurrent layers are computed on a kind of device, in a line."""
+    forced = _forced.get()
+    if forced:
+        return f"{forced}, as was asked"
+    if device == "cuda":
+        return "cuDNN; with dropout of the state or lengths a compiled loop"
+    if device == "cpu" and has_numba():
+        from numba import __version__
+
+        return f"fused kernels (numba {__version__}, {torch.get_num_threads()} threads)"
+    return "plain loop" + (": numba is not installed (pip install numba)" if device == "cpu" else "")
+
+
+@cache
+def _say_once(reason: str) -> None:
+    _log.warning(reason)
+
+
+def _way(name: str) -> Way:
+    if name == "fused":
+        from .kernels.fused import fused  # numba takes half a second to import
+
+        return fused
+    return {"torch": torchs_own, "compiled": compiled, "loop": loop}[name]
+
+
+def loop(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, State]:
+    """The cell's equations, step by step: the oracle of every other way."""
+    return _loop(cell, sequences, state, cell.advance)
+
+
+def compiled(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, State]:
+    """The same with each step compiled into one piece of code for the device."""
+    return _loop(cell, sequences, state, _compiled_step(type(cell)).__get__(cell))
+
+
+@cache
+def _compiled_step(kind: type[Cell]) -> Any:
+    return torch.compile(kind.advance, dynamic=True)
+
+
+def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple[Tensor | None, State]:
+    inputs, lengths = sequences.inputs, sequences.lengths
+    if sequences.input_mask is not None:
+        inputs = inputs * sequences.input_mask
+    batch, steps, _ = inputs.shape
+    projected = cell.project(inputs)
+    outputs = []
+    for step in range(steps - 1, -1, -1) if sequences.backwards else range(steps):
+        mask = sequences.state_mask
+        if mask is not None:
+            mask = mask[:, step if mask.shape[1] > 1 else 0]
+        new = advance(projected[:, step], state, mask)
+        output = new[0]
+        if lengths is not None:
+            going = (step < lengths)[:, None]
+            output = torch.where(going, output, 0)
+            new = tuple(torch.where(going, after, before) for after, before in zip(new, state, strict=True))
+        state = new
+        if sequences.every_step:
+            outputs.append(output)
+    if not sequences.every_step:
+        return None, state
+    if not outputs:
+        return inputs.new_empty(batch, 0, cell.units), state
+    return torch.stack(outputs[::-1] if sequences.backwards else outputs, 1), state
+
+
+def torchs_own(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, State]:
+    """torch's recurrent layers, which are cuDNN's on CUDA.
+
+    Raises:
+        ConfigurationError: They lack something that is asked for.
+    """
+    lacking = why_not_torch(cell, sequences)
+    if lacking:
+        raise ConfigurationError(f"torch's own recurrent layers cannot compute this: {lacking}; leave the way to auto")
+    inputs = sequences.inputs if sequences.input_mask is None else sequences.inputs * sequences.input_mask
+    if sequences.backwards:
+        inputs = inputs.flip(1)
+    state_bias = torch.zeros_like(cell.bias)
+    if isinstance(cell, GRUCell):
+        state_bias = torch.cat([state_bias[: 2 * cell.units], cell.candidate_bias])
+    weights = [cell.input_weights.t().contiguous(), cell.state_weights.t().contiguous(), cell.bias, state_bias]
+    before = [part[None] for part in state]
+    options = {
+        "has_biases": True, "num_layers": 1, "dropout": 0.0, "train": cell.training, "bidirectional": False,
+        "batch_first": False,
+    }
+    inputs = inputs.transpose(0, 1).contiguous()  # torch is several times faster with time as the first axis
+    if isinstance(cell, LSTMCell):
+        outputs, *after = torch.lstm(inputs, before, weights, **options)
+    else:
+        function = torch.gru if isinstance(cell, GRUCell) else {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}[cell.activation]
+        outputs, *after = function(inputs, before[0], weights, **options)
+    outputs = outputs.transpose(0, 1)
+    if sequences.backwards:
+        outputs = outputs.flip(1)
+    return (outputs if sequences.every_step else None), tuple(part[0] for part in after)
