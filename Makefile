@@ -1,9 +1,10 @@
 # Every chore of the project. A fresh machine needs git, make and Python 3.11 or later, nothing else.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench docs wheel clean
+.PHONY: demo test lint types bench bench-recurrent docs wheel clean
 
 demo: $(VENV)/ready
 	$(BIN)/foretell demo
@@ -22,6 +23,10 @@ types: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks
 
+# The recurrent layers beside torch.nn and Keras; TensorFlow and JAX get an environment of their own. About ten minutes.
+bench-recurrent: $(VENV)/ready $(PEERS)/ready
+	$(BIN)/python -m benchmarks.recurrent
+
 # The pages that are generated: the command line's help and the options.
 docs: $(VENV)/ready
 	$(BIN)/python tools/make_docs.py
@@ -30,10 +35,15 @@ wheel: $(VENV)/ready
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(PEERS) dist build
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Foretell needs Python 3.11 or later; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(PEERS)/ready: benchmarks/recurrent/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

@@ -4,6 +4,7 @@ Every contestant reads this file, in whichever environment it runs.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,9 +18,9 @@ GATES = {"GRU": 3, "LSTM": 4}
 class Layer:
     """A recurrent layer: its kind (GRU or LSTM), its units, its activation."""
 
-    kind: str
+    kind: Literal["GRU", "LSTM"]
     units: int
-    activation: str = "tanh"
+    activation: Literal["tanh", "relu"] = "tanh"
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,12 @@ CASES = (
     Case("GRU 32", (Layer("GRU", 32),), SMALL, turns=15, steps=3, limit=4.0),
     Case("LSTM 32", (Layer("LSTM", 32),), SMALL, turns=15, steps=3, limit=4.0),
     Case("bidirectional GRU 32", (Layer("GRU", 32),), SMALL, turns=15, steps=2, bidirectional=True, limit=4.0),
-    Case(
-        "GRU 32 then GRU 64 relu", (Layer("GRU", 32), Layer("GRU", 64, "relu")), SMALL, turns=15, steps=2, limit=4.0
-    ),
+    Case("GRU 32 then GRU 64 relu", (Layer("GRU", 32), Layer("GRU", 64, "relu")), SMALL, turns=15, steps=2, limit=4.0),
     Case("GRU 128", (Layer("GRU", 128),), LARGE, turns=7, steps=2),
     Case("LSTM 128", (Layer("LSTM", 128),), LARGE, turns=7, steps=2),
     Case("GRU 256", (Layer("GRU", 256),), LARGE, turns=5, steps=1),
     Case("LSTM 256", (Layer("LSTM", 256),), LARGE, turns=5, steps=1),
-    Case("one step of LSTM 128, batch 1", (Layer("LSTM", 128),), (3.0,), turns=15, steps=1, calls=300),
+    Case("single step of LSTM 128", (Layer("LSTM", 128),), (3.0,), turns=15, steps=1, calls=300),
 )
 
 

@@ -95,9 +95,16 @@ class SpanSection(Section):
 
 
 class NetworkSection(Section):
-    """The size of a network."""
+    """The size of a network, and what it drops while it learns."""
 
     units: int = Field(32, ge=1, le=4096, description="Units of the hidden layer.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of a layer's inputs dropped in training.")
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Share of a recurrent layer's state that its matrices do not see in training."
+    )
+    mask: Literal["sequence", "step"] = Field(
+        "sequence", description="Recurrent layers drop the same all along a sequence, or anew at each 'step'."
+    )
 
 
 class TrainingSection(Section):
@@ -119,7 +126,12 @@ class TrainingSection(Section):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     precision: Literal["32", "64", "bf16"] = Field("32", description="Arithmetic of the training.")
-    threads: int = Field(0, ge=0, description="Processor threads; 0 means one for small networks, else torch's choice.")
+    threads: int = Field(
+        0, ge=0, description="Processor threads; 0 means torch's choice, and one for what is small outside the kernels."
+    )
+    kernel: Literal["auto", "fused", "torch", "compiled", "loop"] = Field(
+        "auto", description="How recurrent layers are computed; 'foretell doctor' says what auto means here."
+    )
     checkpoint_seconds: float = Field(
         15.0, ge=0, description="Seconds between checkpoints inside an epoch; 0 is every step."
     )

@@ -85,9 +85,9 @@ def test_a_new_series_is_forecast_and_series_do_not_mix(hourly: pl.DataFrame) ->
 def test_nn_is_usable_alone() -> None:
     import torch
 
-    network = ft.nn.GRUNetwork(14, 32, 1, 1)
+    network = ft.nn.RecurrentNetwork(ft.nn.GRU(14, 32), 1, 1)
     assert network(torch.zeros(2, 5, 14)).shape == (2, 1, 1)
-    assert sum(weight.numel() for weight in network.parameters()) == 3 * 32 * (14 + 32) + 6 * 32 + 33
+    assert sum(weight.numel() for weight in network.parameters()) == 3 * 32 * (14 + 32) + 4 * 32 + 33
 
 
 def test_unknown_names_are_no_attributes() -> None:

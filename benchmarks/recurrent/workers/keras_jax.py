@@ -35,11 +35,7 @@ def own_step(case: Case, dropout: bool) -> Callable[[], float]:
         return loss, (weights, others, means)
 
     compiled = jax.jit(step, donate_argnums=0)
-    state: Any = (
-        values(model.trainable_variables),
-        values(model.non_trainable_variables),
-        values(optimiser.variables),
-    )
+    state: Any = (values(model.trainable_variables), values(model.non_trainable_variables), values(optimiser.variables))
 
     def run() -> float:
         nonlocal state
@@ -88,13 +84,14 @@ def single_steps(case: Case, constants: bool) -> Callable[[], float]:
 
 
 def variants(case: Case, dropout: bool) -> Iterator[Variant]:
-    """JAX always compiles with XLA."""
+    """JAX always compiles with XLA; Keras's own step where what it does around the same program could matter."""
     jax.clear_caches()
     if case.calls:
         yield Variant("LSTMCell in jax.jit, weights as arguments", single_steps(case, False))
         yield Variant("LSTMCell in jax.jit, weights as constants", single_steps(case, True))
     else:
         yield Variant("jax.jit", own_step(case, dropout))
+    if case.limit:
         yield Variant("train_on_batch", keras_step(case, dropout))
 
 

@@ -2,15 +2,7 @@
 
 import keras
 
-from ..cases import (
-    BATCH,
-    DROPOUT,
-    FEATURES,
-    LEARNING_RATE,
-    RECURRENT_DROPOUT,
-    STEPS,
-    Case,
-)
+from ..cases import BATCH, DROPOUT, FEATURES, LEARNING_RATE, RECURRENT_DROPOUT, STEPS, Case
 
 
 def model_of(case: Case, dropout: bool) -> keras.Model:

@@ -1,8 +1,8 @@
 """Foretell's own layers."""
 
-import platform
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from foretell import nn
@@ -14,7 +14,6 @@ from ..serving import Variant, serve
 
 def network(case: Case, dropout: bool) -> torch.nn.Sequential:
     """The layers of a case and a head on the last output."""
-    rates = {"dropout": DROPOUT, "recurrent_dropout": RECURRENT_DROPOUT} if dropout else {}
     layers: list[torch.nn.Module] = []
     features = FEATURES
     for place, layer in enumerate(case.layers):
@@ -23,8 +22,9 @@ def network(case: Case, dropout: bool) -> torch.nn.Sequential:
             features,
             layer.units,
             activation=layer.activation,
+            dropout=DROPOUT if dropout else 0.0,
+            recurrent_dropout=RECURRENT_DROPOUT if dropout else 0.0,
             return_sequences=place + 1 < len(case.layers),
-            **rates,
         )
         layers.append(nn.Bidirectional(one, merge="concatenate") if case.bidirectional else one)
         features = layer.units * (1 + case.bidirectional)
@@ -69,4 +69,4 @@ def variants(case: Case, dropout: bool) -> Iterator[Variant]:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    serve({"python": platform.python_version(), "torch": torch.__version__}, variants)
+    serve({"torch": torch.__version__, "numpy": np.__version__}, variants)

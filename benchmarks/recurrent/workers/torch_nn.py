@@ -30,9 +30,7 @@ class Fused(nn.Module):
         features = FEATURES
         for layer in case.layers:
             kind = nn.GRU if layer.kind == "GRU" else nn.LSTM
-            self.layers.append(
-                kind(features, layer.units, batch_first=batch_first, bidirectional=case.bidirectional)
-            )
+            self.layers.append(kind(features, layer.units, batch_first=batch_first, bidirectional=case.bidirectional))
             features = layer.units * (1 + case.bidirectional)
         self.head = nn.Linear(features, 1)
 
@@ -118,4 +116,6 @@ def variants(case: Case, dropout: bool) -> Iterator[Variant]:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
+    # Before any thread starts: threads inherit it. TensorFlow and XLA do so by themselves.
+    torch.set_flush_denormal(True)
     serve({"torch": torch.__version__}, variants)

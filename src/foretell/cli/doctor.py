@@ -12,6 +12,7 @@ from .output import columns, output_options, print_json
 _PACKAGES = (
     "foretell",
     "torch",
+    "numba",
     "numpy",
     "polars",
     "pyarrow",
@@ -51,14 +52,17 @@ def examine() -> dict[str, Any]:
 
     import torch
 
+    from ..nn.recurrence import describe
+
+    device = _device()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": _device(),
+        "device": device,
         "packages": {name: _version(name) for name in _PACKAGES},
-        "kernels": {"recurrent": "torch.nn (time-major)", "windows": "torch.index_select over a strided view"},
+        "kernels": {"recurrent": describe(device.partition(":")[0]), "windows": "torch.index_select over a strided view"},
         "speed": {
             "matrix product, 1024³, float32": f"{_matrix_product():.0f} GFLOP/s",
             "copy, 64 MB": f"{_copy():.1f} GB/s",
@@ -108,7 +112,7 @@ def _copy() -> float:
 def _step() -> float:
     import torch
 
-    from ..nn import GRUNetwork
+    from ..nn import GRU
 
-    network, inputs = GRUNetwork(14, 32, 1, 1), torch.rand(128, 240, 14)
+    network, inputs = GRU(14, 32), torch.rand(128, 240, 14)
     return _fastest(lambda: network(inputs).abs().mean().backward(), 4)

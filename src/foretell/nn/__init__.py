@@ -3,7 +3,7 @@
 from .cells import GRUCell, LSTMCell, RNNCell
 from .conversion import load_torch_state, to_torch_state
 from .initialisation import initialise
-from .networks import GRUNetwork, PerceptronNetwork
+from .networks import PerceptronNetwork, RecurrentNetwork
 from .recurrence import recurrence
 from .recurrent import GRU, LSTM, RNN, Bidirectional
 
@@ -13,10 +13,10 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "GRUCell",
-    "GRUNetwork",
     "LSTMCell",
     "PerceptronNetwork",
     "RNNCell",
+    "RecurrentNetwork",
     "initialise",
     "load_torch_state",
     "recurrence",

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .initialisation import initialise
-from .recurrent import GRU
+from .recurrent import Bidirectional, Recurrent
 
 
 class PerceptronNetwork(nn.Module):
@@ -19,10 +19,14 @@ class PerceptronNetwork(nn.Module):
         units: Units of the hidden layer.
         leads: Forecast steps.
         targets: Columns to forecast.
+        dropout: Share of the inputs and of the hidden layer that is dropped in training.
     """
 
-    def __init__(self, steps: int, features: int, units: int, leads: int, targets: int) -> None:
+    def __init__(
+        self, steps: int, features: int, units: int, leads: int, targets: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(steps * features, units)
         self.head = nn.Linear(units, leads * targets)
         self.output_shape = (leads, targets)
@@ -30,24 +34,23 @@ class PerceptronNetwork(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
         """Forecasts a batch of windows."""
-        hidden = self.hidden(inputs.flatten(1)).relu()
-        return self.head(hidden).unflatten(1, self.output_shape)
+        hidden = self.hidden(self.dropout(inputs.flatten(1))).relu()
+        return self.head(self.dropout(hidden)).unflatten(1, self.output_shape)
 
 
-class GRUNetwork(nn.Module):
-    """A gated recurrent layer read at its last step, and a dense layer (Cho et al. 2014).
+class RecurrentNetwork(nn.Module):
+    """A recurrent layer read at its last step, and a dense layer: the lectures' recurrent model.
 
     Args:
-        features: Inputs at each step.
-        units: Units of the recurrent layer.
+        layer: RNN, LSTM, GRU, or one of them in both directions; gives its last state.
         leads: Forecast steps.
         targets: Columns to forecast.
     """
 
-    def __init__(self, features: int, units: int, leads: int, targets: int) -> None:
+    def __init__(self, layer: Recurrent | Bidirectional, leads: int, targets: int) -> None:
         super().__init__()
-        self.recurrent = GRU(features, units)
-        self.head = nn.Linear(units, leads * targets)
+        self.recurrent = layer
+        self.head = nn.Linear(layer.width, leads * targets)
         self.output_shape = (leads, targets)
         initialise(self)
 

@@ -27,6 +27,7 @@ from .cells import Cell, GRUCell, LSTMCell, RNNCell, State
 WAYS = ("fused", "torch", "compiled", "loop")
 LARGEST = 4096  # units and features of one layer that the kernels were tried with
 _forced: ContextVar[str | None] = ContextVar("recurrence", default=None)
+_watched: ContextVar[list["Walk"] | None] = ContextVar("watched", default=None)
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +52,21 @@ class Sequences:
     every_step: bool = False
 
 
+@dataclass(frozen=True)
+class Walk:
+    """A cell's way through a batch of sequences, for those who look inside.
+
+    Attributes:
+        cell: The cell.
+        backwards: Whether the sequences were read from their ends.
+        states: The state after each step, in the order in which the steps were read; part of autograd's graph.
+    """
+
+    cell: Cell
+    backwards: bool
+    states: list[State]
+
+
 Way = Callable[[Cell, Sequences, State], tuple[Tensor | None, State]]
 """One of the ways: the states of every step where wanted, and the last one."""
 
@@ -67,6 +83,8 @@ def run(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, 
         The states of every step, (batch, time, unit), zero after a sequence's end (None unless wanted); and the state after each
         sequence's last step (its first one when read backwards).
     """
+    if _watched.get() is not None:
+        return loop(cell, sequences, state)
     name, reason = choose(cell, sequences)
     if reason:
         _say_once(reason)
@@ -133,6 +151,23 @@ def recurrence(way: str) -> Iterator[None]:
         _forced.reset(token)
 
 
+@contextmanager
+def watching() -> Iterator[list[Walk]]:
+    """Keeps the states of every recurrent layer that is run inside a block, step by step; the plain loop runs them.
+
+    >>> from foretell.nn import GRU
+    >>> with watching() as walks: _ = GRU(3, 5)(torch.zeros(2, 7, 3))
+    >>> len(walks), len(walks[0].states), walks[0].states[0][0].shape
+    (1, 7, torch.Size([2, 5]))
+    """
+    walks: list[Walk] = []
+    token = _watched.set(walks)
+    try:
+        yield walks
+    finally:
+        _watched.reset(token)
+
+
 @cache
 def has_numba() -> bool:
     """Whether numba is installed."""
@@ -187,7 +222,7 @@ def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple
         inputs = inputs * sequences.input_mask
     batch, steps, _ = inputs.shape
     projected = cell.project(inputs)
-    outputs = []
+    outputs, states = [], []
     for step in range(steps - 1, -1, -1) if sequences.backwards else range(steps):
         mask = sequences.state_mask
         if mask is not None:
@@ -199,8 +234,12 @@ def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple
             output = torch.where(going, output, 0)
             new = tuple(torch.where(going, after, before) for after, before in zip(new, state, strict=True))
         state = new
+        states.append(state)
         if sequences.every_step:
             outputs.append(output)
+    walks = _watched.get()
+    if walks is not None:
+        walks.append(Walk(cell, sequences.backwards, states))
     if not sequences.every_step:
         return None, state
     if not outputs:

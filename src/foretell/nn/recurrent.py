@@ -114,6 +114,11 @@ class Recurrent(nn.Module):
         result = outputs if self.return_sequences else after[-1][0]
         return (result, self._stack(after)) if return_state else result
 
+    @property
+    def width(self) -> int:
+        """Numbers of an output."""
+        return self.units
+
     def step(
         self, inputs: Float[Tensor, "batch feature"], state: LayerState | None = None
     ) -> tuple[Float[Tensor, "batch unit"], LayerState]:
@@ -242,7 +247,11 @@ class Bidirectional(nn.Module):
         if merge not in MERGES:
             raise ConfigurationError(f"merge must be one of {', '.join(MERGES)}; it is {merge!r}", option="merge", value=merge)
         self.ahead, self.back, self.merge = layer, layer.twin(), merge
-        self.units = layer.units * (2 if merge == "concatenate" else 1)
+
+    @property
+    def width(self) -> int:
+        """Numbers of an output."""
+        return self.ahead.width * (2 if self.merge == "concatenate" else 1)
 
     def forward(
         self,

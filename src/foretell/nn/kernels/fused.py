@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell, GRUCell, LSTMCell, RNNCell, State
+from ..threads import share
 from . import layout
 from .backward import make_backward
 from .forward import Sequences, Sizes, make_forward
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM, RNN
 from .memory import SHELF
-from .threads import share
 from .vectors import BITS, LANES, ROWS
 
 _DIGEST = int.from_bytes(
@@ -27,6 +27,7 @@ _GATES = {
     for cell, columns in COLUMNS.items()
 }
 _LANES = {np.dtype(str(dtype)): lanes for dtype, lanes in LANES.items()}
+_SHARES = 8  # enough for as many processors as small layers make use of
 _SMALL = 2_000_000  # multiplications that are done before another thread has begun
 _CACHE = 1_500_000  # bytes of weights up to which each tile goes through time alone
 
@@ -89,9 +90,11 @@ class _Call:
         self.input_mask, self.state_mask = self._sequences(input_mask), self._sequences(state_mask)
         self.lengths = np.full(self.batch, self.steps) if lengths is None else lengths.numpy()
         work = self.batch * self.steps * self.units * (self.units + self.features) * len(self.columns.from_inputs)
-        self.threads = 1 if work < _SMALL else min(torch.get_num_threads(), self.tiles)
+        self.alone = work < _SMALL
         weights = (self.units + self.features) * self.units * self.columns.sums * self.dtype.itemsize
-        self.group = 1 if weights < _CACHE else -(-self.tiles // self.threads)
+        # Each share sums gradients for itself, so large weights are cut into few shares; their tiles go through time together.
+        self.shares = min(self.tiles, _SHARES if weights < _CACHE else 2)
+        self.group = 1 if weights < _CACHE else -(-self.tiles // self.shares)
 
     def _sequences(self, tensor: Tensor | None) -> Sequences:
         if tensor is None:
@@ -135,7 +138,7 @@ class _Call:
         states = SHELF.borrow(part * slots * self.parts, self.dtype)
         kept = SHELF.borrow(part * self.steps * self.columns.kept, self.dtype) if learns else self.nothing.values
         own = (self.input_blocks + self.blocks * (2 + self.columns.sums)) * self.tile
-        scratch = [SHELF.borrow(own * self.group, self.dtype) for _ in range(self.threads)]
+        scratch = [SHELF.borrow(own * self.group, self.dtype) for _ in range(self.shares)]
         outputs = torch.empty(self.batch, self.steps, self.units, dtype=inputs.dtype) if self.sequences else None
         final = torch.empty(self.batch, self.units, dtype=inputs.dtype)
         final_memory = torch.empty_like(final) if memory is not None else None
@@ -149,7 +152,7 @@ class _Call:
             self.nothing.values if final_memory is None else final_memory.numpy().reshape(-1), states, kept,
         )
         kernel = _FORWARD[self.kind]
-        share(lambda number, first, last: kernel(first, last, *arguments, scratch[number]), self.tiles, self.threads)
+        share(lambda number, first, last: kernel(first, last, *arguments, scratch[number]), self.tiles, self.shares, self.alone)
         return outputs, final, final_memory, torch.from_numpy(states), torch.from_numpy(kept)
 
     def backward(
@@ -169,10 +172,10 @@ class _Call:
             layout.packed_size(state_rows, self.units, 1, self.lanes) if before else 0,
             self.blocks * self.columns.sums * self.lanes,
         )
-        sums = np.zeros((self.threads, sum(sizes)), self.dtype)
+        sums = np.zeros((self.shares, sum(sizes)), self.dtype)
         ends = np.cumsum(sizes)
         own = (2 * self.input_blocks + self.blocks * (5 + self.columns.sums)) * self.tile
-        scratch = [SHELF.borrow(own * self.group, self.dtype) for _ in range(self.threads)]
+        scratch = [SHELF.borrow(own * self.group, self.dtype) for _ in range(self.shares)]
         arguments = (
             self._sizes(self.steps + 1), self._sequences(inputs), self.input_mask, self.state_mask, self.lengths,
             self._packed(weights, from_inputs, True) if needs_inputs else self.nothing.values,
@@ -187,7 +190,8 @@ class _Call:
         share(
             lambda number, first, last: kernel(first, last, *arguments, *np.split(sums[number], ends[:-1]), scratch[number]),
             self.tiles,
-            self.threads,
+            self.shares,
+            self.alone,
         )
         dweights, dstate_weights, dcandidate_weights, dbias = np.split(sums.sum(axis=0), ends[:-1])
         gates = len(from_inputs)

@@ -29,5 +29,7 @@ RUNGS: dict[str, Rung] = {
     "climatology": Rung("baseline", "as it usually is at this hour and season"),
     "ridge": Rung("baseline", "linear regression on the window"),
     "mlp": Rung("model", "flatten, dense, dense"),
+    "rnn": Rung("model", "simple recurrent layer, dense"),
     "gru": Rung("model", "gated recurrent units, dense"),
+    "lstm": Rung("model", "long short-term memory, dense"),
 }

@@ -9,7 +9,8 @@ from ...config import NetworkSection
 from ...data.windows import WindowShape
 from ...evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive
 from ...evaluation.ridge import Ridge
-from ...nn import GRUNetwork, PerceptronNetwork
+from ...nn import GRU, LSTM, RNN, PerceptronNetwork, RecurrentNetwork
+from ...nn.recurrent import Recurrent
 
 BASELINES: dict[str, type[Baseline]] = {
     "persistence": Persistence,
@@ -28,9 +29,25 @@ class NetworkShape:
     targets: int
 
 
+def _recurrent(kind: type[Recurrent]) -> Callable[[NetworkShape, NetworkSection], nn.Module]:
+    def build(shape: NetworkShape, section: NetworkSection) -> nn.Module:
+        layer = kind(
+            shape.features,
+            section.units,
+            dropout=section.dropout,
+            recurrent_dropout=section.recurrent_dropout,
+            mask=section.mask,
+        )
+        return RecurrentNetwork(layer, shape.window.lead_count, shape.targets)
+
+    return build
+
+
 NETWORKS: dict[str, Callable[[NetworkShape, NetworkSection], nn.Module]] = {
     "mlp": lambda shape, section: PerceptronNetwork(
-        shape.window.steps, shape.features, section.units, shape.window.lead_count, shape.targets
+        shape.window.steps, shape.features, section.units, shape.window.lead_count, shape.targets, section.dropout
     ),
-    "gru": lambda shape, section: GRUNetwork(shape.features, section.units, shape.window.lead_count, shape.targets),
+    "rnn": _recurrent(RNN),
+    "gru": _recurrent(GRU),
+    "lstm": _recurrent(LSTM),
 }
