@@ -36,9 +36,10 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def test_the_gru_is_its_equations() -> None:
     """r, z and candidate as torch and cuDNN have them: the reset acts on the recurrent product."""
     with seeded(5):
-        network = RecurrentNetwork(GRU(3, 4), leads=2, targets=1).double()
+        layer = GRU(3, 4)
+        network = RecurrentNetwork(layer, leads=2, targets=1).double()
         inputs = torch.randn(6, 7, 3, dtype=torch.float64)
-    weights = {name: value.detach().numpy() for name, value in network.recurrent.cells[0].named_parameters()}
+    weights = {name: value.detach().numpy() for name, value in layer.each[0].named_parameters()}
     w, u, b = (np.split(weights[name], 3, axis=-1) for name in ("input_weights", "state_weights", "bias"))
     state = np.zeros((6, 4))
     for x in inputs.numpy().transpose(1, 0, 2):
@@ -62,8 +63,9 @@ def test_the_perceptron_is_its_equations() -> None:
 
 def test_initial_weights_are_keras_s() -> None:
     with seeded(0):
-        network = RecurrentNetwork(GRU(14, 32), 1, 1)
-    weights = dict(network.recurrent.cells[0].named_parameters())
+        layer = GRU(14, 32)
+        network = RecurrentNetwork(layer, 1, 1)
+    weights = dict(layer.each[0].named_parameters())
     for gate in weights["state_weights"].detach().chunk(3, -1):
         torch.testing.assert_close(gate @ gate.T, torch.eye(32), atol=1e-5, rtol=0)
     limit = (6 / (14 + 32)) ** 0.5

@@ -1,8 +1,8 @@
 """Recurrent cells, one step each, written as their equations; every kernel is held against these.
 
-Throughout, x is the input of a step, h the state before it, σ the sigmoid, f the activation, and ∘ multiplies number by number.
-A mask (Gal and Ghahramani 2015, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks") multiplies the
-state where a matrix reads it, never the state that is carried on.
+Throughout, x is the input of a step, h the state before it, σ the sigmoid, f the activation, and ∘ multiplies number
+by number. A mask (Gal and Ghahramani 2015, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+Networks") multiplies the state where a matrix reads it, never the state that is carried on.
 """
 
 from collections.abc import Callable
@@ -74,6 +74,10 @@ class Cell(nn.Module):
     def forward(self, inputs: Float[Tensor, "batch feature"], state: State, mask: Tensor | None = None) -> State:
         """The state after a step with some inputs."""
         return self.advance(self.project(inputs), state, mask)
+
+    def torch_biases(self) -> tuple[Tensor, Tensor]:
+        """The biases as torch and cuDNN have them: one that inputs add, and one that the state adds."""
+        return self.bias, torch.zeros_like(self.bias)
 
     def f(self, sums: Tensor) -> Tensor:
         """The activation."""
@@ -149,12 +153,7 @@ class GRUCell(Cell):
     gates = 3
 
     def __init__(
-        self,
-        features: int,
-        units: int,
-        *,
-        activation: Activation = "tanh",
-        reset: Literal["after", "before"] = "after",
+        self, features: int, units: int, *, activation: Activation = "tanh", reset: Literal["after", "before"] = "after"
     ) -> None:
         super().__init__(features, units, activation=activation)
         if reset not in ("after", "before"):
@@ -167,7 +166,7 @@ class GRUCell(Cell):
         (h,) = state
         read = _read(h, mask)
         r_x, z_x, candidate_x = projected.chunk(3, -1)
-        to_gates, to_candidate = self.state_weights.split([2 * self.units, self.units], -1)
+        to_gates, to_candidate = self.state_weights.tensor_split([2 * self.units], -1)
         r_h, z_h = (read @ to_gates).chunk(2, -1)
         r, z = (r_x + r_h).sigmoid(), (z_x + z_h).sigmoid()
         if self.candidate_bias is not None:
@@ -175,3 +174,9 @@ class GRUCell(Cell):
         else:
             candidate = self.f(candidate_x + (r * read) @ to_candidate)
         return (z * h + (1 - z) * candidate,)
+
+    def torch_biases(self) -> tuple[Tensor, Tensor]:
+        """The same; the candidate's second bias is no part of the first one."""
+        if self.candidate_bias is None:
+            return super().torch_biases()
+        return self.bias, torch.cat([torch.zeros_like(self.bias[: 2 * self.units]), self.candidate_bias])

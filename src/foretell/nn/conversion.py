@@ -1,7 +1,7 @@
 """State dictionaries of recurrent layers to and from those of torch.nn's.
 
-torch keeps matrices the other way round, and two biases for each gate, of which all but one of a GRU are redundant: they are
-summed here, and given back as one with zeros for the other.
+torch keeps matrices the other way round, and two biases for each gate, of which all but one of a GRU are redundant:
+they are summed here, and given back as one with zeros for the other.
 """
 
 from collections.abc import Mapping
@@ -29,11 +29,7 @@ def to_torch_state(layer: Recurrent | Bidirectional) -> dict[str, Tensor]:
     """
     state = {}
     for name, cell in _cells(layer):
-        units = cell.units
-        state_bias = torch.zeros_like(cell.bias)
-        if isinstance(cell, GRUCell):
-            state_bias = torch.cat([state_bias[: 2 * units], cell.candidate_bias])
-        weights = (cell.input_weights.t(), cell.state_weights.t(), cell.bias, state_bias)
+        weights = (cell.input_weights.t(), cell.state_weights.t(), *cell.torch_biases())
         for kind, tensor in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), weights, strict=True):
             state[f"{kind}_{name}"] = tensor.detach().clone(memory_format=torch.contiguous_format)
     return state
@@ -59,8 +55,8 @@ def load_torch_state(layer: Recurrent | Bidirectional, state: Mapping[str, Tenso
         names = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         first = names[0]
         raise ConfigurationError(
-            f"the state is of another layer than {type(layer).__name__}: {first} should be {wanted.get(first, 'absent')} "
-            f"and is {found.get(first, 'absent')}"
+            f"the state is of another layer than {type(layer).__name__}: {first} should be "
+            f"{wanted.get(first, 'absent')} and is {found.get(first, 'absent')}"
         )
     with torch.no_grad():
         for name, cell in _cells(layer):
@@ -68,7 +64,7 @@ def load_torch_state(layer: Recurrent | Bidirectional, state: Mapping[str, Tenso
             cell.state_weights.copy_(state[f"weight_hh_{name}"].t())
             zeros = torch.zeros_like(cell.bias)
             bias, state_bias = state.get(f"bias_ih_{name}", zeros), state.get(f"bias_hh_{name}", zeros)
-            if isinstance(cell, GRUCell):
+            if isinstance(cell, GRUCell) and cell.candidate_bias is not None:
                 gates = 2 * cell.units
                 cell.candidate_bias.copy_(state_bias[gates:])
                 state_bias = torch.cat([state_bias[:gates], zeros[gates:]])
@@ -80,12 +76,12 @@ def _cells(layer: Recurrent | Bidirectional) -> list[tuple[str, Cell]]:
     if isinstance(layer, Bidirectional):
         if layer.ahead.layers > 1:
             raise ConfigurationError(
-                "several layers in both directions have no counterpart in torch.nn, which merges the directions after each "
-                f"layer; this one has {layer.ahead.layers} layers, convert layer by layer"
+                "several layers in both directions have no counterpart in torch.nn, which merges the directions after "
+                f"each layer; this one has {layer.ahead.layers} layers, convert layer by layer"
             )
-        pairs = [("l0", layer.ahead.cells[0]), ("l0_reverse", layer.back.cells[0])]
+        pairs: list[tuple[str, Cell]] = [("l0", layer.ahead.each[0]), ("l0_reverse", layer.back.each[0])]
     else:
-        pairs = [(f"l{number}", cell) for number, cell in enumerate(layer.cells)]
+        pairs = [(f"l{number}", cell) for number, cell in enumerate(layer.each)]
     if any(isinstance(cell, GRUCell) and cell.reset != "after" for _, cell in pairs):
         raise ConfigurationError('torch.nn has no GRU with reset="before"; make the layer with reset="after"')
     return pairs

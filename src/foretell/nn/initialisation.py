@@ -6,6 +6,7 @@ Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of lear
 
 from torch import nn
 
+
 def initialise(network: nn.Module) -> None:
     """Sets the weights of every dense layer inside a network; recurrent cells set their own.
 

@@ -22,9 +22,7 @@ class PerceptronNetwork(nn.Module):
         dropout: Share of the inputs and of the hidden layer that is dropped in training.
     """
 
-    def __init__(
-        self, steps: int, features: int, units: int, leads: int, targets: int, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, steps: int, features: int, units: int, leads: int, targets: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(steps * features, units)

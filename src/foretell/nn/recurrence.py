@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -80,8 +80,8 @@ def run(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, 
         state: Where it begins.
 
     Returns:
-        The states of every step, (batch, time, unit), zero after a sequence's end (None unless wanted); and the state after each
-        sequence's last step (its first one when read backwards).
+        The states of every step, (batch, time, unit), zero after a sequence's end (None unless wanted); and the state
+        after each sequence's last step (its first one when read backwards).
     """
     if _watched.get() is not None:
         return loop(cell, sequences, state)
@@ -89,6 +89,23 @@ def run(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, 
     if reason:
         _say_once(reason)
     return _way(name)(cell, sequences, state)
+
+
+def one_step(cell: Cell, inputs: Tensor, state: State) -> State | None:
+    """One step of a few sequences without gradients, in the fastest way; None where :func:`run` has to do it.
+
+    Args:
+        cell: The cell.
+        inputs: (batch, feature).
+        state: The state before, each (batch, unit).
+    """
+    if torch.is_grad_enabled() or inputs.device.type != "cpu" or _forced.get() not in (None, "fused") or _watched.get():
+        return None
+    if _lacking(type(cell), inputs.dtype, cell.units, cell.features):
+        return None
+    from .kernels import fused
+
+    return fused.one_step(cell, inputs, state) if len(inputs) <= fused.FEW else None
 
 
 def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
@@ -101,20 +118,28 @@ def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
         return ("compiled" if why_not_torch(cell, sequences) else "torch"), ""
     if device != "cpu":
         return "loop", ""
-    reason = why_not_fused(cell, sequences)
-    return ("loop", f"the plain loop computes a recurrent layer, many times slower: {reason}") if reason else ("fused", "")
+    reason = why_not_fused(cell)
+    if not reason and sequences.inputs.numel() == 0:
+        return "loop", ""
+    return (
+        ("loop", f"the plain loop computes a recurrent layer, many times slower: {reason}") if reason else ("fused", "")
+    )
 
 
-def why_not_fused(cell: Cell, sequences: Sequences) -> str:
-    """What the kernels lack for some sequences; nothing where they can."""
+def why_not_fused(cell: Cell) -> str:
+    """What the kernels lack for a cell; nothing where they can."""
+    return _lacking(type(cell), cell.input_weights.dtype, cell.units, cell.features)
+
+
+def _lacking(kind: type[Cell], dtype: torch.dtype, units: int, features: int) -> str:
     if not has_numba():
         return "numba is not installed (pip install numba)"
-    if type(cell) not in (RNNCell, LSTMCell, GRUCell):
-        return f"there is no kernel for {type(cell).__name__}"
-    if cell.input_weights.dtype not in (torch.float32, torch.float64):
-        return f"the kernels compute in float32 and float64, not in {cell.input_weights.dtype}"
-    if max(cell.units, cell.features) > LARGEST:
-        return f"the kernels go up to {LARGEST} units and features; this layer has {cell.units} and {cell.features}"
+    if kind not in (RNNCell, LSTMCell, GRUCell):
+        return f"there is no kernel for {kind.__name__}"
+    if dtype not in (torch.float32, torch.float64):
+        return f"the kernels compute in float32 and float64, not in {dtype}"
+    if max(units, features) > LARGEST:
+        return f"the kernels go up to {LARGEST} units and features; this layer has {units} and {features}"
     return ""
 
 
@@ -141,7 +166,9 @@ def recurrence(way: str) -> Iterator[None]:
     >>> with recurrence("loop"): pass
     """
     if way not in (*WAYS, "auto"):
-        raise ConfigurationError(f'there is no way "{way}" to compute a recurrent layer; {nearest(way, (*WAYS, "auto"))}')
+        raise ConfigurationError(
+            f'there is no way "{way}" to compute a recurrent layer; {nearest(way, (*WAYS, "auto"))}'
+        )
     if way == "fused" and not has_numba():
         raise ConfigurationError("the fused kernels need numba, which is not installed: pip install numba")
     token = _forced.set(None if way == "auto" else way)
@@ -208,12 +235,12 @@ def loop(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None,
 
 def compiled(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, State]:
     """The same with each step compiled into one piece of code for the device."""
-    return _loop(cell, sequences, state, _compiled_step(type(cell)).__get__(cell))
+    return _loop(cell, sequences, state, partial(_compiled_steps()[type(cell)], cell))
 
 
 @cache
-def _compiled_step(kind: type[Cell]) -> Any:
-    return torch.compile(kind.advance, dynamic=True)
+def _compiled_steps() -> dict[type[Cell], Any]:
+    return {kind: torch.compile(kind.advance, dynamic=True) for kind in (RNNCell, LSTMCell, GRUCell)}
 
 
 def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple[Tensor | None, State]:
@@ -222,7 +249,9 @@ def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple
         inputs = inputs * sequences.input_mask
     batch, steps, _ = inputs.shape
     projected = cell.project(inputs)
-    outputs, states = [], []
+    outputs = []
+    walks = _watched.get()
+    states: list[State] = []
     for step in range(steps - 1, -1, -1) if sequences.backwards else range(steps):
         mask = sequences.state_mask
         if mask is not None:
@@ -234,10 +263,10 @@ def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple
             output = torch.where(going, output, 0)
             new = tuple(torch.where(going, after, before) for after, before in zip(new, state, strict=True))
         state = new
-        states.append(state)
+        if walks is not None:
+            states.append(state)
         if sequences.every_step:
             outputs.append(output)
-    walks = _watched.get()
     if walks is not None:
         walks.append(Walk(cell, sequences.backwards, states))
     if not sequences.every_step:
@@ -259,21 +288,19 @@ def torchs_own(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor |
     inputs = sequences.inputs if sequences.input_mask is None else sequences.inputs * sequences.input_mask
     if sequences.backwards:
         inputs = inputs.flip(1)
-    state_bias = torch.zeros_like(cell.bias)
-    if isinstance(cell, GRUCell):
-        state_bias = torch.cat([state_bias[: 2 * cell.units], cell.candidate_bias])
-    weights = [cell.input_weights.t().contiguous(), cell.state_weights.t().contiguous(), cell.bias, state_bias]
+    weights = [cell.input_weights.t().contiguous(), cell.state_weights.t().contiguous(), *cell.torch_biases()]
     before = [part[None] for part in state]
-    options = {
-        "has_biases": True, "num_layers": 1, "dropout": 0.0, "train": cell.training, "bidirectional": False,
-        "batch_first": False,
-    }
-    inputs = inputs.transpose(0, 1).contiguous()  # torch is several times faster with time as the first axis
+    # (has biases, layers, dropout, training, both directions, batch first); torch is several times faster with time
+    # first.
+    how = (True, 1, 0.0, cell.training, False, False)
+    inputs = inputs.transpose(0, 1).contiguous()
     if isinstance(cell, LSTMCell):
-        outputs, *after = torch.lstm(inputs, before, weights, **options)
+        outputs, *after = torch.lstm(inputs, before, weights, *how)
+    elif isinstance(cell, GRUCell):
+        outputs, *after = torch.gru(inputs, before[0], weights, *how)
     else:
-        function = torch.gru if isinstance(cell, GRUCell) else {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}[cell.activation]
-        outputs, *after = function(inputs, before[0], weights, **options)
+        simple = torch.rnn_tanh if cell.activation == "tanh" else torch.rnn_relu
+        outputs, *after = simple(inputs, before[0], weights, *how)
     outputs = outputs.transpose(0, 1)
     if sequences.backwards:
         outputs = outputs.flip(1)

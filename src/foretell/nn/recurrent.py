@@ -1,6 +1,7 @@
 """Recurrent layers with the dropout that belongs in them (Gal and Ghahramani 2015), for anyone's own network."""
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigurationError
 from .cells import Activation, Cell, GRUCell, LSTMCell, RNNCell, State
-from .recurrence import Sequences, run
+from .recurrence import Sequences, one_step, run
 
 LayerState = Tensor | tuple[Tensor, Tensor]
 """The state of a layer: (layer, batch, unit); for an LSTM a pair of these, the state and the cell."""
@@ -27,8 +28,8 @@ class Recurrent(nn.Module):
         mask: ``sequence`` drops the same numbers at every step of a sequence, as it should be; ``step`` draws anew at
             each step, the naive way, which disturbs what is to be remembered.
         return_sequences: Whether the states of all steps come back, or the last one.
-        reversed: Whether sequences are read from their ends; the states then stand at the steps that were read, and the last
-            one is that of the first step.
+        reversed: Whether sequences are read from their ends; the states then stand at the steps that were read, and
+            the last one is that of the first step.
         **options: Of the cell: ``reset`` for a GRU.
 
     Raises:
@@ -56,7 +57,9 @@ class Recurrent(nn.Module):
             raise ConfigurationError(f"layers must be 1 or more; it is {layers}", option="layers", value=layers)
         for name, share in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
             if not 0 <= share < 1:
-                raise ConfigurationError(f"{name} must be at least 0 and below 1; it is {share}", option=name, value=share)
+                raise ConfigurationError(
+                    f"{name} must be at least 0 and below 1; it is {share}", option=name, value=share
+                )
         if mask not in ("sequence", "step"):
             raise ConfigurationError(f'mask must be "sequence" or "step"; it is {mask!r}', option="mask", value=mask)
         self.features, self.units, self.layers = features, units, layers
@@ -83,8 +86,8 @@ class Recurrent(nn.Module):
             return_state: Whether the final state comes back as well.
 
         Returns:
-            With ``return_sequences`` the states of the last layer at every step, (batch, time, unit), else the last one,
-            (batch, unit); with ``return_state`` a pair of that and the final state.
+            With ``return_sequences`` the states of the last layer at every step, (batch, time, unit), else the last
+            one, (batch, unit); with ``return_state`` a pair of that and the final state.
 
         Raises:
             ConfigurationError: A shape does not fit.
@@ -93,26 +96,25 @@ class Recurrent(nn.Module):
             raise ConfigurationError(
                 f"inputs must have the shape (batch, time, {self.features}); they have {tuple(inputs.shape)}"
             )
-        weights = self.cells[0].input_weights
-        inputs = inputs.to(weights.dtype)
+        inputs = inputs.to(self._dtype)
         before = self._unstack(state, inputs)
         steps = None if lengths is None else self._checked(lengths, inputs)
         after = []
-        outputs: Tensor | None = inputs
-        for layer, cell in enumerate(self.cells):
-            last = layer + 1 == self.layers
-            sequences = Sequences(
-                outputs,
-                self._drawn(self.dropout, outputs, outputs.shape[-1]),
-                self._drawn(self.recurrent_dropout, outputs, self.units),
-                steps,
-                self.reversed,
-                every_step=self.return_sequences or not last,
-            )
+        for layer, cell in enumerate(self.each):
+            every_step = self.return_sequences or layer + 1 < self.layers
+            input_mask = self._drawn(self.dropout, inputs, inputs.shape[-1])
+            state_mask = self._drawn(self.recurrent_dropout, inputs, self.units)
+            sequences = Sequences(inputs, input_mask, state_mask, steps, self.reversed, every_step)
             outputs, final = run(cell, sequences, before[layer])
+            inputs = inputs if outputs is None else outputs
             after.append(final)
-        result = outputs if self.return_sequences else after[-1][0]
+        result = inputs if self.return_sequences else after[-1][0]
         return (result, self._stack(after)) if return_state else result
+
+    @property
+    def each(self) -> list[Cell]:
+        """The cells of the layers, from the inputs on."""
+        return list(cast("list[Cell]", self.cells))
 
     @property
     def width(self) -> int:
@@ -131,8 +133,32 @@ class Recurrent(nn.Module):
         Returns:
             The last layer's state, and the state of all layers.
         """
+        if inputs.ndim != 2 or inputs.shape[-1] != self.features:
+            raise ConfigurationError(
+                f"inputs of a step must have the shape (batch, {self.features}); they have {tuple(inputs.shape)}"
+            )
+        quick = self._quick_step(inputs, state)
+        if quick is not None:
+            return quick
         outputs, after = self(inputs[:, None], state, return_state=True)
         return (outputs[:, -1] if self.return_sequences else outputs), after
+
+    def _quick_step(self, inputs: Tensor, state: LayerState | None) -> tuple[Tensor, LayerState] | None:
+        """The step without what only training needs; None where that is needed."""
+        if (self.training and (self.dropout or self.recurrent_dropout)) or inputs.dtype != self._dtype:
+            return None
+        after = []
+        for cell, before in zip(self.each, self._unstack(state, inputs), strict=True):
+            new = one_step(cell, inputs, before)
+            if new is None:
+                return None
+            after.append(new)
+            inputs = new[0]
+        return inputs, self._stack(after)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.each[0].bias.dtype
 
     def twin(self) -> "Recurrent":
         """A layer of the same kind that reads in the other direction, with weights of its own."""
@@ -161,12 +187,16 @@ class Recurrent(nn.Module):
         if state is None:
             zeros = inputs.new_zeros(shape[1:])
             return [(zeros,) * self.cell.parts] * self.layers
-        parts = state if isinstance(state, tuple) else (state,)
+        parts: State = state if isinstance(state, tuple) else (state,)
         if len(parts) != self.cell.parts or any(tuple(part.shape) != shape for part in parts):
-            wanted = f"a tensor of the shape {shape}" if self.cell.parts == 1 else f"a pair of tensors of the shape {shape}"
+            wanted = (
+                f"a tensor of the shape {shape}" if self.cell.parts == 1 else f"a pair of tensors of the shape {shape}"
+            )
             found = " and ".join(str(tuple(part.shape)) for part in parts)
             raise ConfigurationError(f"the state must be {wanted} (layer, batch, unit); found {found}")
-        return [tuple(part[layer].to(inputs.dtype) for part in parts) for layer in range(self.layers)]
+        if parts[0].dtype != inputs.dtype:
+            parts = tuple(part.to(inputs.dtype) for part in parts)
+        return [tuple(part[layer] for part in parts) for layer in range(self.layers)]
 
     def _stack(self, states: list[State]) -> LayerState:
         parts = [torch.stack(part) if len(part) > 1 else part[0][None] for part in zip(*states, strict=True)]
@@ -177,13 +207,21 @@ class Recurrent(nn.Module):
         batch, time, _ = inputs.shape
         if tuple(found.shape) != (batch,) or bool(((found < 0) | (found > time)).any()):
             raise ConfigurationError(
-                f"lengths must be one whole number from 0 to {time} for each of {batch} sequences; found {found.tolist()}"
+                f"lengths must be one whole number from 0 to {time} for each of {batch} sequences; "
+                f"found {found.tolist()}"
             )
         return found
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""
-        plain = {"layers": 1, "dropout": 0.0, "recurrent_dropout": 0.0, "mask": "sequence", "return_sequences": False, "reversed": False}
+        plain = {
+            "layers": 1,
+            "dropout": 0.0,
+            "recurrent_dropout": 0.0,
+            "mask": "sequence",
+            "return_sequences": False,
+            "reversed": False,
+        }
         changed = [f"{name}={getattr(self, name)!r}" for name, usual in plain.items() if getattr(self, name) != usual]
         return ", ".join([str(self.features), str(self.units), *changed])
 
@@ -220,7 +258,7 @@ class GRU(Recurrent):
     cell = GRUCell
 
 
-MERGES = {
+MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "concatenate": lambda ahead, back: torch.cat([ahead, back], -1),
     "sum": lambda ahead, back: ahead + back,
     "mean": lambda ahead, back: (ahead + back) / 2,
@@ -245,7 +283,9 @@ class Bidirectional(nn.Module):
     def __init__(self, layer: Recurrent, merge: str = "concatenate") -> None:
         super().__init__()
         if merge not in MERGES:
-            raise ConfigurationError(f"merge must be one of {', '.join(MERGES)}; it is {merge!r}", option="merge", value=merge)
+            raise ConfigurationError(
+                f"merge must be one of {', '.join(MERGES)}; it is {merge!r}", option="merge", value=merge
+            )
         self.ahead, self.back, self.merge = layer, layer.twin(), merge
 
     @property
@@ -260,7 +300,7 @@ class Bidirectional(nn.Module):
         lengths: Any = None,
         return_state: bool = False,
     ) -> Any:
-        """Reads a batch of sequences in both directions; arguments and results as :meth:`Recurrent.forward`'s, states in pairs."""
+        """Reads a batch of sequences in both directions, as :meth:`Recurrent.forward` in one; states in pairs."""
         states = (None, None) if state is None else state
         both = [
             layer(inputs, own, lengths, return_state=True)

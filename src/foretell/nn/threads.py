@@ -1,9 +1,9 @@
 """A kernel's work in shares, on Python's own threads, which kernels let run by holding no lock.
 
-numba's parallel loops bring a second pool of threads: one of its layers ends the process when two threads call it at once, the
-other kills children made by ``fork``. Here a call hands shares to a pool and does some itself; a child made by
-``fork`` makes a pool of its own. How the work is cut into shares never depends on how many threads there are, so that sums are
-the same to the last bit on one thread and on many.
+numba's parallel loops bring a second pool of threads: one of its layers ends the process when two threads call it at
+once, the other kills children made by ``fork``. Here a call hands shares to a pool and does some itself; a child made
+by ``fork`` makes a pool of its own. How the work is cut into shares never depends on how many threads there are, so
+that sums are the same to the last bit on one thread and on many.
 """
 
 import os

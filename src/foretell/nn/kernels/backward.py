@@ -1,236 +1,204 @@
-"""The way back through time: gradients by states, inputs and weights in one pass over what the way forward kept."""
+"""The way back through time: gradients by states, inputs and weights in one pass over what the way forward kept.
+
+At each step the gradient by a block's sums is found first; from it follow, while it is in cache, the gradients by
+weights and biases (summed over all steps), by the state before, and by the inputs where they are wanted.
+"""
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-from .forward import Sequences, Sizes, fetch, longest, masked, write
-from .functions import slope
-from .gates import gru_back, gru_before_back, lstm_back
+from . import gru, lstm, rnn
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
-from .products import outer, product
-from .vectors import ROWS, flush_denormals, fma, full, lanes, load, load_some, restore_denormals, store, store_some
+from .products import add_product, outer
+from .tiles import Sequences, add, clear, clear_after, fetch, going_on, longest, masked, write_states, write_steps
+from .vectors import ROWS, flush_denormals, lanes, load, prefetch, restore_denormals, store
+
+
+@njit
+def add_biases(dbias, dbias_at, dsums, at, count):
+    """Adds a block's gradients, summed over the sequences, to those by its biases."""
+    lane = lanes(dsums)
+    for which in range(count):
+        total = load(dbias, dbias_at + which * lane)
+        for row in range(ROWS):
+            total = total + load(dsums, at + (which * ROWS + row) * lane)
+        store(dbias, dbias_at + which * lane, total)
+
+
+@njit
+def back_product(dresult, at, dsums, dsums_at, members, size, sums, columns, weights, targets, blocks):
+    """Adds what the gradients by some sums of every block give through a packed transposed matrix, tile by tile.
+
+    Args:
+        dresult: Holds the first tile's results, to add to, from ``at`` on.
+        at: Where.
+        dsums: Holds the gradients by the first of these sums of the first tile's first block at ``dsums_at``.
+        dsums_at: Where.
+        members: Tiles of the group.
+        size: Distance between two of them.
+        sums: Sums of a block.
+        columns: How many of them, one after the other.
+        weights: The matrix.
+        targets: Blocks of the result.
+        blocks: Blocks of sums.
+    """
+    lane = lanes(dsums)
+    tile = ROWS * lane
+    for first in range(0, targets, 2):
+        together = min(2, targets - first)
+        for block in range(blocks):
+            place = (first * blocks + block * together) * columns * lane * lane
+            for this in range(members):
+                result, left = at + this * size + first * tile, dsums_at + this * size + block * sums * tile
+                add_product(together, dresult, result, dsums, left, columns * lane, weights, place)
 
 
 def make_backward(cell: int, digest: int) -> Any:
-    sums, first_input, kept_vectors = COLUMNS[cell].sums, COLUMNS[cell].first_input, COLUMNS[cell].kept
-    inputs_columns, state_columns = len(COLUMNS[cell].from_inputs), len(COLUMNS[cell].from_state)
+    """The way back through time of one kind of cell, compiled when it is first called.
+
+    Args:
+        cell: The kind, as in :mod:`.layout`.
+        digest: As in :func:`.forward.make_forward`.
+    """
+    columns = COLUMNS[cell]
+    all_sums, first_input, gates_kept = columns.sums, columns.first_input, columns.kept
+    by_inputs, by_state = len(columns.from_inputs), len(columns.from_state)
     parts = 2 if cell == LSTM else 1
 
     @njit(cache=True, nogil=True)
     def backward(
-        first_tile: int, last_tile: int, sizes: Sizes, inputs: Any, input_mask: Any, state_mask: Any, lengths: Any,
-        weights_back: Any, state_weights_back: Any, candidate_weights_back: Any, states: Any, kept: Any,
-        doutputs: Any, dfinal: Any, dfinal_cell: Any,
-        dinputs: Any, dinitial: Any, dinitial_cell: Any, dweights: Any, dstate_weights: Any, dcandidate_weights: Any, dbias: Any,
-        scratch: Any,
-    ) -> int:
-        lane, units = lanes(states), sizes.units
+        first_tile, last_tile, sizes, places, inputs, input_mask, state_mask, lengths,
+        weights_back, state_weights_back, candidate_weights_back, states, kept, doutputs, dfinal, dfinal_cell,
+        dinputs, dinitial, dinitial_cell, dweights, dstate_weights, dcandidate_weights, dbias, scratch,
+    ):  # fmt: skip
+        lane, units, features = lanes(states), sizes.units, sizes.features
         tile = ROWS * lane
-        count = (units + lane - 1) // lane
-        input_tiles = (sizes.features + lane - 1) // lane
-        input_rows, state_rows = input_tiles * lane, count * lane
+        count, input_count = (units + lane - 1) // lane, (features + lane - 1) // lane
         part = count * tile
         slot = parts * part
-        # inputs, masked state, product by the transposed weights, dstate, dcell, dsums, and the inputs' gradient
-        state_from = input_tiles * tile
-        back_from = state_from + part
-        dstate_from = back_from + part
-        dcell_from = dstate_from + part
-        reset_from = dcell_from + part
-        dsums_from = reset_from + part
-        dinputs_from = dsums_from + sums * part
-        own = dinputs_from + input_tiles * tile
-        unmasked = Sequences(inputs.values[:0], 0, 0)
-        before = flush_denormals()
+        no_mask = Sequences(inputs.values[:0], 0, 0)
+        going = np.zeros(sizes.group * ROWS, np.bool_)
+        # Without a mask between them, the gradient by the state that matrices read is the gradient by the state.
+        apart = cell == GRU_BEFORE or state_mask.values.size > 0
+        denormals = flush_denormals()
         for start in range(first_tile, last_tile, sizes.group):
             stop = min(start + sizes.group, last_tile)
             steps = longest(lengths, start * ROWS, min(stop * ROWS, sizes.batch))
             for this in range(start, stop):
-                at = (this - start) * own
-                fetch(scratch, at + dstate_from, dfinal, unmasked, this * ROWS, 0, sizes, units)
+                at = (this - start) * places.size
+                fetch(scratch, at + places.dstate, dfinal, no_mask, this * ROWS, 0, sizes, units)
                 if cell == LSTM:
-                    fetch(scratch, at + dcell_from, dfinal_cell, unmasked, this * ROWS, 0, sizes, units)
+                    fetch(scratch, at + places.dcell, dfinal_cell, no_mask, this * ROWS, 0, sizes, units)
             for index in range(steps - 1, -1, -1):
                 step = steps - 1 - index if sizes.backwards else index
                 for this in range(start, stop):
-                    at = (this - start) * own
+                    at, rows = (this - start) * places.size, (this - start) * ROWS
                     old = (this * sizes.slots + index) * slot
-                    fetch(scratch, at, inputs, input_mask, this * ROWS, step, sizes, sizes.features)
-                    masked(scratch, at + state_from, states, old, state_mask, this * ROWS, step, sizes)
+                    fetch(scratch, at + places.inputs, inputs, input_mask, this * ROWS, step, sizes, features)
+                    masked(scratch, at + places.read, states, old, state_mask, this * ROWS, step, sizes)
+                    # What the step before kept has long left the cache.
+                    ahead = (this * sizes.steps + sizes.steps - index) * count * gates_kept * tile
+                    for place in range(ahead, ahead + count * gates_kept * tile, lane):
+                        prefetch(kept, place)
+                    going_on(going, rows, lengths, this * ROWS, step, sizes)
+                    if apart:
+                        clear(scratch, at + places.dread, at + places.dread + part)
+                    if dinputs.values.size > 0:
+                        clear(scratch, at + places.dinputs, at + places.dinputs + input_count * tile)
                     if doutputs.values.size > 0:
-                        for row in range(this * ROWS, min((this + 1) * ROWS, sizes.batch)):
-                            if step < lengths[row]:
-                                there = row * doutputs.row + step * doutputs.time
-                                for first in range(0, units, lane):
-                                    place = at + dstate_from + first * ROWS + row % ROWS * lane
-                                    extra = load_some(doutputs.values, there + first, min(lane, units - first))
-                                    store(scratch, place, load(scratch, place) + extra)
+                        fetch(scratch, at + places.sums, doutputs, no_mask, this * ROWS, step, sizes, units)
+                        for row in range(ROWS):
+                            if going[rows + row]:
+                                for place in range(row * lane, part, tile):
+                                    own = at + place
+                                    add(
+                                        scratch,
+                                        own + places.dstate,
+                                        scratch,
+                                        own + places.sums,
+                                        own + places.sums + lane,
+                                    )
                 for block in range(count):
                     for this in range(start, stop):
-                        at = (this - start) * own
+                        at, rows = (this - start) * places.size, (this - start) * ROWS
+                        dsums, own = at + places.sums + block * all_sums * tile, at + block * tile
+                        dstate = own + places.dstate
                         old = (this * sizes.slots + index) * slot + block * tile
                         new = old + slot
-                        keep_at = ((this * sizes.steps + step) * count + block) * kept_vectors * tile
-                        dsums_at = at + dsums_from + block * sums * tile
-                        for row in range(ROWS):
-                            here = row * lane
-                            dstate_at = at + dstate_from + block * tile + here
-                            dstate = load(scratch, dstate_at)
-                            zero = full(dstate, 0.0)
-                            if this * ROWS + row >= sizes.batch or step >= lengths[this * ROWS + row]:
-                                for which in range(sums):
-                                    store(scratch, dsums_at + which * tile + here, zero)
-                            elif cell == LSTM:
-                                dcell_at = dstate_at + part
-                                d0, d1, d2, d3, dmemory = lstm_back(
-                                    load(kept, keep_at + here), load(kept, keep_at + tile + here),
-                                    load(kept, keep_at + 2 * tile + here), load(kept, keep_at + 3 * tile + here),
-                                    load(states, old + part + here), load(states, new + part + here),
-                                    dstate, load(scratch, dcell_at), sizes.relu,
-                                )
-                                store(scratch, dsums_at + here, d0)
-                                store(scratch, dsums_at + tile + here, d1)
-                                store(scratch, dsums_at + 2 * tile + here, d2)
-                                store(scratch, dsums_at + 3 * tile + here, d3)
-                                store(scratch, dcell_at, dmemory)
-                                store(scratch, dstate_at, zero)
-                            elif cell == GRU:
-                                d0, d1, d2, d3, dcarried = gru_back(
-                                    load(kept, keep_at + here), load(kept, keep_at + tile + here),
-                                    load(kept, keep_at + 2 * tile + here), load(kept, keep_at + 3 * tile + here),
-                                    load(states, old + here), dstate, sizes.relu,
-                                )
-                                store(scratch, dsums_at + here, d0)
-                                store(scratch, dsums_at + tile + here, d1)
-                                store(scratch, dsums_at + 2 * tile + here, d2)
-                                store(scratch, dsums_at + 3 * tile + here, d3)
-                                store(scratch, dstate_at, dcarried)
-                            elif cell == GRU_BEFORE:
-                                d1, d2, dcarried = gru_before_back(
-                                    load(kept, keep_at + tile + here), load(kept, keep_at + 2 * tile + here),
-                                    load(states, old + here), dstate, sizes.relu,
-                                )
-                                store(scratch, dsums_at + here, zero)
-                                store(scratch, dsums_at + tile + here, d1)
-                                store(scratch, dsums_at + 2 * tile + here, d2)
-                                store(scratch, dstate_at, dcarried)
-                            else:
-                                store(scratch, dsums_at + here, dstate * slope(load(states, new + here), sizes.relu))
-                                store(scratch, dstate_at, zero)
+                        keep = ((this * sizes.steps + sizes.steps - 1 - index) * count + block) * gates_kept * tile
+                        if cell == LSTM:
+                            lstm.back(
+                                scratch, dsums, dstate, own + places.dcell, states, old, new, part, kept, keep,
+                                going, rows, sizes.relu,
+                            )  # fmt: skip
+                        elif cell == GRU:
+                            gru.back(scratch, dsums, dstate, states, old, kept, keep, going, rows, sizes.relu)
+                        elif cell == GRU_BEFORE:
+                            gru.back_to_candidate(
+                                scratch, dsums, dstate, states, old, kept, keep, going, rows, sizes.relu
+                            )
+                        else:
+                            rnn.back(scratch, dsums, dstate, states, new, going, rows, sizes.relu)
                 if cell == GRU_BEFORE:
+                    back_product(
+                        scratch, places.dread, scratch, places.sums + 2 * tile, stop - start, places.size,
+                        all_sums, 1, candidate_weights_back, count, count,
+                    )  # fmt: skip
                     for this in range(start, stop):
-                        at = (this - start) * own
-                        for place in range(at + back_from, at + back_from + part):
-                            scratch[place] = 0
-                    for first in range(0, count, 2):
+                        at, rows = (this - start) * places.size, (this - start) * ROWS
                         for block in range(count):
-                            for this in range(start, stop):
-                                at = (this - start) * own
-                                columns = min(2, count - first)
-                                product(
-                                    columns, scratch, at + back_from + first * tile, scratch, at + dsums_from + (block * sums + 2) * tile, lane,
-                                    candidate_weights_back, (first * state_rows + block * columns * lane) * lane,
-                                )
-                    for this in range(start, stop):
-                        at = (this - start) * own
-                        for block in range(count):
-                            keep_at = ((this * sizes.steps + step) * count + block) * kept_vectors * tile
-                            for row in range(ROWS):
-                                here = block * tile + row * lane
-                                reset = load(kept, keep_at + row * lane)
-                                back = load(scratch, at + back_from + here)
-                                state = load(scratch, at + state_from + here)
-                                going = this * ROWS + row < sizes.batch and step < lengths[this * ROWS + row]
-                                if going:
-                                    dreset = back * state * reset * (1.0 - reset)
-                                    store(scratch, at + dsums_from + block * sums * tile + row * lane, dreset)
-                                store(scratch, at + reset_from + here, reset * state)
-                                # by the state before, through the reset state; masked with the rest below
-                                store(scratch, at + back_from + here, back * reset if going else full(back, 0.0))
-                elif state_mask.values.size > 0:
-                    for this in range(start, stop):
-                        at = (this - start) * own
-                        for place in range(at + back_from, at + back_from + part):
-                            scratch[place] = 0
-                direct = cell != GRU_BEFORE and state_mask.values.size == 0
+                            dsums, own = at + places.sums + block * all_sums * tile, at + block * tile
+                            keep = ((this * sizes.steps + sizes.steps - 1 - index) * count + block) * gates_kept * tile
+                            gru.back_through_reset(
+                                scratch, dsums, own + places.dread, own + places.read, own + places.reset_read,
+                                kept, keep, going, rows,
+                            )  # fmt: skip
                 for block in range(count):
                     for this in range(start, stop):
-                        at = (this - start) * own
-                        dsums_at = at + dsums_from + block * sums * tile
-                        for which in range(sums):
-                            total = load(dbias, (block * sums + which) * lane)
-                            for row in range(ROWS):
-                                total = total + load(scratch, dsums_at + (which * ROWS + row) * lane)
-                            store(dbias, (block * sums + which) * lane, total)
+                        at = (this - start) * places.size
+                        dsums = at + places.sums + block * all_sums * tile
+                        add_biases(dbias, block * all_sums * lane, scratch, dsums, all_sums)
                         outer(
-                            inputs_columns, dweights, block * input_rows * inputs_columns * lane, scratch, at, input_rows,
-                            scratch, dsums_at + first_input * tile,
-                        )
+                            by_inputs, dweights, block * input_count * lane * by_inputs * lane,
+                            scratch, at + places.inputs, input_count * lane, scratch, dsums + first_input * tile,
+                        )  # fmt: skip
                         outer(
-                            state_columns, dstate_weights, block * state_rows * state_columns * lane, scratch, at + state_from, state_rows,
-                            scratch, dsums_at,
-                        )
+                            by_state, dstate_weights, block * count * lane * by_state * lane,
+                            scratch, at + places.read, count * lane, scratch, dsums,
+                        )  # fmt: skip
                         if cell == GRU_BEFORE:
                             outer(
-                                1, dcandidate_weights, block * state_rows * lane, scratch, at + reset_from, state_rows,
-                                scratch, dsums_at + 2 * tile,
-                            )
-                for first in range(0, count, 2):
-                    columns = min(2, count - first)
-                    for block in range(count):
-                        for this in range(start, stop):
-                            at = (this - start) * own
-                            product(
-                                columns, scratch, at + (dstate_from if direct else back_from) + first * tile,
-                                scratch, at + dsums_from + block * sums * tile, state_columns * lane,
-                                state_weights_back, (first * state_rows + block * columns * lane) * state_columns * lane,
-                            )
-                if not direct:
+                                1, dcandidate_weights, block * count * lane * lane,
+                                scratch, at + places.reset_read, count * lane, scratch, dsums + 2 * tile,
+                            )  # fmt: skip
+                back_product(
+                    scratch, places.dread if apart else places.dstate, scratch, places.sums, stop - start, places.size,
+                    all_sums, by_state, state_weights_back, count, count,
+                )  # fmt: skip
+                if apart:
                     for this in range(start, stop):
-                        at = (this - start) * own
-                        for row in range(ROWS):
-                            there = (this * ROWS + row) * state_mask.row + step * state_mask.time
-                            for first in range(0, units, lane):
-                                place = at + first * ROWS + row * lane
-                                back = load(scratch, place + back_from)
-                                if state_mask.values.size > 0:
-                                    numbers = min(lane, units - first) if this * ROWS + row < sizes.batch else 0
-                                    back = back * load_some(state_mask.values, there + first, numbers)
-                                store(scratch, place + dstate_from, load(scratch, place + dstate_from) + back)
+                        at = (this - start) * places.size
+                        dread = at + places.dread
+                        masked(scratch, dread, scratch, dread, state_mask, this * ROWS, step, sizes)
+                        add(scratch, at + places.dstate, scratch, dread, dread + part)
                 if dinputs.values.size > 0:
+                    back_product(
+                        scratch, places.dinputs, scratch, places.sums + first_input * tile, stop - start, places.size,
+                        all_sums, by_inputs, weights_back, input_count, count,
+                    )  # fmt: skip
                     for this in range(start, stop):
-                        at = (this - start) * own
-                        for place in range(at + dinputs_from, at + own):
-                            scratch[place] = 0
-                        for first in range(0, input_tiles, 2):
-                            columns = min(2, input_tiles - first)
-                            for block in range(count):
-                                product(
-                                    columns, scratch, at + dinputs_from + first * tile,
-                                    scratch, at + dsums_from + (block * sums + first_input) * tile, inputs_columns * lane,
-                                    weights_back, (first * state_rows + block * columns * lane) * inputs_columns * lane,
-                                )
-                        for row in range(this * ROWS, min((this + 1) * ROWS, sizes.batch)):
-                            there = row * dinputs.row + step * dinputs.time
-                            masks = row * input_mask.row + step * input_mask.time
-                            for first in range(0, sizes.features, lane):
-                                numbers = min(lane, sizes.features - first)
-                                gradient = load(scratch, at + dinputs_from + first * ROWS + row % ROWS * lane)
-                                if input_mask.values.size > 0:
-                                    gradient = gradient * load_some(input_mask.values, masks + first, numbers)
-                                store_some(dinputs.values, there + first, gradient, numbers)
+                        place, rows = (this - start) * places.size + places.dinputs, (this - start) * ROWS
+                        write_steps(dinputs, input_mask, scratch, place, going, rows, this * ROWS, step, features)
             for this in range(start, stop):
-                at = (this - start) * own
-                for row in range(this * ROWS, min((this + 1) * ROWS, sizes.batch)):
-                    write(dinitial, row * units, scratch, at + dstate_from, row % ROWS, units)
-                    if cell == LSTM:
-                        write(dinitial_cell, row * units, scratch, at + dcell_from, row % ROWS, units)
-                    if dinputs.values.size > 0:
-                        for step in range(steps, sizes.steps):
-                            there = row * dinputs.row + step * dinputs.time
-                            dinputs.values[there : there + sizes.features] = 0
-        restore_denormals(before)
+                at = (this - start) * places.size
+                write_states(dinitial, scratch, at + places.dstate, this * ROWS, sizes)
+                if cell == LSTM:
+                    write_states(dinitial_cell, scratch, at + places.dcell, this * ROWS, sizes)
+                if dinputs.values.size > 0:
+                    clear_after(dinputs, lengths, this * ROWS, sizes, features)
+        restore_denormals(denormals)
         return digest
 
     return backward

@@ -12,8 +12,8 @@ from numba.extending import overload
 
 from .vectors import Vector, at_least, at_most, fma, full, reciprocal, times_power, where_positive
 
-# By type: terms of the series; a number that pushes whole parts into the mantissa's lowest bits; ln 2 in two parts, the first
-# short enough for exact products; beyond which argument exp stays finite; beyond which 2x tanh(x) is 1.
+# By type: terms of the series; a number that pushes whole parts into the mantissa's lowest bits; ln 2 in two parts,
+# the first short enough for exact products; beyond which argument exp stays finite; beyond which 2x tanh(x) is 1.
 _SETTINGS = {
     types.float32: (7, 1.5 * 2.0**23, 0.693359375, -2.12194440e-4, 87.0, 20.0),
     types.float64: (13, 1.5 * 2.0**52, 0.693147180369123816490, 1.90821492927058770002e-10, 708.0, 44.0),

@@ -8,47 +8,106 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..cells import Cell, GRUCell, LSTMCell, RNNCell, State
+from ..cells import Cell, GRUCell, LSTMCell, State
 from ..threads import share
 from . import layout
 from .backward import make_backward
-from .forward import Sequences, Sizes, make_forward
+from .compiling import is_ready, patience
+from .forward import make_forward
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM, RNN
 from .memory import SHELF
-from .vectors import BITS, LANES, ROWS
+from .single import make_single
+from .tiles import Sequences, Sizes
+from .vectors import LANES, ROWS
 
-_DIGEST = int.from_bytes(
-    hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()[:7]
-)
+_SOURCE = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+_DIGEST = int.from_bytes(hashlib.sha256(_SOURCE).digest()[:7])
 _FORWARD = {cell: make_forward(cell, _DIGEST) for cell in COLUMNS}
 _BACKWARD = {cell: make_backward(cell, _DIGEST) for cell in COLUMNS}
-_GATES = {
-    cell: (np.array(columns.from_inputs), np.array(columns.from_state), np.array([2]))
-    for cell, columns in COLUMNS.items()
-}
-_LANES = {np.dtype(str(dtype)): lanes for dtype, lanes in LANES.items()}
+_SINGLE = {cell: make_single(cell, _DIGEST) for cell in COLUMNS}
+_CANDIDATE = np.array([2])
+_LANES: dict[np.dtype, int] = {np.dtype(str(dtype)): lanes for dtype, lanes in LANES.items()}
+_DTYPES: dict[torch.dtype, np.dtype] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+_NOTHING: dict[np.dtype, np.ndarray] = {dtype: np.empty(0, dtype) for dtype in _LANES}
+_NO_STATE = {dtype: nothing[None] for dtype, nothing in _NOTHING.items()}
+_NO_SEQUENCES = {dtype: Sequences(nothing, 0, 0) for dtype, nothing in _NOTHING.items()}
 _SHARES = 8  # enough for as many processors as small layers make use of
 _SMALL = 2_000_000  # multiplications that are done before another thread has begun
-_CACHE = 1_500_000  # bytes of weights up to which each tile goes through time alone
+_LARGE = (
+    1_500_000  # bytes of weights from which on tiles go through time together, so that weights are fetched less often
+)
+FEW = 4  # sequences up to which a single step streams the weights instead of packing them
 
 
-def kind(cell: Cell) -> int | None:
-    """Which kernel computes a cell; None where there is none."""
-    if type(cell) is GRUCell:
+def kind(cell: Cell) -> int:
+    """Which kernel computes a cell."""
+    if isinstance(cell, GRUCell):
         return GRU if cell.reset == "after" else GRU_BEFORE
-    return {RNNCell: RNN, LSTMCell: LSTM}.get(type(cell))
+    return LSTM if isinstance(cell, LSTMCell) else RNN
 
 
 def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, State]:
-    """Takes a cell through sequences on the processor; arguments and results as :func:`foretell.nn.recurrence.run`'s."""
-    candidate_bias = cell.candidate_bias if isinstance(cell, GRUCell) else None
+    """Takes a cell through sequences on the processor; arguments and results are :func:`~..recurrence.run`'s."""
     inputs = sequences.inputs
-    call = _Call(cell, inputs, sequences.input_mask, sequences.state_mask, sequences.lengths, sequences.backwards, sequences.every_step)
-    tensors = (inputs, state[0], state[1] if len(state) > 1 else None, cell.input_weights, cell.state_weights, cell.bias, candidate_bias)
+    tensors = (
+        inputs,
+        state[0],
+        state[1] if len(state) > 1 else None,
+        cell.input_weights,
+        cell.state_weights,
+        cell.bias,
+        cell.candidate_bias if isinstance(cell, GRUCell) else None,
+    )
     learns = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    call = _Call(cell, sequences)
     results = _Recurrence.apply(call, *tensors) if learns else call.forward(*tensors, learns=False)
-    outputs, final = results[0], results[1 : 1 + len(state)]
-    return outputs, tuple(final)
+    return results[0], tuple(results[1 : 1 + len(state)])
+
+
+def one_step(cell: Cell, inputs: Tensor, state: State) -> State:
+    """One step of a few sequences without a way back.
+
+    Args:
+        cell: The cell.
+        inputs: (batch, feature).
+        state: The state before, each (batch, unit).
+    """
+    which, relu, weights = _standing(cell)
+    numbers = [_array(inputs), *map(_array, state)]
+    after = [np.empty(part.shape, part.dtype) for part in numbers[1:]]
+    results = tuple(torch.from_numpy(part) for part in after)
+    if which != LSTM:
+        numbers.append(_NO_STATE[weights[0].dtype])
+        after.append(_NO_STATE[weights[0].dtype])
+    key = ("single", which, weights[0].dtype)
+    if is_ready(key):
+        _SINGLE[which](*numbers, *weights, *after, relu)
+        return results
+    with patience(key):
+        _SINGLE[which](*numbers, *weights, *after, relu)
+    return results
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """A tensor as a contiguous array; over the same memory where it can be."""
+    whole = tensor if tensor.is_contiguous() else tensor.contiguous()
+    return whole.detach().numpy() if whole.requires_grad else whole.numpy()
+
+
+def _standing(cell: Cell) -> tuple[int, bool, list[np.ndarray]]:
+    """What a step needs of a cell: its weights as arrays over the same memory, made again when they have moved."""
+    weights = list(cell._parameters.values())
+    places = [weight.data_ptr() for weight in weights if weight is not None]
+    kept = cell.__dict__.get("_standing")
+    if kept is not None and kept[0] == places:
+        return kept[1]
+    arrays = [_array(weight) for weight in weights if weight is not None]
+    if len(arrays) == 3:
+        arrays.append(_NOTHING[arrays[0].dtype])
+    standing = (kind(cell), cell.activation == "relu", arrays)
+    if all(weight is None or weight.is_contiguous() for weight in weights):
+        cell.__dict__["_standing"] = (places, standing)
+    return standing
 
 
 class _Call:
@@ -56,69 +115,33 @@ class _Call:
 
     Args:
         cell: The cell.
-        inputs: (batch, time, feature).
-        input_mask: (batch, 1 or time, feature).
-        state_mask: (batch, 1 or time, unit).
-        lengths: (batch).
-        backwards: Whether sequences are read from their ends.
-        sequences: Whether the states of all steps are wanted.
+        sequences: What it goes through.
     """
 
-    def __init__(
-        self,
-        cell: Cell,
-        inputs: Tensor,
-        input_mask: Tensor | None,
-        state_mask: Tensor | None,
-        lengths: Tensor | None,
-        backwards: bool,
-        sequences: bool,
-    ) -> None:
+    def __init__(self, cell: Cell, sequences: Any) -> None:
         self.kind = kind(cell)
         self.columns = COLUMNS[self.kind]
-        self.batch, self.steps, self.features = inputs.shape
+        self.batch, self.steps, self.features = sequences.inputs.shape
         self.units, self.relu = cell.units, cell.activation == "relu"
-        self.backwards, self.sequences = backwards, sequences
-        self.dtype = np.dtype(np.float32 if inputs.dtype == torch.float32 else np.float64)
+        self.backwards, self.every_step = sequences.backwards, sequences.every_step
+        self.dtype = _DTYPES[sequences.inputs.dtype]
         self.lanes = _LANES[self.dtype]
         self.tile = ROWS * self.lanes
         self.tiles = -(-self.batch // ROWS)
         self.blocks = layout.blocks(self.units, self.lanes)
-        self.input_blocks = layout.blocks(self.features, self.lanes)
+        input_blocks = layout.blocks(self.features, self.lanes)
         self.parts = 2 if self.kind == LSTM else 1
-        self.nothing = Sequences(np.empty(0, self.dtype), 0, 0)
-        self.input_mask, self.state_mask = self._sequences(input_mask), self._sequences(state_mask)
+        self.places = layout.places(self.columns, input_blocks, self.blocks, self.tile)
+        self.input_mask, self.state_mask = self._view(sequences.input_mask), self._view(sequences.state_mask)
+        lengths = sequences.lengths
         self.lengths = np.full(self.batch, self.steps) if lengths is None else lengths.numpy()
-        work = self.batch * self.steps * self.units * (self.units + self.features) * len(self.columns.from_inputs)
-        self.alone = work < _SMALL
-        weights = (self.units + self.features) * self.units * self.columns.sums * self.dtype.itemsize
-        # Each share sums gradients for itself, so large weights are cut into few shares; their tiles go through time together.
-        self.shares = min(self.tiles, _SHARES if weights < _CACHE else 2)
-        self.group = 1 if weights < _CACHE else -(-self.tiles // self.shares)
-
-    def _sequences(self, tensor: Tensor | None) -> Sequences:
-        if tensor is None:
-            return self.nothing
-        if tensor.stride(-1) != 1 and tensor.shape[-1] > 1:
-            tensor = tensor.contiguous()
-        last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)) + 1
-        row, time = (tensor.stride(0), tensor.stride(1) if tensor.ndim == 3 and tensor.shape[1] > 1 else 0)
-        return Sequences(tensor.detach().as_strided((last,), (1,)).numpy(), row, time)
-
-    def _sizes(self, slots: int) -> Sizes:
-        return Sizes(self.batch, self.steps, self.features, self.units, slots, self.group, self.backwards, self.relu)
-
-    def _packed(self, weights: Tensor, gates: np.ndarray, transposed: bool) -> np.ndarray:
-        matrix = weights.detach().contiguous().numpy()
-        packed = SHELF.borrow(layout.packed_size(len(matrix), self.units, len(gates), self.lanes), self.dtype)
-        (layout.pack_transposed if transposed else layout.pack)(matrix, self.units, gates, packed)
-        return packed
-
-    def _bias(self, bias: Tensor, candidate_bias: Tensor | None) -> np.ndarray:
-        gates = list(bias.detach().numpy().reshape(-1, self.units))
-        if candidate_bias is not None:
-            gates = [candidate_bias.detach().numpy(), *gates]
-        return layout.pack_bias(gates, self.lanes)
+        gates = len(self.columns.from_inputs)
+        multiplications = self.batch * self.steps * self.units * (self.units + self.features) * gates
+        self.alone = multiplications < _SMALL
+        large = (self.units + self.features) * self.units * gates * self.dtype.itemsize > _LARGE
+        # Each share sums gradients for itself, so large weights are cut into few shares.
+        self.shares = min(self.tiles, 2 if large else _SHARES)
+        self.group = -(-self.tiles // self.shares) if large else 1
 
     def forward(
         self,
@@ -129,94 +152,137 @@ class _Call:
         state_weights: Tensor,
         bias: Tensor,
         candidate_bias: Tensor | None,
+        *,
         learns: bool,
     ) -> tuple[Tensor | None, ...]:
-        """The states of all steps, the final state, and what the way back needs."""
-        from_inputs, from_state, from_candidate = _GATES[self.kind]
+        """The states of all steps, the final state (and an LSTM's cell), and what the way back needs."""
         slots = self.steps + 1 if learns else 2
         part = self.tiles * self.blocks * self.tile
-        states = SHELF.borrow(part * slots * self.parts, self.dtype)
-        kept = SHELF.borrow(part * self.steps * self.columns.kept, self.dtype) if learns else self.nothing.values
-        own = (self.input_blocks + self.blocks * (2 + self.columns.sums)) * self.tile
-        scratch = [SHELF.borrow(own * self.group, self.dtype) for _ in range(self.shares)]
-        outputs = torch.empty(self.batch, self.steps, self.units, dtype=inputs.dtype) if self.sequences else None
-        final = torch.empty(self.batch, self.units, dtype=inputs.dtype)
+        states = SHELF.until_unused(part * slots * self.parts, self.dtype)
+        kept = SHELF.until_unused(part * self.steps * self.columns.kept, self.dtype) if learns else self._nothing
+        outputs = inputs.new_empty(self.batch, self.steps, self.units) if self.every_step else None
+        final = inputs.new_empty(self.batch, self.units)
         final_memory = torch.empty_like(final) if memory is not None else None
-        arguments = (
-            self._sizes(slots), self._sequences(inputs), self.input_mask, self.state_mask, self.lengths,
-            self._sequences(state), self._sequences(memory),
-            self._packed(weights, from_inputs, False), self._packed(state_weights, from_state, False),
-            self._packed(state_weights, from_candidate, False) if self.kind == GRU_BEFORE else self.nothing.values,
-            self._bias(bias, candidate_bias),
-            self._sequences(outputs), final.numpy().reshape(-1),
-            self.nothing.values if final_memory is None else final_memory.numpy().reshape(-1), states, kept,
-        )
-        kernel = _FORWARD[self.kind]
-        share(lambda number, first, last: kernel(first, last, *arguments, scratch[number]), self.tiles, self.shares, self.alone)
+        with SHELF.lending() as borrow, patience(("forward", self.kind, self.dtype)):
+            arguments = (
+                *(self._sizes(slots), self.places, self._view(inputs), self.input_mask, self.state_mask, self.lengths),
+                *(self._view(state), self._view(memory)),
+                *self._pack(layout.pack, weights, state_weights, borrow),
+                self._bias(bias, candidate_bias),
+                *(self._view(outputs), self._flat(final), self._flat(final_memory), states, kept),
+            )
+            scratch = [borrow(self.places.size * self.group, self.dtype) for _ in range(self.shares)]
+            kernel = _FORWARD[self.kind]
+
+            def work(number: int, first: int, last: int) -> None:
+                kernel(first, last, *arguments, scratch[number])
+
+            share(work, self.tiles, self.shares, self.alone)
+        if not learns:
+            return outputs, final, final_memory
         return outputs, final, final_memory, torch.from_numpy(states), torch.from_numpy(kept)
 
     def backward(
-        self, saved: tuple[Tensor, ...], needs_inputs: bool, doutputs: Tensor | None, dfinal: Tensor | None, dmemory: Tensor | None
+        self, saved: tuple[Tensor, ...], needs_inputs: bool, gradients: tuple[Tensor | None, ...]
     ) -> tuple[Tensor | None, ...]:
-        """Gradients by the tensors of :meth:`forward`."""
+        """Gradients by the tensors of :meth:`forward`, from those by its results."""
         inputs, weights, state_weights, states, kept = saved
-        from_inputs, from_state, from_candidate = _GATES[self.kind]
-        before = self.kind == GRU_BEFORE
-        zeros = torch.zeros(self.batch, self.units, dtype=inputs.dtype)
+        doutputs, dfinal, dmemory = gradients
+        zeros = inputs.new_zeros(self.batch, self.units)
         dinputs = torch.empty(inputs.shape, dtype=inputs.dtype) if needs_inputs else None
         dstate, dcell = torch.empty_like(zeros), torch.empty_like(zeros) if self.parts == 2 else None
-        rows, state_rows = self.features, self.units
-        sizes = (
-            layout.packed_size(rows, self.units, len(from_inputs), self.lanes),
-            layout.packed_size(state_rows, self.units, len(from_state), self.lanes),
-            layout.packed_size(state_rows, self.units, 1, self.lanes) if before else 0,
+        sizes = [
+            layout.packed_size(self.features, self.units, len(self.columns.from_inputs), self.lanes),
+            layout.packed_size(self.units, self.units, len(self.columns.from_state), self.lanes),
+            layout.packed_size(self.units, self.units, 1, self.lanes) if self.kind == GRU_BEFORE else 0,
             self.blocks * self.columns.sums * self.lanes,
-        )
-        sums = np.zeros((self.shares, sum(sizes)), self.dtype)
-        ends = np.cumsum(sizes)
-        own = (2 * self.input_blocks + self.blocks * (5 + self.columns.sums)) * self.tile
-        scratch = [SHELF.borrow(own * self.group, self.dtype) for _ in range(self.shares)]
-        arguments = (
-            self._sizes(self.steps + 1), self._sequences(inputs), self.input_mask, self.state_mask, self.lengths,
-            self._packed(weights, from_inputs, True) if needs_inputs else self.nothing.values,
-            self._packed(state_weights, from_state, True),
-            self._packed(state_weights, from_candidate, True) if before else self.nothing.values,
-            states.numpy(), kept.numpy(),
-            self._sequences(doutputs), self._sequences(zeros if dfinal is None else dfinal),
-            self._sequences(None if self.parts == 1 else zeros if dmemory is None else dmemory),
-            self._sequences(dinputs), dstate.numpy().reshape(-1), self.nothing.values if dcell is None else dcell.numpy().reshape(-1),
-        )
-        kernel = _BACKWARD[self.kind]
-        share(
-            lambda number, first, last: kernel(first, last, *arguments, *np.split(sums[number], ends[:-1]), scratch[number]),
-            self.tiles,
-            self.shares,
-            self.alone,
-        )
-        dweights, dstate_weights, dcandidate_weights, dbias = np.split(sums.sum(axis=0), ends[:-1])
-        gates = len(from_inputs)
-        for_inputs = layout.unpack(dweights, rows, self.units, self.columns.from_inputs, self.lanes).reshape(rows, -1)
-        for_state = np.empty((state_rows, gates, self.units), self.dtype)
-        for_state[:, from_state] = layout.unpack(dstate_weights, state_rows, self.units, self.columns.from_state, self.lanes)
-        if before:
-            for_state[:, 2] = layout.unpack(dcandidate_weights, state_rows, self.units, (2,), self.lanes)[:, 0]
-        biases = layout.unpack_bias(dbias, self.columns.sums, self.units, self.lanes)
+        ]
+        with SHELF.lending() as borrow, patience(("backward", self.kind, self.dtype)):
+            arguments = (
+                *(self._sizes(self.steps + 1), self.places, self._view(inputs)),
+                *(self.input_mask, self.state_mask, self.lengths),
+                *self._pack(layout.pack_transposed, weights if needs_inputs else None, state_weights, borrow),
+                *(states.numpy(), kept.numpy(), self._view(doutputs), self._view(zeros if dfinal is None else dfinal)),
+                self._view(None if dcell is None else zeros if dmemory is None else dmemory),
+                *(self._view(dinputs), self._flat(dstate), self._flat(dcell)),
+            )
+            scratch = [borrow(self.places.size * self.group, self.dtype) for _ in range(self.shares)]
+            sums = borrow(self.shares * sum(sizes), self.dtype).reshape(self.shares, -1)
+            ends = np.cumsum(sizes)[:-1]
+            kernel = _BACKWARD[self.kind]
+
+            def work(number: int, first: int, last: int) -> None:
+                sums[number] = 0
+                kernel(first, last, *arguments, *np.split(sums[number], ends), scratch[number])
+
+            share(work, self.tiles, self.shares, self.alone)
+            return dinputs, dstate, dcell, *self._unpack(np.split(sums.sum(axis=0), ends))
+
+    def _unpack(self, sums: list[np.ndarray]) -> tuple[Tensor | None, ...]:
+        """The gradients by weights and biases, in the layout of the parameters."""
+        of_weights, of_state_weights, of_candidate, of_bias = sums
+        from_inputs, from_state = self.columns.from_inputs, self.columns.from_state
+        dweights = layout.unpack(of_weights, self.features, self.units, from_inputs, self.lanes)
+        dstate_weights = np.empty((self.units, len(from_inputs), self.units), self.dtype)
+        dstate_weights[:, from_state] = layout.unpack(of_state_weights, self.units, self.units, from_state, self.lanes)
+        if self.kind == GRU_BEFORE:
+            dstate_weights[:, 2] = layout.unpack(of_candidate, self.units, self.units, (2,), self.lanes)[:, 0]
+        biases = layout.unpack_bias(of_bias, self.columns.sums, self.units, self.lanes)
         return (
-            dinputs,
-            dstate,
-            dcell,
-            torch.from_numpy(for_inputs),
-            torch.from_numpy(for_state.reshape(state_rows, -1)),
+            torch.from_numpy(dweights.reshape(self.features, -1)),
+            torch.from_numpy(dstate_weights.reshape(self.units, -1)),
             torch.from_numpy(biases[self.columns.first_input :].reshape(-1)),
             torch.from_numpy(biases[0]) if self.kind == GRU else None,
         )
+
+    def _pack(self, pack: Any, weights: Tensor | None, state_weights: Tensor, borrow: Any) -> list[np.ndarray]:
+        """The weights by inputs, by state, and by the reset state, as the kernels read them."""
+
+        def packed(matrix: Tensor | None, gates: np.ndarray) -> np.ndarray:
+            if matrix is None or not len(gates):
+                return self._nothing
+            result: np.ndarray = borrow(layout.packed_size(len(matrix), self.units, len(gates), self.lanes), self.dtype)
+            pack(matrix.detach().contiguous().numpy(), self.units, gates, result)
+            return result
+
+        return [
+            packed(weights, np.array(self.columns.from_inputs)),
+            packed(state_weights, np.array(self.columns.from_state)),
+            packed(state_weights, _CANDIDATE if self.kind == GRU_BEFORE else _CANDIDATE[:0]),
+        ]
+
+    def _bias(self, bias: Tensor, candidate_bias: Tensor | None) -> np.ndarray:
+        gates = list(bias.detach().numpy().reshape(-1, self.units))
+        if candidate_bias is not None:
+            gates = [candidate_bias.detach().numpy(), *gates]
+        return layout.pack_bias(gates, self.lanes)
+
+    def _sizes(self, slots: int) -> Sizes:
+        return Sizes(self.batch, self.steps, self.features, self.units, slots, self.group, self.backwards, self.relu)
+
+    @property
+    def _nothing(self) -> np.ndarray:
+        return _NOTHING[self.dtype]
+
+    def _flat(self, tensor: Tensor | None) -> np.ndarray:
+        return self._nothing if tensor is None else tensor.numpy().reshape(-1)
+
+    def _view(self, tensor: Tensor | None) -> Sequences:
+        """A tensor as kernels see it: (batch, feature), or (batch, time, feature) one time or one a step."""
+        if tensor is None:
+            return _NO_SEQUENCES[self.dtype]
+        if tensor.stride(-1) != 1 and tensor.shape[-1] > 1:
+            tensor = tensor.contiguous()
+        last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)) + 1
+        time = tensor.stride(1) if tensor.ndim == 3 and tensor.shape[1] > 1 else 0
+        return Sequences(tensor.detach().as_strided((last,), (1,)).numpy(), tensor.stride(0), time)
 
 
 class _Recurrence(torch.autograd.Function):
     """The kernels as one operation of autograd."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+    def forward(ctx: Any, call: _Call, *tensors: Any) -> tuple[Tensor | None, ...]:
         outputs, final, memory, states, kept = call.forward(*tensors, learns=True)
         inputs, _, _, weights, state_weights, _, _ = tensors
         ctx.save_for_backward(inputs, weights, state_weights, states, kept)
@@ -226,5 +292,5 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, doutputs: Tensor | None, dfinal: Tensor | None, dmemory: Tensor | None) -> tuple[Tensor | None, ...]:
-        return None, *ctx.call.backward(ctx.saved_tensors, ctx.needs_input_grad[1], doutputs, dfinal, dmemory)
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        return None, *ctx.call.backward(ctx.saved_tensors, ctx.needs_input_grad[1], gradients)

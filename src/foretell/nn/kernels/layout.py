@@ -1,8 +1,8 @@
 """How a recurrent layer's weights lie in memory while a kernel runs, and which sums each kind of cell keeps.
 
-Units are cut into blocks of one vector. For each block, the columns of its gates stand side by side, so that one walk through
-memory multiplies a tile of states by all of them; at most three columns go together, so that their sums stay in registers.
-Numbers of rows and columns are filled up with zeros to whole vectors.
+Units are cut into blocks of one vector. For each block, the columns of its gates stand side by side, so that one walk
+through memory multiplies a tile of states by all of them; at most three columns go together, so that their sums stay
+in registers. Numbers of rows and columns are filled up with zeros to whole vectors.
 """
 
 from typing import NamedTuple
@@ -20,8 +20,8 @@ class Columns(NamedTuple):
 
     Attributes:
         sums: How many there are.
-        from_inputs: For each sum that inputs add to, the gate whose weights they are multiplied by; they are the last ones.
-        from_state: The same for the state; they are the first ones.
+        from_inputs: For each sum that inputs add to, the gate whose weights they are multiplied by; they come last.
+        from_state: The same for the state; they come first.
         kept: How many vectors a step keeps for the way back.
     """
 
@@ -36,14 +36,55 @@ class Columns(NamedTuple):
         return self.sums - len(self.from_inputs)
 
 
-# Gates are numbered as in the parameters: LSTM input, forget, candidate, output; GRU reset, update, candidate. A GRU that
-# resets after the product keeps the candidate's two halves apart: its sums are (state's half, reset, update, inputs' half).
+# Gates are numbered as in the parameters: LSTM input, forget, candidate, output; GRU reset, update, candidate. A GRU
+# that resets after the product keeps the candidate's two halves apart: its sums are (state's half, reset, update,
+# inputs' half).
 COLUMNS = {
     RNN: Columns(1, (0,), (0,), 0),
     LSTM: Columns(4, (0, 1, 2, 3), (0, 1, 2, 3), 4),
     GRU: Columns(4, (0, 1, 2), (2, 0, 1), 4),
     GRU_BEFORE: Columns(3, (0, 1, 2), (0, 1), 3),
 }
+
+
+class Places(NamedTuple):
+    """Where a tile keeps what within the scratch memory that goes through time with it.
+
+    Attributes:
+        inputs: The step's inputs, masked.
+        read: The state as matrices read it, masked.
+        reset_read: The same, reset before the product.
+        sums: The sums of each block; on the way back, the loss's gradient by them.
+        dread: The gradient by the state as matrices read it.
+        dstate: The gradient by the state.
+        dcell: The gradient by an LSTM's cell.
+        dinputs: The gradient by the step's inputs.
+        size: All of it.
+    """
+
+    inputs: int
+    read: int
+    reset_read: int
+    sums: int
+    dread: int
+    dstate: int
+    dcell: int
+    dinputs: int
+    size: int
+
+
+def places(columns: Columns, input_blocks: int, state_blocks: int, tile: int) -> Places:
+    """The scratch memory of a tile.
+
+    Args:
+        columns: The cell's sums.
+        input_blocks: Vectors that hold a step's inputs.
+        state_blocks: Vectors that hold a state.
+        tile: Numbers of a tile.
+    """
+    widths = (input_blocks, state_blocks, state_blocks, columns.sums * state_blocks, *[state_blocks] * 3, input_blocks)
+    ends = [tile * sum(widths[:number]) for number in range(len(widths) + 1)]
+    return Places(*ends)
 
 
 def blocks(numbers: int, lanes: int) -> int:
@@ -77,7 +118,7 @@ def pack(weights, units, gates, packed):
 
 @njit(cache=True, nogil=True)
 def pack_transposed(weights, units, gates, packed):
-    """A matrix as the way back reads it: from the gates of every block to the matrix's rows, two blocks of those at a time."""
+    """A matrix as the way back reads it: from every block's gates to its rows, two blocks of them at a time."""
     lane, rows, columns = lanes(packed), len(weights), len(gates)
     row_blocks = (rows + lane - 1) // lane
     place = 0

@@ -1,51 +1,88 @@
-"""Memory that is used again: a fresh large buffer costs a page fault every 4 KiB, more than the arithmetic that fills it."""
+"""Memory that is used again: a fresh buffer costs a page fault every 4 KiB, more than the arithmetic that fills it."""
 
 import threading
 import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 _ALIGNMENT = 64  # bytes: a vector never lies across two cache lines
-_KEPT = 4  # unused buffers of one size that are kept; what a step borrows, the next borrows again
+_MOST = 2**30  # bytes that lie unused at most; those of a size that was not asked for longest go first
+
+
+Borrow = Callable[[int, Any], np.ndarray]
+"""Gives a flat array of so many numbers of a type, with anything in it."""
 
 
 class Shelf:
     """Unused buffers, by their size in bytes."""
 
     def __init__(self) -> None:
-        self._unused: dict[int, list[np.ndarray]] = {}
+        self._unused: OrderedDict[int, list[np.ndarray]] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
-    def borrow(self, count: int, dtype: Any) -> np.ndarray:
-        """A flat array with anything in it; it comes back by itself when nobody refers to it any more.
+    @contextmanager
+    def lending(self) -> Iterator[Borrow]:
+        """Lends buffers that come back when the block ends."""
+        lent: list[np.ndarray] = []
 
-        Args:
-            count: Numbers it holds.
-            dtype: Their type.
-        """
-        size = count * np.dtype(dtype).itemsize
-        with self._lock:
-            unused = self._unused.get(size)
-            whole = unused.pop() if unused else None
-        if whole is None:
-            whole = np.empty(size + _ALIGNMENT, np.uint8)
-        start = -whole.ctypes.data % _ALIGNMENT
-        lent = whole[start : start + size].view(dtype)
-        # The view's base would otherwise be the whole: a guard in between lives exactly as long as the views do.
-        weakref.finalize(lent, self._take_back, size, whole)
+        def borrow(count: int, dtype: Any) -> np.ndarray:
+            buffer = self._take(count * np.dtype(dtype).itemsize)
+            lent.append(buffer)
+            return buffer.view(dtype)[:count]
+
+        try:
+            yield borrow
+        finally:
+            for buffer in lent:
+                self._give(buffer)
+
+    def until_unused(self, count: int, dtype: Any) -> np.ndarray:
+        """A flat array that comes back by itself when nobody, no tensor and no graph of autograd, refers to it."""
+        buffer = self._take(count * np.dtype(dtype).itemsize)
+        lent = buffer.view(dtype)[:count]  # the array to hold on to: a slice of it does not keep it
+        weakref.finalize(lent, self._give, buffer).atexit = False
         return lent
-
-    def _take_back(self, size: int, whole: np.ndarray) -> None:
-        with self._lock:
-            unused = self._unused.setdefault(size, [])
-            if len(unused) < _KEPT:
-                unused.append(whole)
 
     def clear(self) -> None:
         """Gives the unused buffers back to the system."""
         with self._lock:
             self._unused.clear()
+            self._bytes = 0
+
+    def unused(self) -> int:
+        """Bytes that lie on the shelf."""
+        return self._bytes
+
+    def _take(self, size: int) -> np.ndarray:
+        # Sizes in steps of an eighth, so that batches of sequences of many lengths share buffers.
+        step = max(1 << max(size.bit_length() - 4, 0), 4096)
+        size = -(-size // step) * step
+        with self._lock:
+            buffers = self._unused.get(size)
+            if buffers:
+                self._bytes -= size
+                return buffers.pop()
+        whole = np.empty(size + _ALIGNMENT, np.uint8)
+        start = -whole.ctypes.data % _ALIGNMENT
+        return whole[start : start + size]
+
+    def _give(self, buffer: np.ndarray) -> None:
+        with self._lock:
+            self._unused.setdefault(len(buffer), []).append(buffer)
+            self._unused.move_to_end(len(buffer))
+            self._bytes += len(buffer)
+            while self._bytes > _MOST:
+                size, buffers = next(iter(self._unused.items()))
+                if buffers:
+                    buffers.pop()
+                    self._bytes -= size
+                if not buffers:
+                    del self._unused[size]
 
 
 SHELF = Shelf()

@@ -47,9 +47,20 @@ class _Writer:
 def _product(columns: int) -> Any:
     @intrinsic
     def product(
-        typing: Any, sums: Any, sums_at: Any, left: Any, left_at: Any, count: Any, right: Any, right_at: Any
+        typing: Any,
+        sums: Any,
+        sums_at: Any,
+        left: Any,
+        left_at: Any,
+        count: Any,
+        right: Any,
+        right_at: Any,
+        start: Any,
+        start_at: Any,
+        start_column: Any,
+        start_row: Any,
     ) -> Any:
-        """sums[c][r] += Σₖ left[r][k] · right[k][c], with c counting vectors and k running to ``count``."""
+        """sums[c][r] = start[c][r] + Σₖ left[r][k] · right[k][c]; c counts vectors, k runs to ``count``."""
         dtype, width = sums.dtype, LANES[sums.dtype]
         tile = ROWS * width
 
@@ -61,7 +72,13 @@ def _product(columns: int) -> Any:
             places = [(column * tile + row * width) for column in range(columns) for row in range(ROWS)]
             count, zero, one = values[4], ir.Constant(_INTEGER, 0), ir.Constant(_INTEGER, 1)
 
-            before = [write.vector(sums_place, place) for place in places]
+            start_place = address(context, builder, kinds[7], values[7], values[8])
+            before = []
+            for column in range(columns):
+                first = write.at(start_place, builder.mul(values[9], ir.Constant(_INTEGER, column)))
+                for row in range(ROWS):
+                    own = write.at(first, builder.mul(values[10], ir.Constant(_INTEGER, row)))
+                    before.append(write.vector(own, 0))
             entry, loop, done = builder.block, builder.append_basic_block(), builder.append_basic_block()
             builder.cbranch(builder.icmp_signed("<", zero, count), loop, done)
 
@@ -95,7 +112,8 @@ def _product(columns: int) -> Any:
                 write.put(value, sums_place, place)
             return context.get_dummy_value()
 
-        signature = types.void(sums, types.intp, left, types.intp, types.intp, right, types.intp)
+        place, number = types.intp, types.intp
+        signature = types.void(sums, place, left, place, number, right, place, start, place, number, number)
         return signature, generate
 
     return product
@@ -136,39 +154,47 @@ _outer_1, _outer_2, _outer_3 = _outer(1), _outer(2), _outer(3)
 
 
 @njit
-def product(
-    columns: int, sums: Any, sums_at: int, left: Any, left_at: int, count: int, right: Any, right_at: int
-) -> None:
-    """Adds the product of a row of tiles and a packed matrix to some tiles.
+def product(columns, sums, sums_at, left, left_at, count, right, right_at, start, start_at, start_column, start_row):
+    """Multiplies a row of tiles by a packed matrix and adds something to begin with.
 
     Args:
         columns: Vectors of the result, 1 to 4.
-        sums: Holds the tiles of the result, one for each column, from ``sums_at`` on.
+        sums: Takes the tiles of the result, one for each column, from ``sums_at`` on.
         sums_at: Where.
         left: Holds the tiles to multiply from ``left_at`` on.
         left_at: Where.
         count: Numbers of each sequence to multiply.
         right: Holds the packed matrix from ``right_at`` on.
         right_at: Where.
+        start: Holds the vectors to begin with from ``start_at`` on.
+        start_at: Where.
+        start_column: Distance between those of two columns.
+        start_row: Distance between those of two sequences; 0 where all begin alike.
     """
     if columns == 3:
-        _product_3(sums, sums_at, left, left_at, count, right, right_at)
+        _product_3(sums, sums_at, left, left_at, count, right, right_at, start, start_at, start_column, start_row)
         return
     width = lanes(sums)
     rows = (count + width - 1) // width * width
     while columns >= 2:
-        _product_2(sums, sums_at, left, left_at, count, right, right_at)
+        _product_2(sums, sums_at, left, left_at, count, right, right_at, start, start_at, start_column, start_row)
         columns -= 2
         sums_at += 2 * ROWS * width
         right_at += 2 * rows * width
+        start_at += 2 * start_column
     if columns:
-        _product_1(sums, sums_at, left, left_at, count, right, right_at)
+        _product_1(sums, sums_at, left, left_at, count, right, right_at, start, start_at, start_column, start_row)
 
 
 @njit
-def outer(
-    columns: int, sums: Any, sums_at: int, left: Any, left_at: int, count: int, right: Any, right_at: int
-) -> None:
+def add_product(columns, sums, sums_at, left, left_at, count, right, right_at):
+    """The same, added to what the tiles hold."""
+    row = lanes(sums)
+    product(columns, sums, sums_at, left, left_at, count, right, right_at, sums, sums_at, ROWS * row, row)
+
+
+@njit
+def outer(columns, sums, sums_at, left, left_at, count, right, right_at):
     """Adds the products of every number of some tiles with every number of others, summed over the sequences.
 
     Args:

@@ -1,7 +1,7 @@
 """A processor register full of numbers as a numba type, so that kernels are written in whole registers.
 
-LLVM vectorises plain loops only when it can prove a great deal about them, and never a call of ``exp``. A vector that is
-a value of its own needs no proof: it adds, multiplies, loads and stores as one instruction on a processor that has
+LLVM vectorises plain loops only when it can prove a great deal about them, and never a call of ``exp``. A vector that
+is a value of its own needs no proof: it adds, multiplies, loads and stores as one instruction on a processor that has
 registers of that width, and as several narrower ones elsewhere.
 """
 
@@ -15,7 +15,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 _FEATURES = binding.get_host_cpu_features()
-# Bytes of a register, and how many sequences are worked on together: as many as leave the sums of a product in registers.
+# Bytes of a register, and how many sequences are worked on together: as many as leave the sums of a product in
+# registers.
 if _FEATURES.get("avx512f"):
     WIDTH, ROWS = 64, 8
 elif _FEATURES.get("avx2"):
@@ -105,16 +106,41 @@ def load(typing: Any, array: types.Array, index: types.Type) -> Any:
     return VECTORS[array.dtype](array, types.intp), generate
 
 
+def _storing(doc: str, streaming: bool) -> Any:
+    def store(typing: Any, array: types.Array, index: types.Type, vector: Vector) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            place = as_vectors(builder, address(context, builder, signature.args[0], *values[:2]), array.dtype)
+            written = builder.store(values[2], place, align=WIDTH if streaming else BITS[array.dtype] // 8)
+            if streaming:
+                written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, vector), generate
+
+    store.__doc__ = doc
+    return intrinsic(store)
+
+
+store = _storing("Writes a vector to where an index points.", streaming=False)
+stream = _storing(
+    "The same past the cache, for what is read again much later: the line is not fetched before it is overwritten. "
+    "The place must be a multiple of the vector's width.",
+    streaming=True,
+)
+
+
 @intrinsic
-def store(typing: Any, array: types.Array, index: types.Type, vector: Vector) -> Any:
-    """Writes a vector to where an index points."""
+def prefetch(typing: Any, array: types.Array, index: types.Type) -> Any:
+    """Asks for the cache line that an entry stands in, to be read soon; it need not exist."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        place = address(context, builder, signature.args[0], *values[:2])
-        builder.store(values[2], as_vectors(builder, place, array.dtype), align=BITS[array.dtype] // 8)
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        place = builder.bitcast(builder.gep(data, [values[1]]), ir.IntType(8).as_pointer())
+        reading, soon, numbers = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
+        call(builder, "llvm.prefetch.p0", ir.VoidType(), place, reading, soon, numbers)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, vector), generate
+    return types.void(array, types.intp), generate
 
 
 def _first(builder: ir.IRBuilder, count: ir.Value, dtype: types.Type) -> ir.Value:
