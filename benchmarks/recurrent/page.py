@@ -21,7 +21,7 @@ the second table says which. *Times faster* is the time of the fastest peer over
 What was done for the peers: torch.nn flushes denormal numbers, as TensorFlow and XLA do by themselves (gradients that
 fade over {STEPS} steps make them, and without that they cost it most of its time); it has no dropout within the
 recurrence, so that there it is a loop in Python over the same equations; its GRU has no ReLU and computes tanh in that
-case. Keras's `unroll=True` was tried at 32 units and left out: it was slower than what races, or compiled for minutes.
+case. Keras's `unroll=True` was tried at 32 units and left out: it was slower, and with XLA it compiled for minutes.
 
 The *limit* is the time of the matrix products of a training step at the speed of one large product (torch, all
 threads), measured in turns with the contestants.

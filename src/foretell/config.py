@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -110,7 +110,7 @@ class NetworkSection(Section):
 class TrainingSection(Section):
     """How a network learns."""
 
-    loss: Literal["mae", "mse"] = Field("mae", description="Loss to minimise, on scaled values.")
+    loss: Literal["mae", "mse", "cross-entropy"] = Field("mae", description="Loss to minimise.")
     optimiser: Literal["rmsprop", "adamw"] = Field("rmsprop", description="Optimiser; rmsprop is Keras's.")
     learning_rate: float = Field(1e-3, gt=0, description="Learning rate.")
     schedule: Literal["constant", "cosine"] = Field("constant", description="Course of the learning rate.")
@@ -152,9 +152,14 @@ Configuration = TypeVar("Configuration", bound="TaskConfiguration")
 
 
 class TaskConfiguration(BaseModel):
-    """The base of every task's configuration: its fields are sections."""
+    """The base of every task's configuration: its fields are sections.
+
+    Attributes:
+        reads_data: Whether the task reads data that its user names; else it makes its own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    reads_data: ClassVar[bool] = True
 
     @classmethod
     def options(cls) -> Iterator[tuple[str, str, FieldInfo]]:
@@ -170,14 +175,16 @@ class TaskConfiguration(BaseModel):
         cls: type[Configuration],
         flags: Mapping[str, object] | None = None,
         *,
+        recipe: Mapping[str, Mapping[str, object]] | None = None,
         file: str | Path | None = None,
-        sets: Mapping[str, str] | None = None,
+        sets: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Configuration:
-        """The configuration from a TOML file, then the environment, then flags; the last one wins.
+        """The configuration from a recipe, a TOML file, then the environment, then flags; the last one wins.
 
         Args:
             flags: Values by option name; those that are None were not given.
+            recipe: The sections of a recipe.
             file: A TOML file with a table for each section.
             sets: Values by dotted path, ``{"training.epochs": "5"}``, as from ``--set``.
             environment: The environment; ``os.environ`` where None.
@@ -194,6 +201,9 @@ class TaskConfiguration(BaseModel):
             values.setdefault(section, {})[name] = value
             origins[section, name] = origin
 
+        for section, entries_of in (recipe or {}).items():
+            for name, value in entries_of.items():
+                put(section, name, value, "the recipe")
         for section, name, value in _from_file(file):
             put(section, name, value, f"the file {file}")
         surroundings = os.environ if environment is None else environment

@@ -13,9 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 from .artefact import write_artefact
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .evaluation.uncertainty import Skill, bootstrap_skill
-from .evaluation.words import error_text, skill_text
+from .evaluation.words import Measure, skill_text
 from .files import json_text, write_atomically
 from .report.page import write_page
+from .tasks import baselines_and
 from .tasks.interface import Evaluation, Fitted, Prepared, Task
 from .training.loop import Watcher
 
@@ -107,7 +108,7 @@ def _judge(row: dict[str, Any], result: Climb) -> None:
 
 
 def _best(task: Task, validations: dict[str, Evaluation], names: list[str]) -> str:
-    return min(names, key=lambda name: validations[name].metrics[task.score])
+    return min(names, key=lambda name: validations[name].metrics[task.measure.score])
 
 
 def metrics_of(result: Climb, rung: str) -> dict[str, Any]:
@@ -154,9 +155,7 @@ def train_one(
         title: Heading of the report.
         watcher: Is told how it goes.
     """
-    baselines = [name for name, entry in task.rungs.items() if entry.kind == "baseline"]
-    rungs = [name for name in task.rungs if name in baselines or name == rung]
-    result = climb(task, prepared, rungs, lambda _: folder, watcher)
+    result = climb(task, prepared, baselines_and(task.name, rung), lambda _: folder, watcher)
     next(row for row in result.rows if row["rung"] == rung)["run"] = str(folder)
     return conclude(task, prepared, result, folder, rung, title)
 
@@ -178,7 +177,7 @@ def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: 
     write_artefact(folder / "model", result.fitted[kept].artefact(metrics_of(result, kept)), replace=True)
     panels = [
         _leaderboard(task, result),
-        *_learning(result),
+        *_learning(result, task.measure),
         *task.panels(prepared, result.tests, kept, result.reference),
     ]
     write_page(folder / "report.html", title, _lead(result), panels)
@@ -198,6 +197,7 @@ def _lead(result: Climb) -> str:
 
 
 def _leaderboard(task: Task, result: Climb) -> Panel:
+    measure = task.measure
     rows: list[list[str | Number]] = []
     for row in result.rows:
         test, skill = row["split"]["test"], row["skill"]
@@ -205,9 +205,9 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
             [
                 row["rung"],
                 task.rungs[row["rung"]].summary,
-                error_text(row["split"]["validation"]),
-                error_text(test),
-                test[task.score],
+                measure.text(row["split"]["validation"]),
+                measure.text(test),
+                *(test[key] for key in measure.further.values()),
                 "reference" if row["rung"] == result.reference else skill_text(skill),
                 "" if row["rung"] == result.reference else row["verdict"],
                 row["seconds"],
@@ -218,9 +218,9 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
     header = [
         "rung",
         "what it is",
-        "validation MAE",
-        "test MAE",
-        "test, scaled",
+        f"validation {measure.label}",
+        f"test {measure.label}",
+        *(f"test, {heading}" for heading in measure.further),
         "skill (95 % interval)",
         "verdict",
         "seconds",
@@ -247,13 +247,13 @@ def _leaderboard(task: Task, result: Climb) -> Panel:
     prose = (
         f"Best on validation: {result.best}. Reference, the baseline that errs least on validation: "
         f"{result.reference}. "
-        "Skill is 1 - error / reference error on the test windows; its interval comes from a "
+        f"Skill is 1 - error / reference error on the test {measure.counted}; its interval comes from a "
         "moving-block bootstrap of paired errors."
     )
     return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else [])])
 
 
-def _learning(result: Climb) -> list[Panel]:
+def _learning(result: Climb, measure: Measure) -> list[Panel]:
     figures: list[Figure | Grid] = []
     for name, fitted in result.fitted.items():
         if fitted.history:
@@ -262,7 +262,7 @@ def _learning(result: Climb) -> list[Panel]:
                 Line("training", epochs, [record["train"]["loss"] for record in fitted.history]),
                 Line("validation", epochs, [record["validation"]["loss"] for record in fitted.history]),
             ]
-            figures.append(Figure("lines", name, "epoch", "loss (scaled)", lines))
+            figures.append(Figure("lines", name, "epoch", measure.loss, lines))
     if not figures:
         return []
     return [

@@ -11,10 +11,12 @@ from typing import Any
 
 from .artefact import DOCUMENT, versions
 from .config import TaskConfiguration
-from .errors import InputError, StorageError, UnsafeFileError, nearest
+from .errors import InputError, StorageError, UnsafeFileError, UsageError, nearest
 from .files import write_atomically
+from .tasks import task_measure
 
 _ROW = {"rung", "kind", "split", "skill", "verdict", "seconds", "parameters"}
+STUDY = "study"  # the verb of a run that holds a comparison for each value of an option
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -39,8 +41,17 @@ def numbered(stem: str) -> Iterator[str]:
     >>> next(names), next(names)
     ('ETTh1-hourly-1', 'ETTh1-hourly-2')
     """
-    tidy = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-.") or "run"
-    return (f"{tidy}-{number}" for number in count(1))
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-.") or "run"
+    return (f"{plain}-{number}" for number in count(1))
+
+
+def tidy(text: str) -> str:
+    """A text as the name of a folder.
+
+    >>> tidy("ahead-1:96"), tidy("dropout-0.5")
+    ('ahead-1-96', 'dropout-0.5')
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:100]
 
 
 def create(runs_dir: Path, name: str | Iterator[str], job: dict[str, Any], configuration: TaskConfiguration) -> Path:
@@ -93,8 +104,12 @@ def job_of(folder: Path) -> dict[str, Any]:
         UnsafeFileError: Its ``run.json`` is damaged.
     """
     job = _read(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
-    needed = ("verb", "task", "data", "fingerprint", *(("rung",) if job.get("verb") == "train" else ()))
-    if not all(isinstance(job.get(key), str) for key in needed):
+    needed = ("verb", "task", "fingerprint", *(("rung",) if job.get("verb") == "train" else ()))
+    whole = all(isinstance(job.get(key), str) for key in needed) and isinstance(job.get("data"), str | None)
+    if job.get("verb") == STUDY:
+        vary = job.get("vary")
+        whole &= isinstance(vary, dict) and isinstance(vary.get("option"), str) and bool(vary.get("folders"))
+    if not whole:
         raise UnsafeFileError(f"{folder / 'run.json'} is damaged: it does not say what the run is for")
     return job
 
@@ -106,7 +121,7 @@ def leaderboard_of(folder: Path) -> dict[str, Any] | None:
     board = _read(folder / "leaderboard.json", "")
     rows = board.get("rows")
     whole = isinstance(rows, list) and all(isinstance(row, dict) and row.keys() >= _ROW for row in rows)
-    if not whole or not {"kept", "reference"} <= board.keys():
+    if not whole or not ({"kept", "reference"} <= board.keys() or {"option", "variants"} <= board.keys()):
         raise UnsafeFileError(f"{folder / 'leaderboard.json'} is damaged: it holds no leaderboard")
     return board
 
@@ -139,20 +154,41 @@ def model_folder(reference: str, runs_dir: Path) -> Path:
     """The model folder of a run.
 
     Raises:
-        InputError: There is no such run, or it has no model yet.
+        InputError: There is no such run, it has no model yet, or one for each value of an option.
     """
     folder = find(reference, runs_dir)
+    require_one(folder, reference)
     for candidate in (folder, folder / "model"):
         if (candidate / DOCUMENT).exists():
             return candidate
     raise InputError(f"{folder} holds no model yet; {remedy(job_of(folder), reference)}", run=reference)
 
 
+def require_one(folder: Path, reference: str) -> None:
+    """Checks that a folder stands for one model rather than for a study of many.
+
+    Raises:
+        InputError: It is the folder of a study.
+    """
+    job = job_of(folder) if (folder / "run.json").exists() else {}
+    if job.get("verb") == STUDY:
+        raise InputError(
+            f"{folder} is a study of {job['vary']['option']} and keeps models for each of its values; name one: "
+            f"{', '.join(f'{reference}/{name}' for name in job['vary']['folders'])}",
+            run=reference,
+        )
+
+
+def home_of(folder: Path) -> Path:
+    """The folder with the job that a run, or a rung of one, belongs to."""
+    return folder if (folder / "run.json").exists() else folder.parent
+
+
 def remedy(job: dict[str, Any], reference: str) -> str:
     """How an unfinished run is finished."""
     if job.get("verb") == "train":
         return f"finish it with: foretell train --resume {reference}"
-    return "the comparison was stopped; start it again"
+    return f"the {'study' if job.get('verb') == STUDY else 'comparison'} was stopped; start it again"
 
 
 def listing(runs_dir: Path) -> list[dict[str, Any]]:
@@ -164,11 +200,12 @@ def listing(runs_dir: Path) -> list[dict[str, Any]]:
 
 def entry(folder: Path) -> dict[str, Any]:
     """A run, or a rung of one, in a listing; a damaged one says so instead of spoiling the list."""
-    home = folder if (folder / "run.json").exists() else folder.parent
-    name = folder.name if home == folder else f"{home.name}/{folder.name}"
+    home, name, above = home_of(folder), folder.name, folder.parent
+    while (above / "run.json").exists():
+        name, above = f"{above.name}/{name}", above.parent
     try:
         return _entry(home, name, None if home == folder else folder.name)
-    except (UnsafeFileError, InputError) as error:
+    except (UnsafeFileError, InputError, UsageError) as error:
         problem = error.message
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         problem = f"{type(error).__name__}: {error}"
@@ -179,12 +216,14 @@ def delete(folder: Path) -> None:
     """Removes a run folder and all in it.
 
     Raises:
-        InputError: The folder is no run, or a link to one.
+        InputError: The folder is no run, a link to one, or a part of a study.
         StorageError: It cannot be removed.
     """
     job_of(folder)
     if folder.is_symlink():
         raise InputError(f"{folder} is a link; delete what it points to", folder=str(folder))
+    if (folder.parent / "run.json").exists():
+        raise InputError(f"{folder} is a part of {folder.parent}; delete that as a whole", folder=str(folder))
     try:
         shutil.rmtree(folder)
     except OSError as error:
@@ -201,11 +240,13 @@ def _entry(folder: Path, name: str, rung: str | None) -> dict[str, Any]:
         "state": "done" if job.get("finished") else "unfinished",
         "created": str(job.get("created") or ""),
     }
-    if board is not None:
+    if job["verb"] == STUDY:
+        document |= {"option": job["vary"]["option"], "values": job["vary"].get("values")}
+    elif board is not None:
         kept = next(row for row in board["rows"] if row["rung"] == (rung or board["kept"]))
         document |= {
             "rung": kept["rung"],
-            "test": {key: kept["split"]["test"].get(key) for key in ("mae", "unit", "mae_scaled")},
+            "test": {key: kept["split"]["test"].get(key) for key in task_measure(job["task"]).listed},
             "skill": kept["skill"],
             "verdict": kept["verdict"],
             "reference": board["reference"],

@@ -28,6 +28,7 @@ ROOMS = [
     "report",
     "ladder",
     "runs",
+    "study",
     "tuning",
     "export",
     "inspection",
@@ -125,6 +126,10 @@ def test_files_stay_small() -> None:
         (
             "from foretell.data.tables import read_table; read_table('nyc-weather', series='station')",
             ("torch", "matplotlib", "plotly"),
+        ),
+        (
+            "from foretell.cli.main import cli; cli(['recipes', 'list'], standalone_mode=False)",
+            ("torch", "polars", "numpy"),
         ),
         ("import foretell; foretell.load", ("lightning_fabric", "plotly", "matplotlib")),
     ],

@@ -7,10 +7,8 @@ import pytest
 
 from foretell.config import render
 from foretell.errors import ConfigurationError, UsageError
-from foretell.tasks import NAMES, choose_rungs, task_configuration
+from foretell.tasks import NAMES, choose_rungs, task_configuration, task_rungs
 from foretell.tasks.forecast.config import Configuration
-
-RECIPES = Path(__file__).parents[2] / "src" / "foretell" / "recipes"
 
 
 def build(
@@ -94,14 +92,9 @@ def test_a_resolved_configuration_reads_back() -> None:
     assert Configuration.model_validate(tomllib.loads(configuration.toml())) == configuration
 
 
-def test_every_recipe_is_valid() -> None:
-    for recipe in RECIPES.glob("**/*.toml"):
-        build(file=recipe)
-
-
 def test_rungs_come_in_ladder_order_with_a_baseline() -> None:
     assert choose_rungs("forecast", ("gru,mlp",)) == ["persistence", "mlp", "gru"]
     assert choose_rungs("forecast", ("gru", "ridge")) == ["ridge", "gru"]
-    assert len(choose_rungs("forecast")) == 6
+    assert choose_rungs("forecast") == list(task_rungs("forecast"))
     with pytest.raises(UsageError, match='did you mean "gru"'):
         choose_rungs("forecast", ("grü",))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..evaluation.words import error_text
+from ..evaluation.words import Measure
 from .output import columns, print_json
 from .progress import told
 from .tasks import TaskGroup
@@ -17,32 +17,31 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     Args:
         task_name: The task.
         configuration: Its options, resolved.
-        given: ``data`` and the output options.
+        given: ``data`` where the task reads some, the output options, and ``recipe`` where there is one.
     """
     from .. import ladder, runs
     from ..tasks import choose_rungs, get_task
     from ..training.loop import check_device
 
-    data = given["data"]
+    data = given.get("data")
     rungs = choose_rungs(task_name, configuration.run.rungs)
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
     check_device(configuration.training.device)
     prepared = task.prepare(data, configuration)
-    job = {"verb": "compare", "task": task_name, "data": absolute(data), "rungs": rungs}
-    job["fingerprint"] = prepared.fingerprint
-    folder = runs.create(runs_dir, name or runs.numbered(given.get("stem") or stem_of(data)), job, configuration)
-    with told(prepared, given) as teller:
+    job = job_of("compare", task_name, prepared, given) | {"rungs": rungs}
+    folder = runs.create(runs_dir, name or runs.numbered(stem_of(data, given) or task_name), job, configuration)
+    with told(task.measure, given, prepared.messages) as teller:
         document = ladder.compare(task, prepared, rungs, folder, f"{folder.name}: {task_name}", teller)
     runs.finish(folder)
     if given["as_json"]:
         print_json(document)
     else:
-        _conclude(document)
+        _conclude(document, task.measure)
 
 
-def _conclude(document: dict[str, Any]) -> None:
+def _conclude(document: dict[str, Any], measure: Measure) -> None:
     """What the leaderboard's rows leave to say."""
     click.echo("")
     for row in document["rows"]:
@@ -51,27 +50,35 @@ def _conclude(document: dict[str, Any]) -> None:
     best = next(row for row in document["rows"] if row["rung"] == document["best"])
     series = best["split"]["test"].get("series", [])
     if series:
-        cells = [[entry["series"], entry["target"], error_text(entry), str(entry["count"])] for entry in series[:20]]
-        header = [f"{best['rung']}, test", "target", "MAE", "windows"]
+        cells = [[entry["series"], entry["target"], measure.text(entry), str(entry["count"])] for entry in series[:20]]
+        header = [f"{best['rung']}, test", "target", measure.label, measure.counted]
         click.echo("\n" + columns(header, cells, right=(3,)))
     click.echo(f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 
-def stem_of(data: str) -> str:
-    """The name that a run takes from its data."""
-    return "stdin" if data == "-" else Path(data).name.split(".")[0]
+def job_of(verb: str, task: str, prepared: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What a run is for, as its folder keeps it."""
+    job = {"verb": verb, "task": task, "data": absolute(given.get("data")), "fingerprint": prepared.fingerprint}
+    return job | ({"recipe": given["recipe"]} if given.get("recipe") else {})
 
 
-def absolute(data: str) -> str:
+def stem_of(data: str | None, given: dict[str, Any] | None = None) -> str:
+    """The name that a run takes from its recipe, or else from its data; none where a task makes its own."""
+    if given and given.get("recipe"):
+        return str(given["recipe"])
+    return "" if data is None else "stdin" if data == "-" else Path(data).name.split(".")[0]
+
+
+def absolute(data: str | None) -> str | None:
     """Data as another working directory would name it."""
-    return str(Path(data).resolve()) if Path(data).exists() else data
+    return str(Path(data).resolve()) if data is not None and Path(data).exists() else data
 
 
 command = TaskGroup(
     "compare",
     body=compare_data,
     without=("rung",),
-    summary="Climb the ladder of {task} on DATA: baselines first, then models, one leaderboard.",
+    summary="Climb the ladder of {task}{data}: baselines first, then models, one leaderboard.",
     help="Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model.",
 )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ..evaluation.words import error_text
 from .options import runs_dir_option
+from .origin import data_of
 from .output import columns, output_options, print_json
 
 
@@ -24,13 +24,7 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
     own = data is None
-    if data is None:
-        home = next((parent for parent in (folder, *folder.parents[:3]) if (parent / "run.json").exists()), None)
-        if home is None:
-            raise InputError(f"{folder} is a model folder without its run; name the DATA to judge it on", run=run)
-        data = str(runs.job_of(home)["data"])
-        if data == "-":
-            raise InputError(f"{home} read its data from standard input, which is gone; name the DATA to judge it on")
+    data = data_of(predictor.task, folder, run, "evaluate") if data is None else data
     task = get_task(predictor.task)
     document = task.judge(predictor.fitted, data)
     if own and document["span"] != "test":
@@ -43,16 +37,16 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
     if as_json:
         print_json(document)
         return
-    metrics = document["metrics"]
-    where = "its test span" if document["span"] == "test" else "all windows"
+    metrics, measure = document["metrics"], task.measure
+    where = "its test span" if document["span"] == "test" else f"all {measure.counted}"
     click.echo(
-        f"{predictor.fitted.rung} on {where} of {data}: mean absolute error {error_text(metrics)}, "
-        f"{metrics['count']} windows"
+        f"{predictor.fitted.rung} on {where}{f' of {data}' if data else ''}: {measure.name} {measure.text(metrics)}, "
+        f"{metrics['count']} {measure.counted}"
     )
     for name, entry in (metrics.get("targets") or {}).items():
-        click.echo(f"  {name}: {error_text(entry)}")
+        click.echo(f"  {name}: {measure.text(entry)}")
     if rows := metrics.get("series"):
         cells = [
-            [row["series"], row["target"], error_text(row), f"{row['rmse']:.4g}", f"{row['count']}"] for row in rows
+            [row["series"], row["target"], measure.text(row), f"{row['rmse']:.4g}", f"{row['count']}"] for row in rows
         ]
-        click.echo(columns(["series", "target", "MAE", "RMSE", "windows"], cells, right=(3, 4)))
+        click.echo(columns(["series", "target", measure.label, "RMSE", measure.counted], cells, right=(3, 4)))

@@ -33,14 +33,24 @@ def build(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Any:
         given: What click parsed; the options of the configuration are taken out of it.
     """
     flags = {name: given.pop(name, None) for _, name, _ in configuration.options()}
+    sets = parsed_sets(given.pop("set"))
+    named = {name: value for name, value in flags.items() if value not in (None, ())}
+    return configuration.build(named, file=given.pop("config"), sets=sets)
+
+
+def parsed_sets(texts: tuple[str, ...]) -> dict[str, str]:
+    """What ``--set`` says, by dotted path.
+
+    Raises:
+        UsageError: A text has no value.
+    """
     sets = {}
-    for text in given.pop("set"):
+    for text in texts:
         path, sign, value = text.partition("=")
         if not sign:
             raise UsageError(f'--set needs NAME=VALUE, such as training.epochs=5; found "{text}"')
         sets[path.strip()] = value.strip()
-    named = {name: value for name, value in flags.items() if value not in (None, ())}
-    return configuration.build(named, file=given.pop("config"), sets=sets)
+    return sets
 
 
 def runs_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:

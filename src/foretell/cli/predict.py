@@ -22,14 +22,20 @@ _SUFFIXES = (".csv", ".parquet", ".json")
 @click.option(
     "--anchors",
     type=click.Choice(["latest", "all"]),
-    default="latest",
-    show_default=True,
-    help="'latest': each future row within reach, once; 'all': from every window of INPUT.",
+    help="'latest': each future row within reach, once, as forecasts are unless told otherwise; "
+    "'all': from every window of INPUT.",
 )
 @runs_dir_option
 @output_options
 def command(
-    run: str, source: str, output: Path | None, anchors: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: bool
+    run: str,
+    source: str,
+    output: Path | None,
+    anchors: str | None,
+    runs_dir: Path,
+    as_json: bool,
+    quiet: bool,
+    no_color: bool,
 ) -> None:
     """Forecast from the last rows of INPUT (a file, or - for standard input) with the model of RUN."""
     from .. import runs
@@ -39,7 +45,7 @@ def command(
     if output is not None and output.suffix not in _SUFFIXES:
         raise UsageError(f'--output ends in {", ".join(_SUFFIXES)}; found "{output.name}"')
     predictor = Predictor(runs.model_folder(run, runs_dir))
-    frame = predictor.predict(source, which=anchors)
+    frame = predictor.predict(source, **({} if anchors is None else {"which": anchors}))
     if output is not None:
         _write(frame, output)
         tell(f"{frame.height} forecasts in {output}", quiet=quiet or as_json)

@@ -9,38 +9,55 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..evaluation.words import error_text, skill_text
+from ..evaluation.words import Measure, skill_text
 from .output import colours_welcome, styled, tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
-BOARD = ("rung", "validation MAE", "test MAE", "skill (95 % interval)", "verdict", "seconds", "parameters")
 _WIDTHS = (16, 16, 16, 32, 10, 9, 11)
 
 
 class Teller:
-    """Tells of rungs, steps and rows.
+    """Tells of data, rungs, steps and rows.
 
     Args:
+        measure: What the task's models are judged by.
         quiet: No progress.
         rows: Whether rows are printed on standard output as they come.
+        option: What a study varies; its values then stand before the rows.
     """
 
-    def __init__(self, *, quiet: bool, rows: bool) -> None:
+    def __init__(self, measure: Measure, *, quiet: bool, rows: bool, option: str = "") -> None:
+        self.measure = measure
         self.quiet = quiet
         self.rows = rows
+        self.option = option
         self.current = ""
+        self._value = ""
+        self._found: list[str] = []
         self._last_line = time.monotonic()
         self._header = False
         self._bar: "Progress | None" = None
         self._task: Any = None
         self._watched = sys.stderr.isatty() and not quiet
 
+    def found(self, messages: list[str]) -> None:
+        """Something was found in the data; what was said before is not said again."""
+        for message in messages:
+            if message not in self._found:
+                tell(message, quiet=self.quiet)
+        self._found = messages
+
+    def variant(self, value: str, messages: list[str]) -> None:
+        """A value of a study begins."""
+        self._value = value
+        self.found(messages)
+
     def rung(self, name: str) -> None:
         """A rung begins."""
-        self.current = name
+        self.current = f"{self.option} {self._value}, {name}" if self.option else name
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """A step is done."""
@@ -70,8 +87,8 @@ class Teller:
             return
         if not self._header:
             self._header = True
-            self._print(list(BOARD))
-        self._print(row_cells(row))
+            self._print([*([self.option] if self.option else []), *board(self.measure)])
+        self._print([*([self._value] if self.option else []), *row_cells(row, self.measure)])
 
     def close(self) -> None:
         """Takes the bar away."""
@@ -80,9 +97,10 @@ class Teller:
             self._bar = None
 
     def _print(self, cells: list[str]) -> None:
+        widths = (*((max(8, len(self.option)),) if self.option else ()), *_WIDTHS)
         text = "  ".join(
-            cell.rjust(width) if position >= 5 else cell.ljust(width)
-            for position, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
+            cell.rjust(width) if position >= len(widths) - 2 else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
         shown = (
             text.rstrip().replace(" better ", styled(" better ", "green")).replace(" worse ", styled(" worse ", "red"))
@@ -104,17 +122,18 @@ class Teller:
 
 
 @contextmanager
-def told(prepared: Any, given: dict[str, Any]) -> Iterator[Teller]:
+def told(measure: Measure, given: dict[str, Any], messages: list[str], option: str = "") -> Iterator[Teller]:
     """Says what was found in the data, then how a climb over them goes.
 
     Args:
-        prepared: The data.
+        measure: What the task's models are judged by.
         given: What a command was given: ``quiet`` and ``as_json``.
+        messages: What was found.
+        option: What a study varies.
     """
     quiet = given["quiet"] or given["as_json"]
-    for message in prepared.messages:
-        tell(message, quiet=quiet)
-    teller = Teller(quiet=quiet, rows=not given["as_json"])
+    teller = Teller(measure, quiet=quiet, rows=not given["as_json"], option=option)
+    teller.found(messages)
     try:
         yield teller
     finally:
@@ -130,13 +149,19 @@ def _bar() -> "Progress":
     return Progress(*form, TimeRemainingColumn(), console=console, transient=True)
 
 
-def row_cells(row: dict[str, Any]) -> list[str]:
+def board(measure: Measure) -> list[str]:
+    """The headings of a leaderboard."""
+    errors = [f"{span} {measure.label}" for span in ("validation", "test")]
+    return ["rung", *errors, "skill (95 % interval)", "verdict", "seconds", "parameters"]
+
+
+def row_cells(row: dict[str, Any], measure: Measure) -> list[str]:
     """A leaderboard row as text."""
     skill = skill_text(row["skill"]) if row["kind"] == "model" and row["skill"] else ""
     return [
         row["rung"],
-        error_text(row["split"]["validation"]),
-        error_text(row["split"]["test"]),
+        measure.text(row["split"]["validation"]),
+        measure.text(row["split"]["test"]),
         skill,
         row["verdict"] if row["kind"] == "model" else "baseline",
         f"{row['seconds']:.1f}",

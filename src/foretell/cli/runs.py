@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from ..evaluation.words import error_text
+from ..evaluation.words import Measure, value_text
+from ..tasks import task_measure
 from .options import runs_dir_option
 from .output import columns, output_options, print_json
-from .progress import BOARD, row_cells
+from .progress import board, row_cells
 
-_LISTING = ["run", "task", "state", "kept", "test MAE", "verdict", "created"]
+_LISTING = ["run", "task", "state", "kept", "test error", "verdict", "created"]
 
 
 @click.group("runs")
@@ -43,20 +44,34 @@ def show_run(run: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: boo
     from .. import runs
 
     folder = runs.find(run, runs_dir)
-    home = folder if (folder / "run.json").exists() else folder.parent
-    job, board = runs.job_of(home), runs.leaderboard_of(home)
+    home = runs.home_of(folder)
+    job, leaderboard = runs.job_of(home), runs.leaderboard_of(home)
     if as_json:
-        print_json({"name": home.name, "folder": str(home), "job": job, "leaderboard": board})
+        print_json({"name": home.name, "folder": str(home), "job": job, "leaderboard": leaderboard})
         return
     state = "done " + job["finished"] if job.get("finished") else f"unfinished; {runs.remedy(job, run)}"
-    click.echo(f"{home}: {job.get('verb')} {job.get('task')} on {job.get('data')}, {state}")
-    if board is not None:
-        click.echo(columns(list(BOARD), [row_cells(row) for row in board["rows"]], right=(5, 6)))
-        click.echo(f"kept: {board['kept']}; skill is against {board['reference']}, the best baseline")
-        click.echo(f"report: {home / 'report.html'}\nmodel:  {home / 'model'}")
+    data = f" on {job['data']}" if job["data"] else ""
+    varied = f" over {job['vary']['option']}" if job["verb"] == runs.STUDY else ""
+    click.echo(f"{home}: {job['verb']} {job['task']}{data}{varied}, {state}")
+    if leaderboard is not None:
+        _show(leaderboard, task_measure(job["task"]), home)
     for record in runs.curve_of(folder):
         losses = record["train"]["loss"], record["validation"]["loss"]
         click.echo(f"epoch {record['epoch']}: loss {losses[0]:.4f}, validation {losses[1]:.4f}")
+
+
+def _show(leaderboard: dict[str, Any], measure: Measure, home: Path) -> None:
+    """A leaderboard as text; that of a study has its values in front."""
+    rows = [row_cells(row, measure) for row in leaderboard["rows"]]
+    if "option" not in leaderboard:
+        click.echo(columns(board(measure), rows, right=(5, 6)))
+        click.echo(f"kept: {leaderboard['kept']}; skill is against {leaderboard['reference']}, the best baseline")
+        click.echo(f"report: {home / 'report.html'}\nmodel:  {home / 'model'}")
+        return
+    values = [value_text(row["value"]) for row in leaderboard["rows"]]
+    header = [leaderboard["option"].rpartition(".")[2], *board(measure)]
+    click.echo(columns(header, [[value, *row] for value, row in zip(values, rows, strict=True)], right=(6, 7)))
+    click.echo(f"skill is against the best baseline of each value\nreport: {home / 'report.html'}")
 
 
 @command.command("compare")
@@ -67,7 +82,10 @@ def compare_runs(names: tuple[str, ...], runs_dir: Path, as_json: bool, quiet: b
     """Put the kept rungs of several runs side by side."""
     from .. import runs
 
-    found = [runs.entry(runs.find(name, runs_dir)) for name in names]
+    folders = [runs.find(name, runs_dir) for name in names]
+    for name, folder in zip(names, folders, strict=True):
+        runs.require_one(folder, name)
+    found = [runs.entry(folder) for folder in folders]
     if as_json:
         print_json({"runs": found})
     else:
@@ -92,13 +110,6 @@ def delete_run(run: str, yes: bool, runs_dir: Path, as_json: bool, quiet: bool, 
 
 
 def _listed(run: dict[str, Any]) -> list[str]:
-    test = error_text(run["test"]) if "test" in run else ""
-    return [
-        run["name"],
-        run.get("task") or "",
-        run["state"],
-        run.get("rung", ""),
-        test,
-        run.get("verdict", ""),
-        run["created"][:16],
-    ]
+    test = task_measure(run["task"]).text(run["test"]) if "test" in run else ""
+    kept = f"a study of {run['option']}" if "option" in run else run.get("rung", "")
+    return [run["name"], run.get("task") or "", run["state"], kept, test, run.get("verdict", ""), run["created"][:16]]

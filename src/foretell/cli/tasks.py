@@ -19,7 +19,7 @@ class TaskGroup(click.Group):
     Args:
         body: Does the work, given the task's name, its configuration and the other arguments.
         without: Options of the task that the verb does not have.
-        summary: Help of each command, with ``{task}`` in it.
+        summary: Help of each command, with ``{task}`` in it, and ``{data}`` for where its data come from.
     """
 
     def __init__(self, *args: Any, body: Body, without: tuple[str, ...], summary: str, **settings: Any) -> None:
@@ -41,8 +41,10 @@ class TaskGroup(click.Group):
             options = build(configuration, given)
             self.body(cmd_name, options, given)
 
-        parameters = [click.Argument(["data"], metavar="DATA"), *task_options(configuration, self.without)]
-        command = click.command(cmd_name, help=self.summary.format(task=cmd_name))(callback)
+        argument = [click.Argument(["data"], metavar="DATA")] if configuration.reads_data else []
+        parameters = [*argument, *task_options(configuration, self.without)]
+        data = " on DATA" if configuration.reads_data else " on data that it makes itself"
+        command = click.command(cmd_name, help=self.summary.format(task=cmd_name, data=data))(callback)
         command.params = [*parameters, *command.params]
         return command
 

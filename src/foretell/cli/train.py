@@ -7,8 +7,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError, UsageError
-from ..evaluation.words import error_text
-from .compare import absolute, stem_of
+from .compare import job_of, stem_of
 from .options import runs_dir_option
 from .output import output_options, print_json, tell
 from .progress import row_cells, told
@@ -29,10 +28,11 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> Non
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
     check_device(configuration.training.device)
-    prepared = task.prepare(given["data"], configuration)
-    job = {"verb": "train", "task": task_name, "data": absolute(given["data"]), "rung": rung}
-    job["fingerprint"] = prepared.fingerprint
-    folder = runs.create(runs_dir, name or runs.numbered(f"{stem_of(given['data'])}-{rung}"), job, configuration)
+    data = given.get("data")
+    prepared = task.prepare(data, configuration)
+    job = job_of("train", task_name, prepared, given) | {"rung": rung}
+    stem = stem_of(data, given) or task_name
+    folder = runs.create(runs_dir, name or runs.numbered(f"{stem}-{rung}"), job, configuration)
     _carry_out(task, prepared, rung, folder, given)
 
 
@@ -68,16 +68,18 @@ def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[st
     from .. import ladder, runs
 
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
-    with told(prepared, given) as teller:
+    with told(task.measure, given, prepared.messages) as teller:
         document = ladder.train_one(task, prepared, rung, folder, f"{folder.name}: {rung}", teller)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})
         return
     row = next(row for row in document["rows"] if row["rung"] == rung)
-    click.echo(f"\n{rung}: test {error_text(row['split']['test'])}" + (f"; {row['note']}" if row["note"] else ""))
-    if row_cells(row)[3]:
-        click.echo(f"skill against {document['reference']}: {row_cells(row)[3]}, {row['verdict']}")
+    note = f"; {row['note']}" if row["note"] else ""
+    click.echo(f"\n{rung}: test {task.measure.text(row['split']['test'])}{note}")
+    skill = row_cells(row, task.measure)[3]
+    if skill:
+        click.echo(f"skill against {document['reference']}: {skill}, {row['verdict']}")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 
@@ -86,24 +88,46 @@ def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[st
     cls=TaskGroup,
     body=train_rung,
     without=("rungs",),
-    summary="Train one rung of {task} on DATA and judge it against every baseline.",
+    summary="Train one rung of {task}{data} and judge it against every baseline.",
     invoke_without_command=True,
 )
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was stopped.")
+@click.option("--recipe", metavar="RECIPE", help="Carry out a shipped experiment (see: foretell recipes).")
+@click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Change an option of the recipe.")
+@click.option("--name", help="Name of the recipe's run.")
 @runs_dir_option
 @output_options
 @click.pass_context
-def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
-    """Train one rung of a task, or go on with a run that was stopped."""
+def command(
+    context: click.Context,
+    /,
+    resumed: str | None,
+    recipe: str | None,
+    sets: tuple[str, ...],
+    name: str | None,
+    runs_dir: Path,
+    **given: Any,
+) -> None:
+    """Train one rung of a task, carry out a recipe, or go on with a run that was stopped."""
     if context.invoked_subcommand is not None:
         early = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-        if resumed:
-            raise UsageError("--resume goes without a task: foretell train --resume RUN")
+        for option, value in (("resume", resumed), ("recipe", recipe)):
+            if value:
+                raise UsageError(f"--{option} goes without a task: foretell train --{option} {value}")
         if early:
             raise UsageError(
                 f"options come after the task: foretell train {context.invoked_subcommand} DATA --option ..."
             )
         return
-    if not resumed:
-        raise UsageError("train needs a task and data (foretell train forecast weather.csv ...), or --resume RUN")
-    resume(resumed, runs_dir, given)
+    if bool(resumed) == bool(recipe):
+        raise UsageError(
+            "train needs a task and data (foretell train forecast weather.csv ...), --recipe RECIPE, or --resume RUN"
+        )
+    if recipe:
+        from .recipes import carry_out
+
+        carry_out(recipe, {"name": name, "runs_dir": runs_dir}, sets, given)
+    elif sets or name:
+        raise UsageError("--set and --name go with --recipe: a run is resumed as it was begun")
+    else:
+        resume(str(resumed), runs_dir, given)

@@ -9,25 +9,33 @@ Number = float | int | None
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a figure; times are ISO strings, ``low`` and ``high`` the ends of an interval around each value."""
+    """One line of a figure; times are ISO strings, ``low`` and ``high`` the ends of an interval around each value.
+
+    A ``paired`` line belongs to the one before: it is dotted, in the same colour, and without a name of its own.
+    """
 
     name: str
     x: Sequence[Number | str]
     y: Sequence[Number]
     low: Sequence[Number] | None = None
     high: Sequence[Number] | None = None
+    paired: bool = False
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Lines, bars or a histogram over common axes, with a sentence on how to read it."""
+    """Lines, bars or a histogram over common axes, with a sentence on how to read it; ``log`` is about the y axis.
 
-    kind: Literal["lines", "bars", "histogram"]
+    ``points`` are lines through marked places on the x axis, which is logarithmic where they lie far apart.
+    """
+
+    kind: Literal["lines", "points", "bars", "histogram"]
     title: str
     x_label: str
     y_label: str
     lines: list[Line]
     caption: str = ""
+    log: bool = False
 
 
 @dataclass(frozen=True)

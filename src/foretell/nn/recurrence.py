@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -91,21 +91,30 @@ def run(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, 
     return _way(name)(cell, sequences, state)
 
 
-def one_step(cell: Cell, inputs: Tensor, state: State) -> State | None:
-    """One step of a few sequences without gradients, in the fastest way; None where :func:`run` has to do it.
+def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
+    """One step of a few sequences through layers without gradients; None where :func:`run` has to do it.
 
     Args:
-        cell: The cell.
+        cells: The layers' cells.
         inputs: (batch, feature).
-        state: The state before, each (batch, unit).
+        state: The state before, each part (layer, batch, unit).
     """
-    if torch.is_grad_enabled() or inputs.device.type != "cpu" or _forced.get() not in (None, "fused") or _watched.get():
+    if torch.is_grad_enabled() or inputs.device.type != "cpu" or _forced.get() not in (None, "fused"):
         return None
-    if _lacking(type(cell), inputs.dtype, cell.units, cell.features):
+    if _watched.get() is not None or not has_numba():
         return None
+    kernels = _kernels()
+    if not 0 < len(inputs) <= kernels.FEW or not all(kernels.knows(cell, inputs.dtype) for cell in cells):
+        return None
+    return kernels.one_step(cells, inputs, state)
+
+
+@cache
+def _kernels() -> Any:
+    """The kernels' door; numba takes half a second to import."""
     from .kernels import fused
 
-    return fused.one_step(cell, inputs, state) if len(inputs) <= fused.FEW else None
+    return fused
 
 
 def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
@@ -128,18 +137,14 @@ def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
 
 def why_not_fused(cell: Cell) -> str:
     """What the kernels lack for a cell; nothing where they can."""
-    return _lacking(type(cell), cell.input_weights.dtype, cell.units, cell.features)
-
-
-def _lacking(kind: type[Cell], dtype: torch.dtype, units: int, features: int) -> str:
     if not has_numba():
         return "numba is not installed (pip install numba)"
-    if kind not in (RNNCell, LSTMCell, GRUCell):
-        return f"there is no kernel for {kind.__name__}"
-    if dtype not in (torch.float32, torch.float64):
-        return f"the kernels compute in float32 and float64, not in {dtype}"
-    if max(units, features) > LARGEST:
-        return f"the kernels go up to {LARGEST} units and features; this layer has {units} and {features}"
+    if type(cell) not in (RNNCell, LSTMCell, GRUCell):
+        return f"there is no kernel for {type(cell).__name__}"
+    if cell.bias.dtype not in (torch.float32, torch.float64):
+        return f"the kernels compute in float32 and float64, not in {cell.bias.dtype}"
+    if max(cell.units, cell.features) > LARGEST:
+        return f"the kernels go up to {LARGEST} units and features; this layer has {cell.units} and {cell.features}"
     return ""
 
 
@@ -222,9 +227,7 @@ def _say_once(reason: str) -> None:
 
 def _way(name: str) -> Way:
     if name == "fused":
-        from .kernels.fused import fused  # numba takes half a second to import
-
-        return fused
+        return cast("Way", _kernels().fused)
     return {"torch": torchs_own, "compiled": compiled, "loop": loop}[name]
 
 

@@ -97,7 +97,7 @@ class Recurrent(nn.Module):
                 f"inputs must have the shape (batch, time, {self.features}); they have {tuple(inputs.shape)}"
             )
         inputs = inputs.to(self._dtype)
-        before = self._unstack(state, inputs)
+        before = self._checked_state(state, inputs)
         steps = None if lengths is None else self._checked(lengths, inputs)
         after = []
         for layer, cell in enumerate(self.each):
@@ -105,11 +105,13 @@ class Recurrent(nn.Module):
             input_mask = self._drawn(self.dropout, inputs, inputs.shape[-1])
             state_mask = self._drawn(self.recurrent_dropout, inputs, self.units)
             sequences = Sequences(inputs, input_mask, state_mask, steps, self.reversed, every_step)
-            outputs, final = run(cell, sequences, before[layer])
+            outputs, final = run(cell, sequences, tuple(part[layer] for part in before))
             inputs = inputs if outputs is None else outputs
             after.append(final)
         result = inputs if self.return_sequences else after[-1][0]
-        return (result, self._stack(after)) if return_state else result
+        if not return_state:
+            return result
+        return result, self._whole(tuple(torch.stack(parts) for parts in zip(*after, strict=True)))
 
     @property
     def each(self) -> list[Cell]:
@@ -137,24 +139,12 @@ class Recurrent(nn.Module):
             raise ConfigurationError(
                 f"inputs of a step must have the shape (batch, {self.features}); they have {tuple(inputs.shape)}"
             )
-        quick = self._quick_step(inputs, state)
-        if quick is not None:
-            return quick
+        if not (self.training and (self.dropout or self.recurrent_dropout)):
+            parts = one_step(self.each, inputs, self._checked_state(state, inputs))
+            if parts is not None:
+                return parts[0][-1], self._whole(parts)
         outputs, after = self(inputs[:, None], state, return_state=True)
         return (outputs[:, -1] if self.return_sequences else outputs), after
-
-    def _quick_step(self, inputs: Tensor, state: LayerState | None) -> tuple[Tensor, LayerState] | None:
-        """The step without what only training needs; None where that is needed."""
-        if (self.training and (self.dropout or self.recurrent_dropout)) or inputs.dtype != self._dtype:
-            return None
-        after = []
-        for cell, before in zip(self.each, self._unstack(state, inputs), strict=True):
-            new = one_step(cell, inputs, before)
-            if new is None:
-                return None
-            after.append(new)
-            inputs = new[0]
-        return inputs, self._stack(after)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -182,24 +172,19 @@ class Recurrent(nn.Module):
         kept = torch.empty(len(like), steps, width, dtype=like.dtype, device=like.device)
         return kept.bernoulli_(1 - share).div_(1 - share)
 
-    def _unstack(self, state: LayerState | None, inputs: Tensor) -> list[State]:
+    def _checked_state(self, state: LayerState | None, inputs: Tensor) -> State:
+        """The parts of a state, each (layer, batch, unit)."""
         shape = (self.layers, len(inputs), self.units)
         if state is None:
-            zeros = inputs.new_zeros(shape[1:])
-            return [(zeros,) * self.cell.parts] * self.layers
+            return (inputs.new_zeros(shape),) * self.cell.parts
         parts: State = state if isinstance(state, tuple) else (state,)
-        if len(parts) != self.cell.parts or any(tuple(part.shape) != shape for part in parts):
-            wanted = (
-                f"a tensor of the shape {shape}" if self.cell.parts == 1 else f"a pair of tensors of the shape {shape}"
-            )
+        if len(parts) != self.cell.parts or any(part.shape != shape for part in parts):
+            wanted = ("a tensor" if self.cell.parts == 1 else "a pair of tensors") + f" of the shape {shape}"
             found = " and ".join(str(tuple(part.shape)) for part in parts)
             raise ConfigurationError(f"the state must be {wanted} (layer, batch, unit); found {found}")
-        if parts[0].dtype != inputs.dtype:
-            parts = tuple(part.to(inputs.dtype) for part in parts)
-        return [tuple(part[layer] for part in parts) for layer in range(self.layers)]
+        return parts if parts[0].dtype == inputs.dtype else tuple(part.to(inputs.dtype) for part in parts)
 
-    def _stack(self, states: list[State]) -> LayerState:
-        parts = [torch.stack(part) if len(part) > 1 else part[0][None] for part in zip(*states, strict=True)]
+    def _whole(self, parts: State) -> LayerState:
         return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
     def _checked(self, lengths: Any, inputs: Tensor) -> Tensor:

@@ -17,12 +17,24 @@ def draw(figure: Figure) -> go.Figure:
         figure: Lines, bars or a histogram.
     """
     drawn = go.Figure()
-    for number, line in enumerate(figure.lines):
+    number, paired = -1, any(line.paired for line in figure.lines)
+    for line in figure.lines:
+        number += not line.paired
         colour = COLOURS[number % len(COLOURS)]
-        if figure.kind == "lines":
-            mode = "lines" if len(line.y) > 1 else "markers"
+        if figure.kind in ("lines", "points"):
+            mode = "markers" if len(line.y) == 1 else "lines" if figure.kind == "lines" else "lines+markers"
+            style = {"color": colour, "width": 1.5 if line.paired else 2, "dash": "dot" if line.paired else "solid"}
             drawn.add_trace(
-                go.Scatter(x=line.x, y=line.y, name=line.name, mode=mode, line={"color": colour, "width": 2})
+                go.Scatter(
+                    x=line.x,
+                    y=line.y,
+                    name=line.name,
+                    mode=mode,
+                    line=style,
+                    marker={"size": 8},
+                    legendgroup=str(number) if paired else None,
+                    showlegend=not line.paired,
+                )
             )
         elif figure.kind == "bars":
             drawn.add_trace(
@@ -37,7 +49,7 @@ def draw(figure: Figure) -> go.Figure:
         else:
             drawn.add_trace(go.Histogram(x=line.y, name=line.name, opacity=0.65, marker={"color": colour}, nbinsx=60))
     drawn.update_layout(
-        title={"text": figure.title, "x": 0.01, "font": {"size": 16}},
+        title={"text": figure.title, "x": 0.01, "y": 0.98, "yanchor": "top", "font": {"size": 16}},
         xaxis={
             "title": {"text": figure.x_label},
             "automargin": True,
@@ -52,20 +64,32 @@ def draw(figure: Figure) -> go.Figure:
         },
         barmode="overlay" if figure.kind == "histogram" else "group",
         legend={"orientation": "h", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
-        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        margin={"l": 60, "r": 20, "t": 60 if len(figure.lines) < 4 else 90, "b": 50},  # on a phone names fill two rows
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#5b6472"},
         showlegend=len(figure.lines) > 1,
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8a93a0", "activecolor": "#0b7fab"},
-        hovermode="x unified" if figure.kind == "lines" else "closest",
+        hovermode="x unified" if figure.kind in ("lines", "points") else "closest",
         height=400,
     )
+    if figure.log:
+        drawn.update_yaxes(type="log", exponentformat="power")
+    if figure.kind == "points":
+        drawn.update_xaxes(**_marked({x for line in figure.lines for x in line.x if isinstance(x, int | float)}))
+        return drawn
     places = [x for line in figure.lines for x in line.x if isinstance(x, int)]
     if places and len(places) == sum(len(line.x) for line in figure.lines):
         # Epochs, hours and leads are counted: no tick stands between two of them.
         drawn.update_xaxes(dtick=max(1, round((max(places) - min(places)) / 12)))
     return drawn
+
+
+def _marked(places: set[int | float]) -> dict[str, Any]:
+    """An axis with a tick at each place, logarithmic where equal steps would push the first ones together."""
+    far = min(places) > 0 and max(places) >= 16 * min(places)
+    ticks = {"tickvals": sorted(places), "ticktext": [f"{place:g}" for place in sorted(places)]}
+    return {"type": "log" if far else "linear", "tickmode": "array", **ticks}
 
 
 def _interval(

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, cast
 
 from ..config import TaskConfiguration, entries
 from ..errors import UsageError, nearest
+from ..evaluation.words import Measure
 from .rung import Rung
 
 if TYPE_CHECKING:
     from .interface import Task
 
-NAMES = ("forecast",)
+NAMES = ("forecast", "recall")
 
 
 def task_configuration(name: str) -> type[TaskConfiguration]:
@@ -22,6 +23,11 @@ def task_configuration(name: str) -> type[TaskConfiguration]:
 def task_rungs(name: str) -> dict[str, Rung]:
     """The rungs of a task, in ladder order."""
     return cast("dict[str, Rung]", import_module(f".{_known(name)}.config", __name__).RUNGS)
+
+
+def task_measure(name: str) -> Measure:
+    """What the models of a task are judged by."""
+    return cast("Measure", import_module(f".{_known(name)}.config", __name__).MEASURE)
 
 
 def check_rung(task: str, rung: str) -> None:
@@ -57,6 +63,19 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
     if not any(rungs[name].kind == "baseline" for name in names):
         names.append(next(name for name, rung in rungs.items() if rung.kind == "baseline"))
     return [name for name in rungs if name in names]
+
+
+def baselines_and(task: str, rung: str) -> list[str]:
+    """Every baseline and one rung, in ladder order.
+
+    Raises:
+        UsageError: The task has no such rung.
+
+    >>> baselines_and("recall", "gru")
+    ['chance', 'gru']
+    """
+    check_rung(task, rung)
+    return [name for name, own in task_rungs(task).items() if own.kind == "baseline" or name == rung]
 
 
 def get_task(name: str) -> "Task":

@@ -7,11 +7,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
+from torch import Tensor, nn
 
 from ..artefact import Artefact
 from ..config import TaskConfiguration
 from ..evaluation.panels import Panel
-from ..training.loop import Watcher
+from ..evaluation.words import Measure
+from ..training.loop import Loss, Watcher
 from .rung import Rung
 
 
@@ -20,7 +22,7 @@ class Evaluation:
     """How a model did on one span.
 
     Attributes:
-        metrics: As in the leaderboard's JSON; ``score`` names the one by which models are chosen.
+        metrics: As in the leaderboard's JSON; the task's measure says which one models are chosen by.
         losses: The error of each window, the same windows for every rung.
         moments: The place in time of each window.
         block: Length of a bootstrap block, in places.
@@ -32,6 +34,25 @@ class Evaluation:
     moments: Int64[np.ndarray, " window"]
     block: int
     details: Any = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A network with some windows as it reads them, for those who look inside.
+
+    Attributes:
+        network: As it predicts.
+        inputs: Windows (or texts) of one length, along the first axis.
+        targets: What comes next in each.
+        loss: What it was trained to make small: a function of outputs and targets, a mean over windows.
+        span: Where the windows come from: ``validation`` of its own data, or ``all`` of other data.
+    """
+
+    network: nn.Module
+    inputs: Tensor
+    targets: Tensor
+    loss: Loss
+    span: str
 
 
 @runtime_checkable
@@ -84,10 +105,10 @@ class Task(Protocol):
     name: str
     configuration: type[TaskConfiguration]
     rungs: dict[str, Rung]
-    score: str
+    measure: Measure
 
     def prepare(self, source: object, configuration: Any) -> Prepared:
-        """Reads and checks the data, cuts spans, learns scaling or vocabulary from training."""
+        """Reads and checks the data (None where the task makes its own), cuts spans, learns scaling or vocabulary."""
         ...
 
     def fit(self, prepared: Any, rung: str, folder: Path, watcher: Watcher) -> Fitted:
@@ -100,6 +121,10 @@ class Task(Protocol):
 
     def judge(self, fitted: Any, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own data (``span`` is ``test``), or on all of other data (``all``)."""
+        ...
+
+    def probe(self, fitted: Any, source: object, count: int) -> Probe | None:
+        """A rung's network and so many windows, spread over validation or other data; None where it has no network."""
         ...
 
     def restore(self, artefact: Artefact) -> Fitted:

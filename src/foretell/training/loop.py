@@ -87,7 +87,12 @@ def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).square().mean()
 
 
-LOSSES: dict[str, Loss] = {"mae": mean_absolute_error, "mse": mean_squared_error}
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean surprise, in nats, at the classes that targets number; outputs end in a score for each class."""
+    return nn.functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())
+
+
+LOSSES: dict[str, Loss] = {"mae": mean_absolute_error, "mse": mean_squared_error, "cross-entropy": cross_entropy}
 
 
 def check_device(device: str) -> None:

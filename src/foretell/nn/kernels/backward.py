@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from . import gru, lstm, rnn
+from .compiling import kernel
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
 from .products import add_product, outer
 from .tiles import Sequences, add, clear, clear_after, fetch, going_on, longest, masked, write_states, write_steps
@@ -67,7 +68,7 @@ def make_backward(cell: int, digest: int) -> Any:
     by_inputs, by_state = len(columns.from_inputs), len(columns.from_state)
     parts = 2 if cell == LSTM else 1
 
-    @njit(cache=True, nogil=True)
+    @kernel
     def backward(
         first_tile, last_tile, sizes, places, inputs, input_mask, state_mask, lengths,
         weights_back, state_weights_back, candidate_weights_back, states, kept, doutputs, dfinal, dfinal_cell,

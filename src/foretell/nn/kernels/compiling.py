@@ -1,14 +1,25 @@
-"""A line for those who wait while kernels are compiled, which happens once on a machine: numba keeps them on disk."""
+"""Kernels are compiled once on a machine, where numba can keep them on disk; those who wait for it are told."""
 
 import logging
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from numba import njit
 
 _SILENCE = 2.0  # seconds after which a wait is explained
 _log = logging.getLogger(__name__)
 _ready: set[Hashable] = set()
 _explained = threading.Event()
+
+
+def kernel(function: Any) -> Any:
+    """Compiles a function when it is first called, to run without Python's lock; keeps it on disk where it can."""
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # neither beside the source nor in the user's cache folder can anything be written
+        return njit(nogil=True)(function)
 
 
 def is_ready(kernel: Hashable) -> bool:

@@ -7,9 +7,9 @@ step has a slot of its own, and ``kept`` holds its gates by tile, step, block; e
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from . import gru, lstm, rnn
+from .compiling import kernel
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
 from .products import add_product, product
 from .tiles import Sequences, clear_after, fetch, going_on, longest, masked, write_states, write_steps
@@ -28,7 +28,7 @@ def make_forward(cell: int, digest: int) -> Any:
     by_inputs, by_state = len(columns.from_inputs), len(columns.from_state)
     parts = 2 if cell == LSTM else 1
 
-    @njit(cache=True, nogil=True)
+    @kernel
     def forward(
         first_tile, last_tile, sizes, places, inputs, input_mask, state_mask, lengths, initial, initial_cell,
         weights, state_weights, candidate_weights, bias, outputs, final, final_cell, states, kept, scratch,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..cells import Cell, GRUCell, LSTMCell, State
+from ..cells import Cell, GRUCell, LSTMCell, RNNCell, State
 from ..threads import share
 from . import layout
 from .backward import make_backward
@@ -25,6 +25,7 @@ _DIGEST = int.from_bytes(hashlib.sha256(_SOURCE).digest()[:7])
 _FORWARD = {cell: make_forward(cell, _DIGEST) for cell in COLUMNS}
 _BACKWARD = {cell: make_backward(cell, _DIGEST) for cell in COLUMNS}
 _SINGLE = {cell: make_single(cell, _DIGEST) for cell in COLUMNS}
+_KINDS: dict[type[Cell], int] = {RNNCell: RNN, LSTMCell: LSTM, GRUCell: GRU}
 _CANDIDATE = np.array([2])
 _LANES: dict[np.dtype, int] = {np.dtype(str(dtype)): lanes for dtype, lanes in LANES.items()}
 _DTYPES: dict[torch.dtype, np.dtype] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
@@ -41,9 +42,8 @@ FEW = 4  # sequences up to which a single step streams the weights instead of pa
 
 def kind(cell: Cell) -> int:
     """Which kernel computes a cell."""
-    if isinstance(cell, GRUCell):
-        return GRU if cell.reset == "after" else GRU_BEFORE
-    return LSTM if isinstance(cell, LSTMCell) else RNN
+    which = _KINDS[type(cell)]
+    return GRU_BEFORE if isinstance(cell, GRUCell) and cell.reset == "before" else which
 
 
 def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, State]:
@@ -64,28 +64,36 @@ def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, Stat
     return results[0], tuple(results[1 : 1 + len(state)])
 
 
-def one_step(cell: Cell, inputs: Tensor, state: State) -> State:
-    """One step of a few sequences without a way back.
+def knows(cell: Cell, dtype: torch.dtype) -> bool:
+    """Whether a step of a cell with inputs of a type can be computed here."""
+    return type(cell) in _KINDS and dtype in _DTYPES and cell.bias.dtype == dtype
+
+
+def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State:
+    """One step of a few sequences through layers, without a way back.
 
     Args:
-        cell: The cell.
+        cells: The layers' cells.
         inputs: (batch, feature).
-        state: The state before, each (batch, unit).
+        state: The state before, each part (layer, batch, unit).
     """
-    which, relu, weights = _standing(cell)
-    numbers = [_array(inputs), *map(_array, state)]
-    after = [np.empty(part.shape, part.dtype) for part in numbers[1:]]
-    results = tuple(torch.from_numpy(part) for part in after)
-    if which != LSTM:
-        numbers.append(_NO_STATE[weights[0].dtype])
-        after.append(_NO_STATE[weights[0].dtype])
-    key = ("single", which, weights[0].dtype)
-    if is_ready(key):
-        _SINGLE[which](*numbers, *weights, *after, relu)
-        return results
-    with patience(key):
-        _SINGLE[which](*numbers, *weights, *after, relu)
-    return results
+    before = [_array(part) for part in state]
+    after = [np.empty(part.shape, part.dtype) for part in before]
+    numbers = _array(inputs)
+    for layer, cell in enumerate(cells):
+        which, relu, weights = _standing(cell)
+        old, new = [part[layer] for part in before], [part[layer] for part in after]
+        if which != LSTM:
+            old.append(_NO_STATE[numbers.dtype])
+            new.append(_NO_STATE[numbers.dtype])
+        key = ("single", which, numbers.dtype)
+        if is_ready(key):
+            _SINGLE[which](numbers, *old, *weights, *new, relu)
+        else:
+            with patience(key):
+                _SINGLE[which](numbers, *old, *weights, *new, relu)
+        numbers = new[0]
+    return tuple(torch.from_numpy(part) for part in after)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -96,16 +104,16 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 def _standing(cell: Cell) -> tuple[int, bool, list[np.ndarray]]:
     """What a step needs of a cell: its weights as arrays over the same memory, made again when they have moved."""
-    weights = list(cell._parameters.values())
-    places = [weight.data_ptr() for weight in weights if weight is not None]
+    weights = [weight for weight in cell._parameters.values() if weight is not None]
+    places = [weight.data_ptr() for weight in weights]
     kept = cell.__dict__.get("_standing")
     if kept is not None and kept[0] == places:
         return kept[1]
-    arrays = [_array(weight) for weight in weights if weight is not None]
+    arrays = [_array(weight) for weight in weights]
     if len(arrays) == 3:
         arrays.append(_NOTHING[arrays[0].dtype])
     standing = (kind(cell), cell.activation == "relu", arrays)
-    if all(weight is None or weight.is_contiguous() for weight in weights):
+    if all(weight.is_contiguous() for weight in weights):
         cell.__dict__["_standing"] = (places, standing)
     return standing
 

@@ -8,8 +8,8 @@ in registers. Numbers of rows and columns are filled up with zeros to whole vect
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .compiling import kernel
 from .vectors import lanes, load_some, store
 
 RNN, LSTM, GRU, GRU_BEFORE = range(4)
@@ -92,7 +92,7 @@ def blocks(numbers: int, lanes: int) -> int:
     return -(-numbers // lanes)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack(weights, units, gates, packed):
     """A matrix as the product of tiles reads it: block by block, group of gates by group, row by row.
 
@@ -116,7 +116,7 @@ def pack(weights, units, gates, packed):
                     place += lane
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_transposed(weights, units, gates, packed):
     """A matrix as the way back reads it: from every block's gates to its rows, two blocks of them at a time."""
     lane, rows, columns = lanes(packed), len(weights), len(gates)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .compiling import kernel
 from .functions import activate, sigmoid
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
 from .vectors import flush_denormals, fma, full, lanes, load, load_some, restore_denormals, store, store_some
@@ -42,7 +43,7 @@ def make_single(cell: int, digest: int) -> Any:
     """One step of one kind of cell, compiled when it is first called; arguments as in :func:`.forward.make_forward`."""
     gates = max(COLUMNS[cell].from_inputs) + 1
 
-    @njit(cache=True, nogil=True)
+    @kernel
     def single(inputs, state, memory, weights, state_weights, bias, candidate_bias, new_state, new_memory, relu):
         batch, features = inputs.shape
         units = state.shape[1]

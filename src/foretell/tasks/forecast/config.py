@@ -1,5 +1,9 @@
 """The options of forecasting, and its rungs in ladder order; nothing here imports torch."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from ...config import (
     DataSection,
     NetworkSection,
@@ -9,7 +13,14 @@ from ...config import (
     TrainingSection,
     WindowSection,
 )
+from ...evaluation.words import Measure, error_drawn, error_text
 from ..rung import Rung
+
+
+class ForecastTraining(TrainingSection):
+    """How a network learns."""
+
+    loss: Literal["mae", "mse"] = Field("mae", description="Loss to minimise, on scaled values.")
 
 
 class Configuration(TaskConfiguration):
@@ -19,9 +30,20 @@ class Configuration(TaskConfiguration):
     windows: WindowSection = WindowSection()
     spans: SpanSection = SpanSection()
     network: NetworkSection = NetworkSection()
-    training: TrainingSection = TrainingSection()
+    training: ForecastTraining = ForecastTraining()
     run: RunSection = RunSection()
 
+
+MEASURE = Measure(
+    "MAE",
+    "mean absolute error",
+    "mae_scaled",
+    error_text,
+    error_drawn,
+    listed=("mae", "unit", "mae_scaled"),
+    further={"scaled": "mae_scaled"},
+    loss="loss (scaled)",
+)
 
 RUNGS: dict[str, Rung] = {
     "persistence": Rung("baseline", "as it is now"),

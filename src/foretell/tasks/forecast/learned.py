@@ -9,17 +9,19 @@ import polars as pl
 from pydantic import ValidationError
 
 from ...artefact import Artefact
+from ...axes import AnchorArray
 from ...config import NetworkSection
 from ...data.frequency import Frequency
 from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
-from ...data.windows import WindowShape
+from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.words import error_text, skill_text
+from ..weights import load_network
 from .config import RUNGS, Configuration
-from .models import BaselineModel, Model, NetworkModel, load_network
+from .models import BaselineModel, Model, NetworkModel
 from .predicting import Which, forecast_frame
-from .prepare import PreparedForecast, View
+from .prepare import PreparedForecast, View, prepare
 from .rungs import BASELINES, NETWORKS, NetworkShape
 
 LONGEST = 10_000_000  # rows that a window may reach
@@ -74,6 +76,31 @@ class LearnedForecaster:
         """The configuration with the columns that were found of use in training."""
         columns = {"features": self.scaling.features, "target": self.scaling.targets}
         return self.configuration.model_copy(update={"data": self.configuration.data.model_copy(update=columns)})
+
+    def own(self, view: View) -> PreparedForecast | None:
+        """A table cut into spans as in training; None where it is not the table of the training."""
+        if view.table.fingerprint(self.scaling.used) != self.about["fingerprint"]:
+            return None
+        again = prepare(view.table, self.configuration_of_columns())
+        return PreparedForecast(self.configuration, view, again.spans, again.anchors)
+
+    def all_windows(self, view: View) -> AnchorArray:
+        """Every window of a table that has its targets and enough of its inputs.
+
+        Raises:
+            DataError: There is none.
+        """
+        table = view.table
+        anchors = possible_anchors(table, self.shape, self.shape.leads[1])
+        share = missing_share(table, self.shape, anchors, self.scaling.missing(table))
+        anchors = anchors[share <= self.configuration.data.max_missing]
+        anchors = anchors[~np.isnan(view.history.truths(anchors)).any(axis=(1, 2))]
+        if len(anchors) == 0:
+            raise DataError(
+                f"{table.source} has no window to read: each lacks its target or more inputs than --max-missing allows",
+                file=table.source,
+            )
+        return anchors
 
     def read(self, source: object) -> Table:
         """Reads a table with the columns and options of the training."""

@@ -1,6 +1,5 @@
 """A rung that has learned, whether baseline or network: it forecasts windows, and can be kept and restored."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,7 +8,6 @@ import torch
 from torch import nn
 
 from ...axes import AnchorArray, ForecastArray
-from ...errors import UnsafeFileError
 from ...evaluation.baselines import Baseline
 from .prepare import View
 
@@ -93,27 +91,3 @@ class NetworkModel:
     def parameters(self) -> int:
         """How many weights it has."""
         return sum(weight.numel() for weight in self.network.parameters())
-
-
-def load_network(build: Callable[[], nn.Module], arrays: dict[str, np.ndarray]) -> nn.Module:
-    """A network with stored weights; memory is taken only for weights that are there.
-
-    Args:
-        build: Makes the network that the folder describes.
-        arrays: The weights.
-
-    Raises:
-        UnsafeFileError: They are of another network.
-    """
-    with torch.device("meta"), torch.no_grad():
-        network = build()
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: array.shape for name, array in arrays.items()}
-    if expected != found:
-        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise UnsafeFileError(
-            f"the stored weights are of another network than the folder describes: {', '.join(differing[:3])}"
-        )
-    weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
-    network.load_state_dict(weights, assign=True)
-    return network.requires_grad_(False).eval()

@@ -9,14 +9,13 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ...artefact import Artefact
-from ...data.windows import missing_share, possible_anchors
 from ...evaluation.panels import Panel
-from ...training.loop import Loss, Watcher, train
+from ...training.loop import LOSSES, Loss, Watcher, train
 from ...training.sampling import Sampler
 from ...training.seeds import seeded
-from ..interface import Evaluation
+from ..interface import Evaluation, Probe
 from ..rung import Rung
-from .config import RUNGS, Configuration
+from .config import MEASURE, RUNGS, Configuration
 from .judging import judge_span, judge_windows, summary
 from .learned import LearnedForecaster, describe
 from .models import CHUNK, BaselineModel, NetworkModel
@@ -58,7 +57,7 @@ class ForecastTask:
     name = "forecast"
     configuration = Configuration
     rungs: dict[str, Rung] = RUNGS
-    score = "mae_scaled"
+    measure = MEASURE
 
     def prepare(self, source: object, configuration: Configuration) -> PreparedForecast:
         """Reads a table and learns what the rungs share."""
@@ -92,18 +91,24 @@ class ForecastTask:
     def judge(self, fitted: LearnedForecaster, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own data, or on all windows of other data."""
         view = fitted.view(fitted.read(source))
-        table, units = view.table, tuple(fitted.about["units"])
-        if table.fingerprint(fitted.scaling.used) == fitted.about["fingerprint"]:
-            prepared = prepare(table, fitted.configuration_of_columns())
-            own = PreparedForecast(fitted.configuration, view, prepared.spans, prepared.anchors)
-            evaluation = judge_span(fitted.model, own, "test")
-            return {"span": "test", "metrics": summary(evaluation, view, units)}
-        anchors = possible_anchors(table, fitted.shape, fitted.shape.leads[1])
-        share = missing_share(table, fitted.shape, anchors, fitted.scaling.missing(table))
-        anchors = anchors[share <= fitted.configuration.data.max_missing]
-        anchors = anchors[~np.isnan(view.history.truths(anchors)).any(axis=(1, 2))]
-        evaluation = judge_windows(fitted.model, view, anchors, np.arange(table.rows), units, np.zeros(len(units)))
+        own, units = fitted.own(view), tuple(fitted.about["units"])
+        if own is not None:
+            return {"span": "test", "metrics": summary(judge_span(fitted.model, own, "test"), view, units)}
+        anchors, places = fitted.all_windows(view), np.arange(view.table.rows)
+        evaluation = judge_windows(fitted.model, view, anchors, places, units, np.zeros(len(units)))
         return {"span": "all", "metrics": summary(evaluation, view, units)}
+
+    def probe(self, fitted: LearnedForecaster, source: object, count: int) -> Probe | None:
+        """A network with some windows, evenly spread over the validation span, or over all of other data."""
+        if not isinstance(fitted.model, NetworkModel):
+            return None
+        view = fitted.view(fitted.read(source))
+        own = fitted.own(view)
+        anchors = fitted.all_windows(view) if own is None else own.anchors.spans["validation"]
+        chosen = anchors[np.linspace(0, len(anchors) - 1, min(count, len(anchors))).round().astype(np.int64)]
+        inputs, targets = view.windows.inputs_at(chosen), view.windows.targets_at(chosen)
+        loss = LOSSES[fitted.configuration.training.loss]
+        return Probe(fitted.model.network, inputs, targets, loss, "all" if own is None else "validation")
 
     def restore(self, artefact: Artefact) -> LearnedForecaster:
         """The forecaster that a model folder holds."""

@@ -1,0 +1,190 @@
+"""A rung that has learned to recall: what it needs to do it again, from a folder alone."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float64
+from pydantic import ValidationError
+from torch import nn
+
+from ...artefact import Artefact
+from ...data.sources import read_source
+from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
+from ...evaluation.words import skill_text
+from ...nn import GRU, LSTM, RNN, RecurrentNetwork
+from ...nn.recurrent import Recurrent
+from ..weights import load_network
+from .config import MEASURE, RUNGS, Configuration
+from .sequences import Sequences, one_hot
+
+CHUNK = 1024
+LAYERS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+Shares = Float64[np.ndarray, " symbol"]
+
+
+def build_network(rung: str, configuration: Configuration) -> RecurrentNetwork:
+    """A recurrent layer and a dense one, whose outputs are a score for each symbol."""
+    section, symbols = configuration.network, configuration.recall.symbols
+    dropouts: dict[str, Any] = {"dropout": section.dropout, "recurrent_dropout": section.recurrent_dropout}
+    layer = LAYERS[rung](symbols, section.units, mask=section.mask, **dropouts)
+    return RecurrentNetwork(layer, 1, symbols)
+
+
+@dataclass(frozen=True)
+class LearnedRecall:
+    """One rung, learned.
+
+    Attributes:
+        rung: Its name on the ladder.
+        configuration: All options of its training.
+        model: The network; or, for chance, how often each symbol was the answer in training.
+        about: The data it learned from.
+        note: What it chose or found, in a sentence.
+        history: One record for each epoch of its training.
+    """
+
+    rung: str
+    configuration: Configuration
+    model: nn.Module | Shares
+    about: dict[str, Any]
+    note: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        return sum(array.size for array in self._arrays().values())
+
+    def probabilities(self, sequences: Sequences) -> Float64[np.ndarray, "sequence symbol"]:
+        """How likely each symbol is the answer to each sequence."""
+        if not isinstance(self.model, nn.Module):
+            return np.repeat(self.model[None], len(sequences), axis=0)
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(sequences), CHUNK):
+                inputs = torch.from_numpy(one_hot(sequences[start : start + CHUNK], self.configuration.recall.symbols))
+                found.append(self.model(inputs)[:, 0].double().softmax(dim=1).numpy())
+        return np.concatenate(found)
+
+    def read(self, source: object) -> Sequences:
+        """The sequences of a table: its column ``symbol`` up to each row that has enough rows before it.
+
+        Raises:
+            DataError: There is no such column, or it holds something else than symbols.
+        """
+        section = self.configuration.recall
+        found = read_source(source)
+        if "symbol" not in found.frame.columns:
+            raise DataError(
+                f'{found.name} has no column "symbol"; {nearest("symbol", found.frame.columns)}', file=found.name
+            )
+        column = found.frame["symbol"]
+        values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+        wrong = ~((values >= 0) & (values < section.symbols) & (values == np.floor(values)))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise found.fault(
+                row,
+                "symbol",
+                f"symbols are whole numbers from 0 to {section.symbols - 1}; found {column[row]!r}",
+                value=column[row],
+            )
+        if len(values) <= section.gap:
+            raise DataError(
+                f"{found.name} has {counted(len(values), 'row')}; a gap of {section.gap} needs {section.gap + 1}",
+                file=found.name,
+                rows=len(values),
+                needed=section.gap + 1,
+            )
+        return np.lib.stride_tricks.sliding_window_view(values.astype(np.uint8), section.gap + 1)
+
+    def predict(self, source: object, *, which: str = "all") -> pl.DataFrame:
+        """What was seen ``gap`` rows before each row of a table.
+
+        Args:
+            source: A path or data frame with a column ``symbol``.
+            which: ``all`` rows that have enough rows before them, or the ``latest`` one.
+
+        Returns:
+            For each of them its number, counted from 1, its symbol, the one recalled, and how likely that is.
+
+        Raises:
+            UsageError: ``which`` is neither.
+            DataError: The table lacks the column or rows, or holds something else.
+        """
+        if which not in ("latest", "all"):
+            raise UsageError(f'which rows to recall from is "latest" or "all"; found "{which}"')
+        sequences = self.read(source)
+        rows = np.arange(len(sequences)) + self.configuration.recall.gap + 1
+        if which == "latest":
+            sequences, rows = sequences[-1:], rows[-1:]
+        likely = self.probabilities(sequences)
+        columns = {"row": rows, "symbol": sequences[:, -1].astype(np.int64), "recalled": likely.argmax(axis=1)}
+        return pl.DataFrame({**columns, "probability": likely.max(axis=1)})
+
+    def artefact(self, metrics: dict[str, Any]) -> Artefact:
+        """All it knows, and how good it is."""
+        document = {
+            "rung": self.rung,
+            "config": self.configuration.model_dump(mode="json", exclude={"run"}),
+            "metrics": metrics,
+            "data": self.about,
+            "note": self.note,
+            "parameters": self.parameters,
+        }
+        return Artefact("recall", document, self._arrays(), card=_card(self, metrics))
+
+    @classmethod
+    def restore(cls, artefact: Artefact) -> "LearnedRecall":
+        """The rung that a model folder holds.
+
+        Raises:
+            UnsafeFileError: The folder's documents contradict each other.
+        """
+        document, arrays = artefact.document, artefact.arrays
+        try:
+            rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
+            if rung not in RUNGS:
+                raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
+            for name, array in arrays.items():
+                if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
+                    raise ValueError(f"{name} must hold finite numbers")
+            model: nn.Module | Shares
+            if rung in LAYERS:
+                model = load_network(lambda: build_network(rung, configuration), arrays)
+            else:
+                model = arrays["shares"].astype(np.float64)
+                if model.shape != (configuration.recall.symbols,):
+                    raise ValueError("it must hold a share for each symbol")
+            return cls(rung, configuration, model, dict(document["data"]), str(document["note"]))
+        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+            raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        if isinstance(self.model, nn.Module):
+            return {name: tensor.numpy() for name, tensor in self.model.state_dict().items()}
+        return {"shares": self.model}
+
+
+def _card(learned: LearnedRecall, metrics: dict[str, Any]) -> str:
+    """The model card."""
+    section, seed = learned.configuration.recall, learned.configuration.training.seed
+    test, skill = metrics.get("test"), metrics.get("skill")
+    errors = f"{MEASURE.text(test)} on test" if test else "see model.json"
+    against = (
+        f"- Skill against {metrics['reference']}: {skill_text(skill)}, {metrics['verdict']}\n"
+        if skill and metrics["reference"] != learned.rung
+        else ""
+    )
+    return f"""# Recall over a gap of {section.gap}
+
+- Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers
+- Reads: {section.gap + 1} symbols out of {section.symbols}, and names the first of them
+- Learned from: {section.training_sequences} random sequences made from seed {seed}
+- Wrong answers: {errors}
+{against}
+It is an experiment on memory. Use it with `foretell predict FOLDER rows.csv` on a table with a column `symbol`.
+"""

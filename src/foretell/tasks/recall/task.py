@@ -1,0 +1,140 @@
+"""Recalling as a task: what the ladder, the predictor and the command line call."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from ...artefact import Artefact
+from ...errors import UsageError
+from ...evaluation.panels import Figure, Line, Panel
+from ...training.loop import LOSSES, Loss, Watcher, train
+from ...training.sampling import Sampler
+from ...training.seeds import seeded
+from ..interface import Evaluation, Probe
+from ..rung import Rung
+from .config import MEASURE, RUNGS, Configuration
+from .learned import CHUNK, LAYERS, LearnedRecall, build_network
+from .sequences import PreparedRecall, Sequences, answers, one_hot, prepare
+
+_BLOCKS = 500  # bootstrap blocks: sequences are independent, so their length matters to memory alone
+
+
+class RecallExamples:
+    """Prepared sequences as the training loop draws them.
+
+    Args:
+        prepared: The sequences.
+    """
+
+    def __init__(self, prepared: PreparedRecall) -> None:
+        self.symbols = prepared.configuration.recall.symbols
+        self.training = prepared.sequences["train"]
+        self.validation = prepared.sequences["validation"]
+
+    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[Tensor, Tensor]:
+        """Inputs and answers of some training sequences."""
+        return _tensors(self.training[positions], self.symbols)
+
+    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+        """The mean loss over all validation sequences."""
+        total = 0.0
+        for start in range(0, len(self.validation), CHUNK):
+            inputs, targets = _tensors(self.validation[start : start + CHUNK], self.symbols)
+            total += loss(network(inputs.to(device)), targets.to(device)).item() * len(inputs)
+        return {"loss": total / len(self.validation)}
+
+
+class RecallTask:
+    """Recall what was seen some steps before."""
+
+    name = "recall"
+    configuration = Configuration
+    rungs: dict[str, Rung] = RUNGS
+    measure = MEASURE
+
+    def prepare(self, source: object, configuration: Configuration) -> PreparedRecall:
+        """Makes the sequences of all spans.
+
+        Raises:
+            UsageError: Data were named.
+        """
+        if source is not None:
+            raise UsageError(f"{self.name} makes its own data; leave DATA away, and say --gap, --symbols or --seed")
+        return prepare(configuration)
+
+    def fit(self, prepared: PreparedRecall, rung: str, folder: Path, watcher: Watcher) -> LearnedRecall:
+        """Learns one rung; a network goes on from its last checkpoint in the folder."""
+        configuration, section = prepared.configuration, prepared.configuration.training
+        about = {"fingerprint": prepared.fingerprint, "sequences": prepared.counts}
+        if rung not in LAYERS:
+            counts = np.bincount(answers(prepared.sequences["train"]), minlength=configuration.recall.symbols)
+            shares = counts / counts.sum()
+            note = f"always {shares.argmax()}, which is {shares.max():.1%} of training"
+            return LearnedRecall(rung, configuration, shares, about, note)
+        with seeded(section.seed):
+            network = build_network(rung, configuration)
+        sampler = Sampler(prepared.counts["train"], section.batch_size, section.steps_per_epoch, section.seed)
+        result = train(network, RecallExamples(prepared), sampler, section, folder, watcher)
+        note = f"best of {len(result.history)} epochs: {result.best_epoch}" + (
+            ", stopped early" if result.stopped_early else ""
+        )
+        return LearnedRecall(rung, configuration, network.requires_grad_(False), about, note, result.history)
+
+    def evaluate(self, prepared: PreparedRecall, fitted: LearnedRecall, span: str) -> Evaluation:
+        """Judges a rung on one span."""
+        return _judged(fitted, prepared.sequences[span])
+
+    def judge(self, fitted: LearnedRecall, source: object) -> dict[str, Any]:
+        """Judges a rung on the test span of its own data (``source`` is None), or on all rows of a table."""
+        sequences = prepare(fitted.configuration).sequences["test"] if source is None else fitted.read(source)
+        return {"span": "test" if source is None else "all", "metrics": _judged(fitted, sequences).metrics}
+
+    def probe(self, fitted: LearnedRecall, source: object, count: int) -> Probe | None:
+        """A network with some sequences of the validation span, or of a table."""
+        if not isinstance(fitted.model, torch.nn.Module):
+            return None
+        own = source is None
+        sequences = prepare(fitted.configuration).sequences["validation"] if own else fitted.read(source)
+        chosen = sequences[np.linspace(0, len(sequences) - 1, min(count, len(sequences))).round().astype(np.int64)]
+        inputs, targets = _tensors(chosen, fitted.configuration.recall.symbols)
+        loss = LOSSES[fitted.configuration.training.loss]
+        return Probe(fitted.model, inputs, targets, loss, "validation" if own else "all")
+
+    def restore(self, artefact: Artefact) -> LearnedRecall:
+        """The rung that a model folder holds."""
+        return LearnedRecall.restore(artefact)
+
+    def panels(
+        self, prepared: PreparedRecall, evaluations: dict[str, Evaluation], best: str, reference: str
+    ) -> list[Panel]:
+        """What was asked, and how each symbol fared."""
+        symbols = [str(symbol) for symbol in range(prepared.configuration.recall.symbols)]
+        chosen = [name for name in dict.fromkeys((reference, best)) if name in evaluations]
+        lines = [Line(name, symbols, evaluations[name].details) for name in chosen]
+        figure = Figure(
+            "bars", "By symbol", "the answer", "share of wrong answers", lines, "Chance knows one symbol alone."
+        )
+        return [Panel("Sequences", ". ".join(prepared.messages).capitalize() + ".", [figure])]
+
+
+def _tensors(sequences: Sequences, symbols: int) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(one_hot(sequences, symbols)), torch.from_numpy(answers(sequences))[:, None]
+
+
+def _judged(fitted: LearnedRecall, sequences: Sequences) -> Evaluation:
+    asked = answers(sequences)
+    wrong = (fitted.probabilities(sequences).argmax(axis=1) != asked).astype(np.float64)
+    symbols = fitted.configuration.recall.symbols
+    counts = np.bincount(asked, minlength=symbols)
+    by_symbol = np.bincount(asked, wrong, symbols) / np.maximum(counts, 1)
+    shown = [float(share) if count else None for share, count in zip(by_symbol, counts, strict=True)]
+    error = float(wrong.mean())
+    metrics = {"accuracy": 1 - error, "error": error, "count": len(sequences)}
+    return Evaluation(metrics, wrong, np.arange(len(wrong)), max(1, len(wrong) // _BLOCKS), shown)
+
+
+task = RecallTask()

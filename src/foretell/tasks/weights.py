@@ -1,0 +1,51 @@
+"""The weights of a network that come from a model folder, which is not trusted."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import ConfigurationError, UnsafeFileError
+from ..nn import GRU, load_torch_state
+
+
+def load_network(build: Callable[[], nn.Module], arrays: dict[str, np.ndarray]) -> nn.Module:
+    """A network with stored weights; memory is taken only for weights that are there.
+
+    Args:
+        build: Makes the network that the folder describes.
+        arrays: The weights.
+
+    Raises:
+        UnsafeFileError: They are of another network.
+    """
+    arrays = _as_of_now(arrays)
+    with torch.device("meta"), torch.no_grad():
+        network = build()
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: array.shape for name, array in arrays.items()}
+    if expected != found:
+        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise UnsafeFileError(
+            f"the stored weights are of another network than the folder describes: {', '.join(differing[:3])}"
+        )
+    weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+def _as_of_now(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights with today's names; in format 1.0 the recurrent layer of a network was torch's GRU."""
+    prefix = "recurrent."
+    old = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    weights = old.get("weight_ih_l0")
+    if weights is None or weights.ndim != 2 or not weights.size:
+        return arrays
+    layer = GRU(weights.shape[1], max(len(weights) // 3, 1))
+    try:
+        load_torch_state(layer, {name: torch.from_numpy(array.astype(np.float32)) for name, array in old.items()})
+    except ConfigurationError as error:
+        raise UnsafeFileError(f"the stored weights are damaged: {error.message}") from None
+    others = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
+    return others | {prefix + name: tensor.numpy() for name, tensor in layer.state_dict().items()}
