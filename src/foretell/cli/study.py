@@ -35,7 +35,7 @@ def study_option(
     check_device(options.training.device)
     data = given.get("data")
     prepared = task.prepare(data, planned.variants[0].configuration)
-    job = job_of("study", task_name, prepared, given) | {"rungs": rungs, "vary": planned.document()}
+    job = job_of(runs.STUDY, task_name, prepared, given) | {"rungs": rungs, "vary": planned.document()}
     folder = runs.create(run.runs_dir, run.name or runs.numbered(stem_of(data, given)), job, options)
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
     with told(task.measure, given, [], planned.short) as teller:

@@ -1,9 +1,8 @@
 """A kernel's work in shares, on Python's own threads, which kernels let run by holding no lock.
 
 numba's parallel loops bring a second pool of threads: one of its layers ends the process when two threads call it at
-once, the other kills children made by ``fork``. Here a call hands shares to a pool and does some itself; a child made
-by ``fork`` makes a pool of its own. How the work is cut into shares never depends on how many threads there are, so
-that sums are the same to the last bit on one thread and on many.
+once, the other kills children made by ``fork``. Here a call hands shares to a pool and does one itself; a child made by
+``fork`` makes a pool of its own.
 """
 
 import os
@@ -46,35 +45,38 @@ def kernel_threads(count: int) -> Iterator[None]:
         _threads.reset(token)
 
 
-def share(work: Callable[[int, int, int], object], pieces: int, shares: int, alone: bool) -> None:
-    """Does some work in shares, each a stretch of the pieces.
+def thread_count(pieces: int, alone: bool) -> int:
+    """Threads that some work is done on.
 
     Args:
-        work: Called with the share's number, its first piece and the one after its last.
+        pieces: How many it can be cut into.
+        alone: Whether it is too small for a second thread.
+    """
+    return 1 if alone else max(1, min(_threads.get() or torch.get_num_threads(), pieces))
+
+
+def share(work: Callable[[int, int], object], pieces: int, alone: bool) -> None:
+    """Does some work, a stretch of its pieces on each thread.
+
+    Args:
+        work: Called with the first piece and the one after the last.
         pieces: How many there are.
-        shares: How many shares they are cut into.
         alone: Whether the work is too small for a second thread.
 
-    >>> share(lambda share, first, last: print(share, first, last), 5, 2, alone=True)
-    0 0 2
-    1 2 5
+    >>> share(lambda first, last: print(first, last), 5, alone=True)
+    0 5
     """
     global _pool
-
-    def several(first_share: int, last_share: int) -> None:
-        for number in range(first_share, last_share):
-            work(number, pieces * number // shares, pieces * (number + 1) // shares)
-
-    threads = 1 if alone else min(_threads.get() or torch.get_num_threads(), shares)
+    threads = thread_count(pieces, alone)
     if threads == 1:
-        several(0, shares)
+        work(0, pieces)
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(usable_processors(), thread_name_prefix="foretell-kernel")
-    bounds = [shares * thread // threads for thread in range(threads + 1)]
-    others = [_pool.submit(several, bounds[thread], bounds[thread + 1]) for thread in range(1, threads)]
+    bounds = [pieces * thread // threads for thread in range(threads + 1)]
+    others = [_pool.submit(work, bounds[thread], bounds[thread + 1]) for thread in range(1, threads)]
     try:
-        several(0, bounds[1])
+        work(0, bounds[1])
     finally:
         wait(others)  # they write to memory of this call
     for other in others:

@@ -64,7 +64,7 @@ def draw(figure: Figure) -> go.Figure:
         },
         barmode="overlay" if figure.kind == "histogram" else "group",
         legend={"orientation": "h", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
-        margin={"l": 60, "r": 20, "t": 60 if len(figure.lines) < 4 else 90, "b": 50},  # on a phone names fill two rows
+        margin={"l": 60, "r": 20, "t": 60 if number < 3 else 90, "b": 50},  # on a phone names fill two rows
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#5b6472"},

@@ -70,135 +70,141 @@ def make_backward(cell: int, digest: int) -> Any:
 
     @kernel
     def backward(
-        first_tile, last_tile, sizes, places, inputs, input_mask, state_mask, lengths,
+        first_share, last_share, bounds, sizes, places, inputs, input_mask, state_mask, lengths,
         weights_back, state_weights_back, candidate_weights_back, states, kept, doutputs, dfinal, dfinal_cell,
-        dinputs, dinitial, dinitial_cell, dweights, dstate_weights, dcandidate_weights, dbias, scratch,
+        dinputs, dinitial, dinitial_cell,
+        all_dweights, all_dstate_weights, all_dcandidate_weights, all_dbias, scratch,
     ):  # fmt: skip
         lane, units, features = lanes(states), sizes.units, sizes.features
         tile = ROWS * lane
         count, input_count = (units + lane - 1) // lane, (features + lane - 1) // lane
         part = count * tile
-        slot = parts * part
+        slot, all_kept = parts * part, sizes.steps * count * gates_kept * tile
         no_mask = Sequences(inputs.values[:0], 0, 0)
         going = np.zeros(sizes.group * ROWS, np.bool_)
         # Without a mask between them, the gradient by the state that matrices read is the gradient by the state.
         apart = cell == GRU_BEFORE or state_mask.values.size > 0
         denormals = flush_denormals()
-        for start in range(first_tile, last_tile, sizes.group):
-            stop = min(start + sizes.group, last_tile)
-            steps = longest(lengths, start * ROWS, min(stop * ROWS, sizes.batch))
-            for this in range(start, stop):
-                at = (this - start) * places.size
-                fetch(scratch, at + places.dstate, dfinal, no_mask, this * ROWS, 0, sizes, units)
-                if cell == LSTM:
-                    fetch(scratch, at + places.dcell, dfinal_cell, no_mask, this * ROWS, 0, sizes, units)
-            for index in range(steps - 1, -1, -1):
-                step = steps - 1 - index if sizes.backwards else index
+        for share in range(first_share, last_share):
+            dweights, dstate_weights = all_dweights[share], all_dstate_weights[share]
+            dcandidate_weights, dbias = all_dcandidate_weights[share], all_dbias[share]
+            for start in range(bounds[share], bounds[share + 1], sizes.group):
+                stop = min(start + sizes.group, bounds[share + 1])
+                members = stop - start
+                steps = longest(lengths, start * ROWS, min(stop * ROWS, sizes.batch))
                 for this in range(start, stop):
-                    at, rows = (this - start) * places.size, (this - start) * ROWS
-                    old = (this * sizes.slots + index) * slot
-                    fetch(scratch, at + places.inputs, inputs, input_mask, this * ROWS, step, sizes, features)
-                    masked(scratch, at + places.read, states, old, state_mask, this * ROWS, step, sizes)
-                    # What the step before kept has long left the cache.
-                    ahead = (this * sizes.steps + sizes.steps - index) * count * gates_kept * tile
-                    for place in range(ahead, ahead + count * gates_kept * tile, lane):
-                        prefetch(kept, place)
-                    going_on(going, rows, lengths, this * ROWS, step, sizes)
-                    if apart:
-                        clear(scratch, at + places.dread, at + places.dread + part)
-                    if dinputs.values.size > 0:
-                        clear(scratch, at + places.dinputs, at + places.dinputs + input_count * tile)
-                    if doutputs.values.size > 0:
-                        fetch(scratch, at + places.sums, doutputs, no_mask, this * ROWS, step, sizes, units)
-                        for row in range(ROWS):
-                            if going[rows + row]:
-                                for place in range(row * lane, part, tile):
-                                    own = at + place
-                                    add(
-                                        scratch,
-                                        own + places.dstate,
-                                        scratch,
-                                        own + places.sums,
-                                        own + places.sums + lane,
-                                    )
-                for block in range(count):
+                    at = (this - start) * places.size
+                    fetch(scratch, at + places.dstate, dfinal, no_mask, this * ROWS, 0, sizes, units)
+                    if cell == LSTM:
+                        fetch(scratch, at + places.dcell, dfinal_cell, no_mask, this * ROWS, 0, sizes, units)
+                for index in range(steps - 1, -1, -1):
+                    step = steps - 1 - index if sizes.backwards else index
+                    late = sizes.steps - 1 - index
                     for this in range(start, stop):
                         at, rows = (this - start) * places.size, (this - start) * ROWS
-                        dsums, own = at + places.sums + block * all_sums * tile, at + block * tile
-                        dstate = own + places.dstate
-                        old = (this * sizes.slots + index) * slot + block * tile
-                        new = old + slot
-                        keep = ((this * sizes.steps + sizes.steps - 1 - index) * count + block) * gates_kept * tile
-                        if cell == LSTM:
-                            lstm.back(
-                                scratch, dsums, dstate, own + places.dcell, states, old, new, part, kept, keep,
-                                going, rows, sizes.relu,
-                            )  # fmt: skip
-                        elif cell == GRU:
-                            gru.back(scratch, dsums, dstate, states, old, kept, keep, going, rows, sizes.relu)
-                        elif cell == GRU_BEFORE:
-                            gru.back_to_candidate(
-                                scratch, dsums, dstate, states, old, kept, keep, going, rows, sizes.relu
-                            )
-                        else:
-                            rnn.back(scratch, dsums, dstate, states, new, going, rows, sizes.relu)
-                if cell == GRU_BEFORE:
-                    back_product(
-                        scratch, places.dread, scratch, places.sums + 2 * tile, stop - start, places.size,
-                        all_sums, 1, candidate_weights_back, count, count,
-                    )  # fmt: skip
-                    for this in range(start, stop):
-                        at, rows = (this - start) * places.size, (this - start) * ROWS
-                        for block in range(count):
+                        old = (this * sizes.slots + index) * slot
+                        fetch(scratch, at + places.inputs, inputs, input_mask, this * ROWS, step, sizes, features)
+                        masked(scratch, at + places.read, states, old, state_mask, this * ROWS, step, sizes)
+                        # What the step before kept has long left the cache.
+                        ahead = this * all_kept + (late + 1) * count * gates_kept * tile
+                        for place in range(ahead, ahead + count * gates_kept * tile, lane):
+                            prefetch(kept, place)
+                        going_on(going, rows, lengths, this * ROWS, step, sizes)
+                        if apart:
+                            clear(scratch, at + places.dread, at + places.dread + part)
+                        if dinputs.values.size > 0:
+                            clear(scratch, at + places.dinputs, at + places.dinputs + input_count * tile)
+                        if doutputs.values.size > 0:
+                            fetch(scratch, at + places.sums, doutputs, no_mask, this * ROWS, step, sizes, units)
+                            for row in range(ROWS):
+                                if going[rows + row]:
+                                    for place in range(row * lane, part, tile):
+                                        own = at + place
+                                        add(
+                                            scratch,
+                                            own + places.dstate,
+                                            scratch,
+                                            own + places.sums,
+                                            own + places.sums + lane,
+                                        )
+                    for block in range(count):
+                        for this in range(start, stop):
+                            at, rows = (this - start) * places.size, (this - start) * ROWS
                             dsums, own = at + places.sums + block * all_sums * tile, at + block * tile
-                            keep = ((this * sizes.steps + sizes.steps - 1 - index) * count + block) * gates_kept * tile
-                            gru.back_through_reset(
-                                scratch, dsums, own + places.dread, own + places.read, own + places.reset_read,
-                                kept, keep, going, rows,
-                            )  # fmt: skip
-                for block in range(count):
-                    for this in range(start, stop):
-                        at = (this - start) * places.size
-                        dsums = at + places.sums + block * all_sums * tile
-                        add_biases(dbias, block * all_sums * lane, scratch, dsums, all_sums)
-                        outer(
-                            by_inputs, dweights, block * input_count * lane * by_inputs * lane,
-                            scratch, at + places.inputs, input_count * lane, scratch, dsums + first_input * tile,
+                            dstate = own + places.dstate
+                            old = (this * sizes.slots + index) * slot + block * tile
+                            new = old + slot
+                            keep = this * all_kept + (late * count + block) * gates_kept * tile
+                            if cell == LSTM:
+                                lstm.back(
+                                    scratch, dsums, dstate, own + places.dcell, states, old, new, part, kept, keep,
+                                    going, rows, sizes.relu,
+                                )  # fmt: skip
+                            elif cell == GRU:
+                                gru.back(scratch, dsums, dstate, states, old, kept, keep, going, rows, sizes.relu)
+                            elif cell == GRU_BEFORE:
+                                gru.back_to_candidate(
+                                    scratch, dsums, dstate, states, old, kept, keep, going, rows, sizes.relu
+                                )
+                            else:
+                                rnn.back(scratch, dsums, dstate, states, new, going, rows, sizes.relu)
+                    if cell == GRU_BEFORE:
+                        back_product(
+                            scratch, places.dread, scratch, places.sums + 2 * tile, members, places.size,
+                            all_sums, 1, candidate_weights_back, count, count,
                         )  # fmt: skip
-                        outer(
-                            by_state, dstate_weights, block * count * lane * by_state * lane,
-                            scratch, at + places.read, count * lane, scratch, dsums,
-                        )  # fmt: skip
-                        if cell == GRU_BEFORE:
+                        for this in range(start, stop):
+                            at, rows = (this - start) * places.size, (this - start) * ROWS
+                            for block in range(count):
+                                dsums, own = at + places.sums + block * all_sums * tile, at + block * tile
+                                keep = this * all_kept + (late * count + block) * gates_kept * tile
+                                gru.back_through_reset(
+                                    scratch, dsums, own + places.dread, own + places.read, own + places.reset_read,
+                                    kept, keep, going, rows,
+                                )  # fmt: skip
+                    for block in range(count):
+                        for this in range(start, stop):
+                            at = (this - start) * places.size
+                            dsums = at + places.sums + block * all_sums * tile
+                            add_biases(dbias, block * all_sums * lane, scratch, dsums, all_sums)
                             outer(
-                                1, dcandidate_weights, block * count * lane * lane,
-                                scratch, at + places.reset_read, count * lane, scratch, dsums + 2 * tile,
+                                by_inputs, dweights, block * input_count * lane * by_inputs * lane,
+                                scratch, at + places.inputs, input_count * lane, scratch, dsums + first_input * tile,
                             )  # fmt: skip
-                back_product(
-                    scratch, places.dread if apart else places.dstate, scratch, places.sums, stop - start, places.size,
-                    all_sums, by_state, state_weights_back, count, count,
-                )  # fmt: skip
-                if apart:
-                    for this in range(start, stop):
-                        at = (this - start) * places.size
-                        dread = at + places.dread
-                        masked(scratch, dread, scratch, dread, state_mask, this * ROWS, step, sizes)
-                        add(scratch, at + places.dstate, scratch, dread, dread + part)
-                if dinputs.values.size > 0:
+                            outer(
+                                by_state, dstate_weights, block * count * lane * by_state * lane,
+                                scratch, at + places.read, count * lane, scratch, dsums,
+                            )  # fmt: skip
+                            if cell == GRU_BEFORE:
+                                outer(
+                                    1, dcandidate_weights, block * count * lane * lane,
+                                    scratch, at + places.reset_read, count * lane, scratch, dsums + 2 * tile,
+                                )  # fmt: skip
                     back_product(
-                        scratch, places.dinputs, scratch, places.sums + first_input * tile, stop - start, places.size,
-                        all_sums, by_inputs, weights_back, input_count, count,
+                        scratch, places.dread if apart else places.dstate, scratch, places.sums, members, places.size,
+                        all_sums, by_state, state_weights_back, count, count,
                     )  # fmt: skip
-                    for this in range(start, stop):
-                        place, rows = (this - start) * places.size + places.dinputs, (this - start) * ROWS
-                        write_steps(dinputs, input_mask, scratch, place, going, rows, this * ROWS, step, features)
-            for this in range(start, stop):
-                at = (this - start) * places.size
-                write_states(dinitial, scratch, at + places.dstate, this * ROWS, sizes)
-                if cell == LSTM:
-                    write_states(dinitial_cell, scratch, at + places.dcell, this * ROWS, sizes)
-                if dinputs.values.size > 0:
-                    clear_after(dinputs, lengths, this * ROWS, sizes, features)
+                    if apart:
+                        for this in range(start, stop):
+                            at = (this - start) * places.size
+                            dread = at + places.dread
+                            masked(scratch, dread, scratch, dread, state_mask, this * ROWS, step, sizes)
+                            add(scratch, at + places.dstate, scratch, dread, dread + part)
+                    if dinputs.values.size > 0:
+                        back_product(
+                            scratch, places.dinputs, scratch, places.sums + first_input * tile, members, places.size,
+                            all_sums, by_inputs, weights_back, input_count, count,
+                        )  # fmt: skip
+                        for this in range(start, stop):
+                            place, rows = (this - start) * places.size + places.dinputs, (this - start) * ROWS
+                            write_steps(dinputs, input_mask, scratch, place, going, rows, this * ROWS, step, features)
+                for this in range(start, stop):
+                    at = (this - start) * places.size
+                    write_states(dinitial, scratch, at + places.dstate, this * ROWS, sizes)
+                    if cell == LSTM:
+                        write_states(dinitial_cell, scratch, at + places.dcell, this * ROWS, sizes)
+                    if dinputs.values.size > 0:
+                        clear_after(dinputs, lengths, this * ROWS, sizes, features)
         restore_denormals(denormals)
         return digest
 

@@ -1,7 +1,8 @@
 """The way through time: a tile of sequences goes through all steps before the next begins, so that it stays in cache.
 
 States lie by tile, slot, part (state, and the cell of an LSTM), block, row, lane. Where there will be a way back each
-step has a slot of its own, and ``kept`` holds its gates by tile, step, block; else two slots take turns.
+step has a slot of its own, and ``kept`` holds its gates by tile, step (the last one first, as they will be read),
+block; else two slots take turns.
 """
 
 from typing import Any
@@ -37,7 +38,7 @@ def make_forward(cell: int, digest: int) -> Any:
         tile = ROWS * lane
         count, input_count = (units + lane - 1) // lane, (features + lane - 1) // lane
         part = count * tile
-        slot = parts * part
+        slot, all_kept = parts * part, sizes.steps * count * gates_kept * tile
         no_mask = Sequences(inputs.values[:0], 0, 0)
         going = np.zeros(sizes.group * ROWS, np.bool_)
         denormals = flush_denormals()
@@ -51,6 +52,7 @@ def make_forward(cell: int, digest: int) -> Any:
                     fetch(states, first_slot + part, initial_cell, no_mask, this * ROWS, 0, sizes, units)
             for index in range(steps):
                 step = steps - 1 - index if sizes.backwards else index
+                late = sizes.steps - 1 - index
                 from_slot, to_slot = index % sizes.slots * slot, (index + 1) % sizes.slots * slot
                 for this in range(start, stop):
                     at, old = (this - start) * places.size, this * sizes.slots * slot + from_slot
@@ -75,7 +77,7 @@ def make_forward(cell: int, digest: int) -> Any:
                             weights, block * input_count * lane * by_inputs * lane,
                         )  # fmt: skip
                         old, new = slots + from_slot, slots + to_slot
-                        keep = ((this * sizes.steps + sizes.steps - 1 - index) * count + block) * gates_kept * tile
+                        keep = this * all_kept + (late * count + block) * gates_kept * tile
                         rows = (this - start) * ROWS
                         if cell == LSTM:
                             lstm.step(scratch, sums, states, old, new, part, kept, keep, going, rows, sizes.relu)
@@ -96,7 +98,7 @@ def make_forward(cell: int, digest: int) -> Any:
                                 candidate_weights, block * count * lane * lane,
                             )  # fmt: skip
                             old, new = slots + from_slot, slots + to_slot
-                            keep = ((this * sizes.steps + sizes.steps - 1 - index) * count + block) * gates_kept * tile
+                            keep = this * all_kept + (late * count + block) * gates_kept * tile
                             rows = (this - start) * ROWS
                             gru.step_after_reset(scratch, sums, states, old, new, kept, keep, going, rows, sizes.relu)
                 if outputs.values.size > 0:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell, GRUCell, LSTMCell, RNNCell, State
-from ..threads import share
+from ..threads import share, thread_count
 from . import layout
 from .backward import make_backward
 from .compiling import is_ready, patience
@@ -32,11 +32,10 @@ _DTYPES: dict[torch.dtype, np.dtype] = {torch.float32: np.dtype(np.float32), tor
 _NOTHING: dict[np.dtype, np.ndarray] = {dtype: np.empty(0, dtype) for dtype in _LANES}
 _NO_STATE = {dtype: nothing[None] for dtype, nothing in _NOTHING.items()}
 _NO_SEQUENCES = {dtype: Sequences(nothing, 0, 0) for dtype, nothing in _NOTHING.items()}
-_SHARES = 8  # enough for as many processors as small layers make use of
+_SHARES, _SHARES_OF_LARGE = 8, 4  # threads that the way back can make use of
 _SMALL = 2_000_000  # multiplications that are done before another thread has begun
-_LARGE = (
-    1_500_000  # bytes of weights from which on tiles go through time together, so that weights are fetched less often
-)
+# Bytes of weights that leave the second cache little room for anything else.
+_LARGE = 1_500_000
 FEW = 4  # sequences up to which a single step streams the weights instead of packing them
 
 
@@ -147,9 +146,12 @@ class _Call:
         multiplications = self.batch * self.steps * self.units * (self.units + self.features) * gates
         self.alone = multiplications < _SMALL
         large = (self.units + self.features) * self.units * gates * self.dtype.itemsize > _LARGE
-        # Each share sums gradients for itself, so large weights are cut into few shares.
-        self.shares = min(self.tiles, 2 if large else _SHARES)
-        self.group = -(-self.tiles // self.shares) if large else 1
+        # Tiles with large weights go through time together, so that weights are fetched less often.
+        self.group = -(-self.tiles // thread_count(self.tiles, self.alone)) if large else 1
+        # A share sums gradients for itself. It never depends on the threads, so that sums are the same on one and many.
+        shares = min(self.tiles, _SHARES_OF_LARGE if large else _SHARES)
+        self.shares = [self.tiles * share // shares for share in range(shares + 1)]
+        self.back_group = -(-self.tiles // shares) if large else 1
 
     def forward(
         self,
@@ -173,19 +175,25 @@ class _Call:
         final_memory = torch.empty_like(final) if memory is not None else None
         with SHELF.lending() as borrow, patience(("forward", self.kind, self.dtype)):
             arguments = (
-                *(self._sizes(slots), self.places, self._view(inputs), self.input_mask, self.state_mask, self.lengths),
+                *(
+                    self._sizes(slots, self.group),
+                    self.places,
+                    self._view(inputs),
+                    self.input_mask,
+                    self.state_mask,
+                    self.lengths,
+                ),
                 *(self._view(state), self._view(memory)),
                 *self._pack(layout.pack, weights, state_weights, borrow),
                 self._bias(bias, candidate_bias),
                 *(self._view(outputs), self._flat(final), self._flat(final_memory), states, kept),
             )
-            scratch = [borrow(self.places.size * self.group, self.dtype) for _ in range(self.shares)]
             kernel = _FORWARD[self.kind]
 
-            def work(number: int, first: int, last: int) -> None:
-                kernel(first, last, *arguments, scratch[number])
+            def work(first: int, last: int) -> None:
+                kernel(first, last, *arguments, borrow(self.places.size * self.group, self.dtype))
 
-            share(work, self.tiles, self.shares, self.alone)
+            share(work, self.tiles, self.alone)
         if not learns:
             return outputs, final, final_memory
         return outputs, final, final_memory, torch.from_numpy(states), torch.from_numpy(kept)
@@ -207,23 +215,25 @@ class _Call:
         ]
         with SHELF.lending() as borrow, patience(("backward", self.kind, self.dtype)):
             arguments = (
-                *(self._sizes(self.steps + 1), self.places, self._view(inputs)),
+                *(self._sizes(self.steps + 1, self.back_group), self.places, self._view(inputs)),
                 *(self.input_mask, self.state_mask, self.lengths),
                 *self._pack(layout.pack_transposed, weights if needs_inputs else None, state_weights, borrow),
                 *(states.numpy(), kept.numpy(), self._view(doutputs), self._view(zeros if dfinal is None else dfinal)),
                 self._view(None if dcell is None else zeros if dmemory is None else dmemory),
                 *(self._view(dinputs), self._flat(dstate), self._flat(dcell)),
             )
-            scratch = [borrow(self.places.size * self.group, self.dtype) for _ in range(self.shares)]
-            sums = borrow(self.shares * sum(sizes), self.dtype).reshape(self.shares, -1)
+            shares = len(self.shares) - 1
+            sums = borrow(shares * sum(sizes), self.dtype).reshape(shares, -1)
             ends = np.cumsum(sizes)[:-1]
+            parts = np.split(sums, ends, axis=1)
+            bounds = np.array(self.shares)
             kernel = _BACKWARD[self.kind]
 
-            def work(number: int, first: int, last: int) -> None:
-                sums[number] = 0
-                kernel(first, last, *arguments, *np.split(sums[number], ends), scratch[number])
+            def work(first: int, last: int) -> None:
+                sums[first:last] = 0
+                kernel(first, last, bounds, *arguments, *parts, borrow(self.places.size * self.back_group, self.dtype))
 
-            share(work, self.tiles, self.shares, self.alone)
+            share(work, shares, self.alone)
             return dinputs, dstate, dcell, *self._unpack(np.split(sums.sum(axis=0), ends))
 
     def _unpack(self, sums: list[np.ndarray]) -> tuple[Tensor | None, ...]:
@@ -265,8 +275,8 @@ class _Call:
             gates = [candidate_bias.detach().numpy(), *gates]
         return layout.pack_bias(gates, self.lanes)
 
-    def _sizes(self, slots: int) -> Sizes:
-        return Sizes(self.batch, self.steps, self.features, self.units, slots, self.group, self.backwards, self.relu)
+    def _sizes(self, slots: int, group: int) -> Sizes:
+        return Sizes(self.batch, self.steps, self.features, self.units, slots, group, self.backwards, self.relu)
 
     @property
     def _nothing(self) -> np.ndarray:

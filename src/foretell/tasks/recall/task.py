@@ -118,7 +118,8 @@ class RecallTask:
         figure = Figure(
             "bars", "By symbol", "the answer", "share of wrong answers", lines, "Chance knows one symbol alone."
         )
-        return [Panel("Sequences", ". ".join(prepared.messages).capitalize() + ".", [figure])]
+        prose = " ".join(f"{message[0].upper()}{message[1:]}." for message in prepared.messages)
+        return [Panel("Sequences", prose, [figure])]
 
 
 def _tensors(sequences: Sequences, symbols: int) -> tuple[Tensor, Tensor]:
