@@ -63,13 +63,14 @@ def compared(hourly_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_compare_prints_the_leaderboard_of_the_design(compared: Path) -> None:
     board = json.loads((compared / "leaderboard.json").read_text())
     assert board["task"] == "forecast"
-    assert [row["rung"] for row in board["rows"]] == ["persistence", "seasonal", "climatology", "ridge", "mlp", "gru"]
+    baselines, models = ["persistence", "seasonal", "climatology", "ridge"], ["mlp", "rnn", "gru", "lstm"]
+    assert [row["rung"] for row in board["rows"]] == baselines + models
     assert board["best"] in {row["rung"] for row in board["rows"]}
     assert board["reference"] in {"persistence", "seasonal", "climatology", "ridge"}
     # 1,200 rows: spans of 840, 180 and 180; a window has 23 rows before its anchor and its target 6 after.
     assert board["windows"] == {"train": 840 - 23 - 6, "validation": 180, "test": 180}
     for row in board["rows"]:
-        assert row["kind"] == ("model" if row["rung"] in ("mlp", "gru") else "baseline")
+        assert row["kind"] == ("model" if row["rung"] in models else "baseline")
         assert row["verdict"] in ("better", "worse", "unclear")
         assert set(row["skill"]) == {"value", "low", "high"}
         for span in ("validation", "test"):

@@ -60,6 +60,6 @@ def test_the_report_draws_everything_and_asks_nobody(report: Path, browser: Any,
     assert page.evaluate("document.getElementById('plot-1-0').data.map(line => line.y.length)") == [3, 3]
     headings = page.locator("h2").all_inner_texts()
     assert headings[:3] == ["Leaderboard", "Learning curves", "Forecast and truth"]
-    assert page.locator("table").first.locator("tbody tr").count() == 6
+    assert page.locator("table").first.locator("tbody tr").count() == 8
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), "it scrolls sideways"
     page.close()

@@ -62,7 +62,10 @@ def examine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": device,
         "packages": {name: _version(name) for name in _PACKAGES},
-        "kernels": {"recurrent": describe(device.partition(":")[0]), "windows": "torch.index_select over a strided view"},
+        "kernels": {
+            "recurrent": describe(device.partition(":")[0]),
+            "windows": "torch.index_select over a strided view",
+        },
         "speed": {
             "matrix product, 1024³, float32": f"{_matrix_product():.0f} GFLOP/s",
             "copy, 64 MB": f"{_copy():.1f} GB/s",

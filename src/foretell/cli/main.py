@@ -9,6 +9,7 @@ import click
 
 from .. import __version__
 from ..errors import ForetellError, StorageError, UsageError, nearest
+from . import interrupts
 from .output import print_error
 
 VERBS = {
@@ -72,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: Those of the process where None.
     """
+    interrupts.heed()
     given = sys.argv[1:] if arguments is None else arguments
     sys.exit(_run(given))
 

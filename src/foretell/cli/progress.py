@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..evaluation.words import Measure, skill_text
+from . import interrupts
 from .output import colours_welcome, styled, tell
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Teller:
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """A step is done."""
+        interrupts.check()
         if self._watched:
             if self._bar is None:
                 self._bar = _bar()
