@@ -161,6 +161,14 @@ class GRUCell(Cell):
         self.reset = reset
         self.candidate_bias = nn.Parameter(torch.zeros(units)) if reset == "after" else None
 
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """As every cell."""
+        super().reset_parameters()
+        candidate_bias = getattr(self, "candidate_bias", None)  # not there yet when a cell is made
+        if candidate_bias is not None:
+            nn.init.zeros_(candidate_bias)
+
     def advance(self, projected: Tensor, state: State, mask: Tensor | None = None) -> State:
         """The state after a step."""
         (h,) = state

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigurationError
-from .cells import Cell, GRUCell
+from .cells import Cell, GRUCell, RNNCell
 from .recurrent import Bidirectional, Recurrent
 
 
@@ -79,9 +79,12 @@ def _cells(layer: Recurrent | Bidirectional) -> list[tuple[str, Cell]]:
                 "several layers in both directions have no counterpart in torch.nn, which merges the directions after "
                 f"each layer; this one has {layer.ahead.layers} layers, convert layer by layer"
             )
-        pairs: list[tuple[str, Cell]] = [("l0", layer.ahead.each[0]), ("l0_reverse", layer.back.each[0])]
+        first, second = (layer.back, layer.ahead) if layer.ahead.reversed else (layer.ahead, layer.back)
+        pairs: list[tuple[str, Cell]] = [("l0", first.each[0]), ("l0_reverse", second.each[0])]
     else:
         pairs = [(f"l{number}", cell) for number, cell in enumerate(layer.each)]
     if any(isinstance(cell, GRUCell) and cell.reset != "after" for _, cell in pairs):
         raise ConfigurationError('torch.nn has no GRU with reset="before"; make the layer with reset="after"')
+    if any(not isinstance(cell, RNNCell) and cell.activation != "tanh" for _, cell in pairs):
+        raise ConfigurationError('torch.nn has no LSTM or GRU with activation="relu"; make the layer with "tanh"')
     return pairs

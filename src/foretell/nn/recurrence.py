@@ -119,17 +119,20 @@ def _kernels() -> Any:
 
 def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
     """Which way is taken, and the line that is said when it is not the one that would be expected."""
-    forced = _forced.get()
+    if 0 in sequences.inputs.shape[:2]:
+        return "loop", ""
+    forced, device = _forced.get(), sequences.inputs.device.type
+    if forced == "fused":
+        lacking = why_not_fused(cell) if device == "cpu" else f"they run on processors; the inputs are on {device}"
+        if lacking:
+            raise ConfigurationError(f"the fused kernels cannot compute this layer: {lacking}; leave the way to auto")
     if forced is not None:
         return forced, ""
-    device = sequences.inputs.device.type
     if device == "cuda":
         return ("compiled" if why_not_torch(cell, sequences) else "torch"), ""
     if device != "cpu":
         return "loop", ""
     reason = why_not_fused(cell)
-    if not reason and sequences.inputs.numel() == 0:
-        return "loop", ""
     return (
         ("loop", f"the plain loop computes a recurrent layer, many times slower: {reason}") if reason else ("fused", "")
     )
@@ -248,6 +251,9 @@ def _compiled_steps() -> dict[type[Cell], Any]:
 
 def _loop(cell: Cell, sequences: Sequences, state: State, advance: Any) -> tuple[Tensor | None, State]:
     inputs, lengths = sequences.inputs, sequences.lengths
+    if lengths is not None:
+        beyond = torch.arange(inputs.shape[1], device=inputs.device) >= lengths[:, None]
+        inputs = inputs.masked_fill(beyond[:, :, None], 0)  # whatever stands there has no part in any product
     if sequences.input_mask is not None:
         inputs = inputs * sequences.input_mask
     batch, steps, _ = inputs.shape

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -152,7 +153,7 @@ class Recurrent(nn.Module):
 
     def twin(self) -> "Recurrent":
         """A layer of the same kind that reads in the other direction, with weights of its own."""
-        return type(self)(
+        made = type(self)(
             self.features,
             self.units,
             layers=self.layers,
@@ -163,6 +164,7 @@ class Recurrent(nn.Module):
             reversed=not self.reversed,
             **self._options,
         )
+        return made.to(self.each[0].bias)
 
     def _drawn(self, share: float, like: Tensor, width: int) -> Tensor | None:
         """A mask of zeros and 1 / (1 − share); None outside training."""
@@ -188,12 +190,14 @@ class Recurrent(nn.Module):
         return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
     def _checked(self, lengths: Any, inputs: Tensor) -> Tensor:
-        found = torch.as_tensor(lengths, device=inputs.device).to(torch.int64)
+        given = lengths.detach().clone() if isinstance(lengths, Tensor) else torch.from_numpy(np.array(lengths))
+        found = given.to(inputs.device, torch.int64)
         batch, time, _ = inputs.shape
-        if tuple(found.shape) != (batch,) or bool(((found < 0) | (found > time)).any()):
+        whole = not given.is_floating_point() and tuple(found.shape) == (batch,)
+        if not whole or bool(((found < 0) | (found > time)).any()):
             raise ConfigurationError(
                 f"lengths must be one whole number from 0 to {time} for each of {batch} sequences; "
-                f"found {found.tolist()}"
+                f"found {given.tolist()}"
             )
         return found
 

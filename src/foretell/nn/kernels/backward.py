@@ -13,7 +13,19 @@ from . import gru, lstm, rnn
 from .compiling import kernel
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
 from .products import add_product, outer
-from .tiles import Sequences, add, clear, clear_after, fetch, going_on, longest, masked, write_states, write_steps
+from .tiles import (
+    Sequences,
+    add,
+    clear,
+    clear_after,
+    fetch,
+    fetch_states,
+    going_on,
+    longest,
+    masked,
+    write_states,
+    write_steps,
+)
 from .vectors import ROWS, flush_denormals, lanes, load, prefetch, restore_denormals, store
 
 
@@ -94,39 +106,29 @@ def make_backward(cell: int, digest: int) -> Any:
                 steps = longest(lengths, start * ROWS, min(stop * ROWS, sizes.batch))
                 for this in range(start, stop):
                     at = (this - start) * places.size
-                    fetch(scratch, at + places.dstate, dfinal, no_mask, this * ROWS, 0, sizes, units)
+                    fetch_states(scratch, at + places.dstate, dfinal, this * ROWS, sizes)
                     if cell == LSTM:
-                        fetch(scratch, at + places.dcell, dfinal_cell, no_mask, this * ROWS, 0, sizes, units)
+                        fetch_states(scratch, at + places.dcell, dfinal_cell, this * ROWS, sizes)
                 for index in range(steps - 1, -1, -1):
                     step = steps - 1 - index if sizes.backwards else index
                     late = sizes.steps - 1 - index
                     for this in range(start, stop):
                         at, rows = (this - start) * places.size, (this - start) * ROWS
                         old = (this * sizes.slots + index) * slot
-                        fetch(scratch, at + places.inputs, inputs, input_mask, this * ROWS, step, sizes, features)
+                        going_on(going, rows, lengths, this * ROWS, step, sizes)
+                        fetch(scratch, at + places.inputs, inputs, input_mask, going, rows, this * ROWS, step, features)
                         masked(scratch, at + places.read, states, old, state_mask, this * ROWS, step, sizes)
                         # What the step before kept has long left the cache.
                         ahead = this * all_kept + (late + 1) * count * gates_kept * tile
                         for place in range(ahead, ahead + count * gates_kept * tile, lane):
                             prefetch(kept, place)
-                        going_on(going, rows, lengths, this * ROWS, step, sizes)
                         if apart:
                             clear(scratch, at + places.dread, at + places.dread + part)
                         if dinputs.values.size > 0:
                             clear(scratch, at + places.dinputs, at + places.dinputs + input_count * tile)
                         if doutputs.values.size > 0:
-                            fetch(scratch, at + places.sums, doutputs, no_mask, this * ROWS, step, sizes, units)
-                            for row in range(ROWS):
-                                if going[rows + row]:
-                                    for place in range(row * lane, part, tile):
-                                        own = at + place
-                                        add(
-                                            scratch,
-                                            own + places.dstate,
-                                            scratch,
-                                            own + places.sums,
-                                            own + places.sums + lane,
-                                        )
+                            fetch(scratch, at + places.sums, doutputs, no_mask, going, rows, this * ROWS, step, units)
+                            add(scratch, at + places.dstate, scratch, at + places.sums, at + places.sums + part)
                     for block in range(count):
                         for this in range(start, stop):
                             at, rows = (this - start) * places.size, (this - start) * ROWS

@@ -13,7 +13,18 @@ from . import gru, lstm, rnn
 from .compiling import kernel
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
 from .products import add_product, product
-from .tiles import Sequences, clear_after, fetch, going_on, longest, masked, write_states, write_steps
+from .tiles import (
+    Sequences,
+    clear_after,
+    clear_lanes,
+    fetch,
+    fetch_states,
+    going_on,
+    longest,
+    masked,
+    write_states,
+    write_steps,
+)
 from .vectors import ROWS, flush_denormals, lanes, load, restore_denormals, store
 
 
@@ -47,18 +58,19 @@ def make_forward(cell: int, digest: int) -> Any:
             steps = longest(lengths, start * ROWS, min(stop * ROWS, sizes.batch))
             for this in range(start, stop):
                 first_slot = this * sizes.slots * slot
-                fetch(states, first_slot, initial, no_mask, this * ROWS, 0, sizes, units)
+                fetch_states(states, first_slot, initial, this * ROWS, sizes)
                 if cell == LSTM:
-                    fetch(states, first_slot + part, initial_cell, no_mask, this * ROWS, 0, sizes, units)
+                    fetch_states(states, first_slot + part, initial_cell, this * ROWS, sizes)
             for index in range(steps):
                 step = steps - 1 - index if sizes.backwards else index
                 late = sizes.steps - 1 - index
                 from_slot, to_slot = index % sizes.slots * slot, (index + 1) % sizes.slots * slot
                 for this in range(start, stop):
                     at, old = (this - start) * places.size, this * sizes.slots * slot + from_slot
-                    fetch(scratch, at + places.inputs, inputs, input_mask, this * ROWS, step, sizes, features)
+                    rows = (this - start) * ROWS
+                    going_on(going, rows, lengths, this * ROWS, step, sizes)
+                    fetch(scratch, at + places.inputs, inputs, input_mask, going, rows, this * ROWS, step, features)
                     masked(scratch, at + places.read, states, old, state_mask, this * ROWS, step, sizes)
-                    going_on(going, (this - start) * ROWS, lengths, this * ROWS, step, sizes)
                 for block in range(count):
                     for this in range(start, stop):
                         at, slots = (this - start) * places.size, this * sizes.slots * slot + block * tile
@@ -76,6 +88,8 @@ def make_forward(cell: int, digest: int) -> Any:
                             by_inputs, scratch, sums + first_input * tile, scratch, at + places.inputs, features,
                             weights, block * input_count * lane * by_inputs * lane,
                         )  # fmt: skip
+                        if (block + 1) * lane > units:
+                            clear_lanes(scratch, sums, sums + all_sums * tile, units - block * lane)
                         old, new = slots + from_slot, slots + to_slot
                         keep = this * all_kept + (late * count + block) * gates_kept * tile
                         rows = (this - start) * ROWS

@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 _ALIGNMENT = 64  # bytes: a vector never lies across two cache lines
-_MOST = 2**30  # bytes that lie unused at most; those of a size that was not asked for longest go first
+_MOST = 2**29  # bytes that lie unused at most; those of a size that was not asked for longest go first
 
 
 Borrow = Callable[[int, Any], np.ndarray]
@@ -24,6 +24,8 @@ class Shelf:
         self._unused: OrderedDict[int, list[np.ndarray]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
+        # Garbage may be collected at any moment, the lock held or not: what comes back then waits here.
+        self._returned: deque[np.ndarray] = deque()
 
     @contextmanager
     def lending(self) -> Iterator[Borrow]:
@@ -44,25 +46,29 @@ class Shelf:
     def until_unused(self, count: int, dtype: Any) -> np.ndarray:
         """A flat array that comes back by itself when nobody, no tensor and no graph of autograd, refers to it."""
         buffer = self._take(count * np.dtype(dtype).itemsize)
-        lent = buffer.view(dtype)[:count]  # the array to hold on to: a slice of it does not keep it
-        weakref.finalize(lent, self._give, buffer).atexit = False
+        # An array over a memoryview is what all its slices refer to; they would refer to the buffer itself otherwise.
+        lent = np.frombuffer(buffer.data, dtype, count)
+        weakref.finalize(lent, self._returned.append, buffer).atexit = False
         return lent
 
     def clear(self) -> None:
         """Gives the unused buffers back to the system."""
         with self._lock:
+            self._returned.clear()
             self._unused.clear()
             self._bytes = 0
 
     def unused(self) -> int:
         """Bytes that lie on the shelf."""
+        with self._lock:
+            self._tidy()
         return self._bytes
 
     def _take(self, size: int) -> np.ndarray:
-        # Sizes in steps of an eighth, so that batches of sequences of many lengths share buffers.
-        step = max(1 << max(size.bit_length() - 4, 0), 4096)
-        size = -(-size // step) * step
+        # Whole powers of two, so that batches of sequences of many lengths share buffers; what is not touched is not there.
+        size = max(1 << (size - 1).bit_length(), 4096)
         with self._lock:
+            self._tidy()
             buffers = self._unused.get(size)
             if buffers:
                 self._bytes -= size
@@ -73,16 +79,24 @@ class Shelf:
 
     def _give(self, buffer: np.ndarray) -> None:
         with self._lock:
-            self._unused.setdefault(len(buffer), []).append(buffer)
-            self._unused.move_to_end(len(buffer))
-            self._bytes += len(buffer)
-            while self._bytes > _MOST:
-                size, buffers = next(iter(self._unused.items()))
-                if buffers:
-                    buffers.pop()
-                    self._bytes -= size
-                if not buffers:
-                    del self._unused[size]
+            self._put(buffer)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        while self._returned:
+            self._put(self._returned.popleft())
+        while self._bytes > _MOST:
+            size, buffers = next(iter(self._unused.items()))
+            if buffers:
+                buffers.pop()
+                self._bytes -= size
+            else:
+                del self._unused[size]
+
+    def _put(self, buffer: np.ndarray) -> None:
+        self._unused.setdefault(len(buffer), []).append(buffer)
+        self._unused.move_to_end(len(buffer))
+        self._bytes += len(buffer)
 
 
 SHELF = Shelf()

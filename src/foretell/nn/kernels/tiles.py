@@ -54,14 +54,14 @@ def going_on(going, at, lengths, first, step, sizes):
 
 
 @njit
-def fetch(tiles, at, source, mask, first, step, sizes, width):
-    """Fills tiles with one step of the sequences from ``first`` on, times a mask; zeros where there is no sequence."""
+def fetch(tiles, at, source, mask, going, going_at, first, step, width):
+    """Fills tiles with one step of the sequences from ``first`` on, times a mask; zeros where a sequence has none."""
     lane = lanes(tiles)
     for row in range(ROWS):
         here = (first + row) * source.row + step * source.time
         there = (first + row) * mask.row + step * mask.time
         for start in range(0, width, lane):
-            count = min(lane, width - start) if first + row < sizes.batch else 0
+            count = min(lane, width - start) if going[going_at + row] else 0
             numbers = load_some(source.values, here + start, count)
             if mask.values.size > 0:
                 numbers = numbers * load_some(mask.values, there + start, count)
@@ -88,6 +88,24 @@ def add(tiles, at, other, first, last):
     """Adds tiles to tiles: numbers from ``first`` to ``last`` of ``other``."""
     for place in range(0, last - first, lanes(tiles)):
         store(tiles, at + place, load(tiles, at + place) + load(other, first + place))
+
+
+@njit
+def fetch_states(tiles, at, source, first, sizes):
+    """Fills tiles with the states of the sequences from ``first`` on; zeros where there is no sequence."""
+    lane = lanes(tiles)
+    for row in range(ROWS):
+        for start in range(0, sizes.units, lane):
+            count = min(lane, sizes.units - start) if first + row < sizes.batch else 0
+            numbers = load_some(source.values, (first + row) * source.row + start, count)
+            store(tiles, at + start * ROWS + row * lane, numbers)
+
+
+@njit
+def clear_lanes(tiles, first, last, count):
+    """Keeps the first so many lanes of each vector; weights of zero make no zero of an infinite input in the others."""
+    for place in range(first, last, lanes(tiles)):
+        store(tiles, place, load_some(tiles, place, count))
 
 
 @njit
