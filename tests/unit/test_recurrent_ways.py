@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from foretell import nn
 from foretell.errors import ConfigurationError
-from foretell.nn.recurrence import WAYS, Sequences, _say_once, choose, describe, watching
+from foretell.nn.ways import WAYS, Sequences, _say_once, choose, describe, watching
 
 from .made_layers import KINDS, make, results
 
@@ -113,7 +113,7 @@ def test_without_numba_the_loop_is_and_says_so_once(
     torch.manual_seed(1)
     layer, inputs = make("gru", 3, 5, layers=2), torch.randn(2, 4, 3)
     expected = layer(inputs)
-    monkeypatch.setattr(sys.modules["foretell.nn.recurrence"], "has_numba", lambda: False)
+    monkeypatch.setattr(sys.modules["foretell.nn.ways"], "has_numba", lambda: False)
     _say_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         found = layer(inputs)

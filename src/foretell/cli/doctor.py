@@ -52,7 +52,7 @@ def examine() -> dict[str, Any]:
 
     import torch
 
-    from ..nn.recurrence import describe
+    from ..nn.ways import describe
 
     device = _device()
     return {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import counted
 from ..nn.cells import Cell
-from ..nn.recurrence import Walk, watching
+from ..nn.ways import Walk, watching
 from ..training.loop import Loss
 
 HELD = 8_000_000  # numbers of gates at all steps that are held at once, for autograd each about five times

@@ -4,8 +4,8 @@ from .cells import GRUCell, LSTMCell, RNNCell
 from .conversion import load_torch_state, to_torch_state
 from .initialisation import initialise
 from .networks import PerceptronNetwork, RecurrentNetwork
-from .recurrence import recurrence
 from .recurrent import GRU, LSTM, RNN, Bidirectional
+from .ways import recurrence
 
 __all__ = [
     "GRU",

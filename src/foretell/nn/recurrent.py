@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigurationError
 from .cells import Activation, Cell, GRUCell, LSTMCell, RNNCell, State
-from .recurrence import Sequences, one_step, run
+from .ways import Sequences, one_step, run
 
 LayerState = Tensor | tuple[Tensor, Tensor]
 """The state of a layer: (layer, batch, unit); for an LSTM a pair of these, the state and the cell."""

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ..config import TrainingSection
 from ..errors import ConfigurationError, DivergedError
 from ..files import remove_leftovers, write_atomically
-from ..nn.recurrence import recurrence
 from ..nn.threads import kernel_threads, usable_processors
+from ..nn.ways import recurrence
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
 from .optimisers import make_optimiser
 from .sampling import Sampler

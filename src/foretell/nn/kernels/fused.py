@@ -46,7 +46,7 @@ def kind(cell: Cell) -> int:
 
 
 def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, State]:
-    """Takes a cell through sequences on the processor; arguments and results are :func:`~..recurrence.run`'s."""
+    """Takes a cell through sequences on the processor; arguments and results are :func:`~..ways.run`'s."""
     inputs = sequences.inputs
     tensors = (
         inputs,
@@ -141,7 +141,7 @@ class _Call:
         self.places = layout.places(self.columns, input_blocks, self.blocks, self.tile)
         self.input_mask, self.state_mask = self._view(sequences.input_mask), self._view(sequences.state_mask)
         lengths = sequences.lengths
-        self.lengths = np.full(self.batch, self.steps) if lengths is None else lengths.numpy()
+        self.lengths = np.full(self.batch, self.steps) if lengths is None else lengths.contiguous().numpy()
         gates = len(self.columns.from_inputs)
         multiplications = self.batch * self.steps * self.units * (self.units + self.features) * gates
         self.alone = multiplications < _SMALL

@@ -65,7 +65,7 @@ class Shelf:
         return self._bytes
 
     def _take(self, size: int) -> np.ndarray:
-        # Whole powers of two, so that batches of sequences of many lengths share buffers; what is not touched is not there.
+        # Powers of two, so that batches of sequences of many lengths share buffers; pages never touched cost nothing.
         size = max(1 << (size - 1).bit_length(), 4096)
         with self._lock:
             self._tidy()
