@@ -14,9 +14,10 @@ sequences of {STEPS} × {FEATURES} values, float32, with a dense head on the las
 {DROPOUT:g} of its inputs and {RECURRENT_DROPOUT:g} of its state. A single step is inference with the state of the step
 before, a batch of one, {FEATURES} values in, timed over many in a row.
 
-Every contestant is a process of its own that sleeps while others have their turns; times are medians over all turns, in
-brackets the distance between the quartiles. Each builds every variant of a case first, and only its fastest one races:
-the second table says which. *Times faster* is the time of the fastest peer over Foretell's.
+Every contestant is a process of its own that sleeps while others have their turns; a turn begins with 0.15 s of steps
+that do not count, as a training is a long row of steps. Times are medians over all turns, in brackets the distance
+between the quartiles. Each contestant builds every variant of a case first, and only its fastest one races: the second
+table says which. *Times faster* is the time of the fastest peer over Foretell's.
 
 What was done for the peers: torch.nn flushes denormal numbers, as TensorFlow and XLA do by themselves (gradients that
 fade over {STEPS} steps make them, and without that they cost it most of its time); it has no dropout within the

@@ -18,6 +18,8 @@ from .cases import CASES, Case
 
 # A step that takes longer than this needs no repetition before it counts, and is tried out once.
 LONG = 0.5
+# Seconds of steps at the start of a turn that do not count.
+WARM = 0.15
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ def times_of(variant: Variant, steps: int) -> tuple[list[float], float]:
         loss = variant.step()
         seconds.append(time.perf_counter() - started)
     return seconds, loss
+
+
+def warm(variant: Variant) -> None:
+    """Steps that do not count: a training is a long row of steps, and others had the processors since."""
+    until = time.perf_counter() + WARM
+    while time.perf_counter() < until:
+        variant.step()
 
 
 def tried(variant: Variant) -> float:
@@ -91,8 +100,8 @@ def serve(versions: Mapping[str, str], variants: Callable[[Case, bool], Iterator
             best, trials = fastest(variants(case, dropout))
             kept_for = (case.name, dropout)
         best.before()
-        # The others had the caches since; long steps do not notice.
-        times_of(best, 1 if request["steps"] and trials[best.name] < LONG else 0)
+        if request["steps"]:
+            warm(best)
         seconds, loss = times_of(best, request["steps"])
         answer = {"seconds": seconds, "loss": loss, "variant": best.name, "trials": trials}
         print(json.dumps(answer), file=answers, flush=True)
