@@ -51,12 +51,12 @@ class Case:
 SMALL: tuple[float, float] = (3.0, 4.0)
 LARGE: tuple[float, float] = (1.0, 1.0)
 CASES = (
-    Case("GRU 32", (Layer("GRU", 32),), SMALL, turns=15, steps=3, limit=4.0),
-    Case("LSTM 32", (Layer("LSTM", 32),), SMALL, turns=15, steps=3, limit=4.0),
-    Case("bidirectional GRU 32", (Layer("GRU", 32),), SMALL, turns=15, steps=2, bidirectional=True, limit=4.0),
-    Case("GRU 32 then GRU 64 relu", (Layer("GRU", 32), Layer("GRU", 64, "relu")), SMALL, turns=15, steps=2, limit=4.0),
-    Case("GRU 128", (Layer("GRU", 128),), LARGE, turns=7, steps=2),
-    Case("LSTM 128", (Layer("LSTM", 128),), LARGE, turns=7, steps=2),
+    Case("GRU 32", (Layer("GRU", 32),), SMALL, turns=11, steps=3, limit=4.0),
+    Case("LSTM 32", (Layer("LSTM", 32),), SMALL, turns=11, steps=3, limit=4.0),
+    Case("bidirectional GRU 32", (Layer("GRU", 32),), SMALL, turns=11, steps=2, bidirectional=True, limit=4.0),
+    Case("GRU 32 then GRU 64 relu", (Layer("GRU", 32), Layer("GRU", 64, "relu")), SMALL, turns=11, steps=2, limit=4.0),
+    Case("GRU 128", (Layer("GRU", 128),), LARGE, turns=5, steps=2),
+    Case("LSTM 128", (Layer("LSTM", 128),), LARGE, turns=5, steps=2),
     Case("GRU 256", (Layer("GRU", 256),), LARGE, turns=5, steps=1),
     Case("LSTM 256", (Layer("LSTM", 256),), LARGE, turns=5, steps=1),
     Case("single step of LSTM 128", (Layer("LSTM", 128),), (3.0,), turns=15, steps=1, calls=300),

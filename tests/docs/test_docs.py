@@ -9,6 +9,7 @@ import click
 import pytest
 
 from foretell.cli.main import cli
+from foretell.training.seeds import threads
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,8 +35,9 @@ def test_generated_pages_are_current() -> None:
 def test_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for body in blocks(page, "python"):
-        exec(compile(body, page.name, "exec"), names)
+    with threads(0):  # what a snippet sets ends here
+        for body in blocks(page, "python"):
+            exec(compile(body, page.name, "exec"), names)
 
 
 def commands(page: Path) -> list[str]:

@@ -5,6 +5,7 @@ from .conversion import load_torch_state, to_torch_state
 from .initialisation import initialise
 from .networks import PerceptronNetwork, RecurrentNetwork
 from .recurrent import GRU, LSTM, RNN, Bidirectional
+from .threads import kernel_threads
 from .ways import recurrence
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RNNCell",
     "RecurrentNetwork",
     "initialise",
+    "kernel_threads",
     "load_torch_state",
     "recurrence",
     "to_torch_state",
