@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from .cases import Case
 
@@ -106,7 +106,7 @@ class Worker:
             self.process.kill()
         self.complaints.close()
 
-    def read(self) -> dict[str, dict[str, str]]:
+    def read(self) -> dict[str, Any]:
         """The next answer; an error with what the process complained of if it has died."""
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
@@ -121,4 +121,4 @@ class Worker:
             request = {"case": case.name, "dropout": dropout, "steps": steps}
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
-        return Answer(**self.read())  # type: ignore[arg-type]  # the worker writes these very fields
+        return Answer(**self.read())
