@@ -1,8 +1,8 @@
 """The way through time: a tile of sequences goes through all steps before the next begins, so that it stays in cache.
 
-States lie by tile, slot, part (state, and the cell of an LSTM), block, row, lane. Where there will be a way back each
-step has a slot of its own, and ``kept`` holds its gates by tile, step (the last one first, as they will be read),
-block; else two slots take turns.
+Where there will be a way back, ``states`` takes the state before each step and the last one, by tile, step, part (state,
+and the cell of an LSTM), block, row, lane; ``kept`` takes the gates by tile, step (the last one first, as they will be
+read), block.
 """
 
 from typing import Any
@@ -11,12 +11,13 @@ import numpy as np
 
 from . import gru, lstm, rnn
 from .compiling import kernel
-from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
+from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM, pack, pack_bias
 from .products import add_product, product
 from .tiles import (
     Sequences,
     clear_after,
     clear_lanes,
+    copy,
     fetch,
     fetch_states,
     going_on,
@@ -37,13 +38,16 @@ def make_forward(cell: int, digest: int) -> Any:
     """
     columns = COLUMNS[cell]
     all_sums, first_input, gates_kept = columns.sums, columns.first_input, columns.kept
-    by_inputs, by_state = len(columns.from_inputs), len(columns.from_state)
+    from_inputs, from_state = columns.from_inputs, columns.from_state
+    by_inputs, by_state = len(from_inputs), len(from_state)
     parts = 2 if cell == LSTM else 1
+    # Where inputs and state add to the same sums, one product of both does it.
+    joint = from_inputs == from_state
 
     @kernel
     def forward(
         first_tile, last_tile, sizes, places, inputs, input_mask, state_mask, lengths, initial, initial_cell,
-        weights, state_weights, candidate_weights, bias, outputs, final, final_cell, states, kept, scratch,
+        weights, state_weights, bias, candidate_bias, outputs, final, final_cell, states, kept, scratch,
     ):  # fmt: skip
         lane, units, features = lanes(states), sizes.units, sizes.features
         tile = ROWS * lane
@@ -53,77 +57,99 @@ def make_forward(cell: int, digest: int) -> Any:
         no_mask = Sequences(inputs.values[:0], 0, 0)
         going = np.zeros(sizes.group * ROWS, np.bool_)
         denormals = flush_denormals()
+        input_rows, state_rows = input_count * lane, count * lane
+        if joint:
+            joint_rows = input_rows + state_rows
+            pack(scratch, places.weights, weights, units, from_inputs, 0, joint_rows)
+            pack(scratch, places.weights, state_weights, units, from_state, input_rows, joint_rows)
+        else:
+            pack(scratch, places.weights, weights, units, from_inputs, 0, input_rows)
+            pack(scratch, places.state_weights, state_weights, units, from_state, 0, state_rows)
+        if cell == GRU_BEFORE:
+            pack(scratch, places.candidate_weights, state_weights, units, (2,), 0, state_rows)
+        pack_bias(scratch, places.bias, bias, candidate_bias, units, all_sums, first_input)
         for start in range(first_tile, last_tile, sizes.group):
             stop = min(start + sizes.group, last_tile)
             steps = longest(lengths, start * ROWS, min(stop * ROWS, sizes.batch))
             for this in range(start, stop):
-                first_slot = this * sizes.slots * slot
-                fetch_states(states, first_slot, initial, this * ROWS, sizes)
+                at, slots = places.tiles + (this - start) * places.size, this * (sizes.steps + 1) * slot
+                fetch_states(scratch, at + places.state, initial, this * ROWS, sizes)
                 if cell == LSTM:
-                    fetch_states(states, first_slot + part, initial_cell, this * ROWS, sizes)
+                    fetch_states(scratch, at + places.cell, initial_cell, this * ROWS, sizes)
+                if states.size > 0:
+                    copy(states, slots, scratch, at + places.state, slot)
             for index in range(steps):
                 step = steps - 1 - index if sizes.backwards else index
                 late = sizes.steps - 1 - index
-                from_slot, to_slot = index % sizes.slots * slot, (index + 1) % sizes.slots * slot
                 for this in range(start, stop):
-                    at, old = (this - start) * places.size, this * sizes.slots * slot + from_slot
-                    rows = (this - start) * ROWS
+                    at, rows = places.tiles + (this - start) * places.size, (this - start) * ROWS
                     going_on(going, rows, lengths, this * ROWS, step, sizes)
                     fetch(scratch, at + places.inputs, inputs, input_mask, going, rows, this * ROWS, step, features)
-                    masked(scratch, at + places.read, states, old, state_mask, this * ROWS, step, sizes)
+                    masked(scratch, at + places.read, scratch, at + places.state, state_mask, this * ROWS, step, sizes)
                 for block in range(count):
                     for this in range(start, stop):
-                        at, slots = (this - start) * places.size, this * sizes.slots * slot + block * tile
+                        at, rows = places.tiles + (this - start) * places.size, (this - start) * ROWS
                         sums = at + places.sums + (block * all_sums * tile if cell == GRU_BEFORE else 0)
-                        bias_at = block * all_sums * lane
-                        product(
-                            by_state, scratch, sums, scratch, at + places.read, units,
-                            state_weights, block * count * lane * by_state * lane, bias, bias_at, lane, 0,
-                        )  # fmt: skip
-                        for which in range(by_state, all_sums):
-                            number = load(bias, bias_at + which * lane)
-                            for row in range(ROWS):
-                                store(scratch, sums + (which * ROWS + row) * lane, number)
-                        add_product(
-                            by_inputs, scratch, sums + first_input * tile, scratch, at + places.inputs, features,
-                            weights, block * input_count * lane * by_inputs * lane,
-                        )  # fmt: skip
+                        bias_at = places.bias + block * all_sums * lane
+                        if joint:
+                            product(
+                                by_state, scratch, sums, scratch, at + places.inputs, input_rows + units,
+                                scratch, places.weights + block * (input_rows + state_rows) * by_state * lane,
+                                scratch, bias_at, lane, 0,
+                            )  # fmt: skip
+                        else:
+                            product(
+                                by_state, scratch, sums, scratch, at + places.read, units,
+                                scratch, places.state_weights + block * state_rows * by_state * lane,
+                                scratch, bias_at, lane, 0,
+                            )  # fmt: skip
+                            for which in range(by_state, all_sums):
+                                number = load(scratch, bias_at + which * lane)
+                                for row in range(ROWS):
+                                    store(scratch, sums + (which * ROWS + row) * lane, number)
+                            add_product(
+                                by_inputs, scratch, sums + first_input * tile, scratch, at + places.inputs, features,
+                                scratch, places.weights + block * input_rows * by_inputs * lane,
+                            )  # fmt: skip
                         if (block + 1) * lane > units:
                             clear_lanes(scratch, sums, sums + all_sums * tile, units - block * lane)
-                        old, new = slots + from_slot, slots + to_slot
-                        keep = this * all_kept + (late * count + block) * gates_kept * tile
-                        rows = (this - start) * ROWS
+                        own, keep = at + block * tile, this * all_kept + (late * count + block) * gates_kept * tile
+                        new = (this * (sizes.steps + 1) + index + 1) * slot + block * tile
+                        state_at, cell_at = own + places.state, own + places.cell
                         if cell == LSTM:
-                            lstm.step(scratch, sums, states, old, new, part, kept, keep, going, rows, sizes.relu)
+                            lstm.step(
+                                scratch, sums, state_at, cell_at, states, new, part, kept, keep, going, rows, sizes.relu
+                            )
                         elif cell == GRU:
-                            gru.step(scratch, sums, states, old, new, kept, keep, going, rows, sizes.relu)
+                            gru.step(scratch, sums, state_at, states, new, kept, keep, going, rows, sizes.relu)
                         elif cell == GRU_BEFORE:
-                            own = at + block * tile
                             gru.reset_before(scratch, sums, own + places.read, own + places.reset_read)
                         else:
-                            rnn.step(scratch, sums, states, old, new, going, rows, sizes.relu)
+                            rnn.step(scratch, sums, state_at, states, new, going, rows, sizes.relu)
                 if cell == GRU_BEFORE:
                     for block in range(count):
                         for this in range(start, stop):
-                            at, slots = (this - start) * places.size, this * sizes.slots * slot + block * tile
+                            at, rows = places.tiles + (this - start) * places.size, (this - start) * ROWS
                             sums = at + places.sums + block * all_sums * tile
                             add_product(
                                 1, scratch, sums + 2 * tile, scratch, at + places.reset_read, units,
-                                candidate_weights, block * count * lane * lane,
+                                scratch, places.candidate_weights + block * state_rows * lane,
                             )  # fmt: skip
-                            old, new = slots + from_slot, slots + to_slot
                             keep = this * all_kept + (late * count + block) * gates_kept * tile
-                            rows = (this - start) * ROWS
-                            gru.step_after_reset(scratch, sums, states, old, new, kept, keep, going, rows, sizes.relu)
+                            new = (this * (sizes.steps + 1) + index + 1) * slot + block * tile
+                            state_at = at + block * tile + places.state
+                            gru.step_after_reset(
+                                scratch, sums, state_at, states, new, kept, keep, going, rows, sizes.relu
+                            )
                 if outputs.values.size > 0:
                     for this in range(start, stop):
-                        new, rows = this * sizes.slots * slot + to_slot, (this - start) * ROWS
-                        write_steps(outputs, no_mask, states, new, going, rows, this * ROWS, step, units)
+                        state_at, rows = places.tiles + (this - start) * places.size + places.state, (this - start) * ROWS
+                        write_steps(outputs, no_mask, scratch, state_at, going, rows, this * ROWS, step, units)
             for this in range(start, stop):
-                last = this * sizes.slots * slot + steps % sizes.slots * slot
-                write_states(final, states, last, this * ROWS, sizes)
+                at = places.tiles + (this - start) * places.size
+                write_states(final, scratch, at + places.state, this * ROWS, sizes)
                 if cell == LSTM:
-                    write_states(final_cell, states, last + part, this * ROWS, sizes)
+                    write_states(final_cell, scratch, at + places.cell, this * ROWS, sizes)
                 if outputs.values.size > 0:
                     clear_after(outputs, lengths, this * ROWS, sizes, units)
         restore_denormals(denormals)

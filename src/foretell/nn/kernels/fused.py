@@ -1,6 +1,8 @@
 """Recurrent layers by the fused kernels, as a function that autograd knows."""
 
 import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,6 @@ _FORWARD = {cell: make_forward(cell, _DIGEST) for cell in COLUMNS}
 _BACKWARD = {cell: make_backward(cell, _DIGEST) for cell in COLUMNS}
 _SINGLE = {cell: make_single(cell, _DIGEST) for cell in COLUMNS}
 _KINDS: dict[type[Cell], int] = {RNNCell: RNN, LSTMCell: LSTM, GRUCell: GRU}
-_CANDIDATE = np.array([2])
 _LANES: dict[np.dtype, int] = {np.dtype(str(dtype)): lanes for dtype, lanes in LANES.items()}
 _DTYPES: dict[torch.dtype, np.dtype] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 _NOTHING: dict[np.dtype, np.ndarray] = {dtype: np.empty(0, dtype) for dtype in _LANES}
@@ -117,6 +118,73 @@ def _standing(cell: Cell) -> tuple[int, bool, list[np.ndarray]]:
     return standing
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is the same in every run over sequences of one shape.
+
+    Attributes:
+        kind: The cell.
+        dtype: The type of all numbers.
+        sizes: How many of what, on the way forward and on the way back.
+        places: The scratch memory of a thread.
+        tiles: Tiles of the batch.
+        bounds: The first tile of each share on the way back, and the one after the last.
+        alone: Whether there is too little to do for a second thread.
+        states: Numbers of the states of all steps.
+        kept: Numbers that are kept for the way back besides.
+        whole: The lengths of sequences that are all as long as the batch.
+        gates: Which gates inputs, the state and the reset state add to.
+    """
+
+    kind: int
+    dtype: np.dtype
+    sizes: tuple[Sizes, Sizes]
+    places: layout.Places
+    tiles: int
+    bounds: np.ndarray
+    alone: bool
+    states: int
+    kept: int
+    whole: np.ndarray
+    gates: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@lru_cache(maxsize=512)
+def _plan(
+    kind: int, dtype: np.dtype, shape: tuple[int, int, int], units: int, backwards: bool, relu: bool, threads: int
+) -> _Plan:
+    """The plan for a cell and sequences of the shape (batch, time, feature)."""
+    batch, steps, features = shape
+    columns, lanes = COLUMNS[kind], _LANES[dtype]
+    tiles, input_blocks, blocks = -(-batch // ROWS), layout.blocks(features, lanes), layout.blocks(units, lanes)
+    weights = (units + features) * units * len(columns.from_inputs)
+    alone = batch * steps * weights < _SMALL
+    large = weights * dtype.itemsize > _LARGE
+    # A share sums gradients for itself. It never depends on the threads, so that sums are the same on one and many.
+    shares = min(tiles, _SHARES_OF_LARGE if large else _SHARES)
+    # Tiles with large weights go through time together, so that weights are fetched less often.
+    forward_group = -(-tiles // (1 if alone else min(threads, tiles))) if large else 1
+    backward_group = -(-tiles // shares) if large else 1
+    part = tiles * blocks * ROWS * lanes
+    reset = (2,) if kind == GRU_BEFORE else ()
+    return _Plan(
+        kind,
+        dtype,
+        (
+            Sizes(batch, steps, features, units, forward_group, backwards, relu),
+            Sizes(batch, steps, features, units, backward_group, backwards, relu),
+        ),
+        layout.places(columns, input_blocks, blocks, lanes),
+        tiles,
+        np.array([tiles * share // shares for share in range(shares + 1)]),
+        alone,
+        part * (steps + 1) * (2 if kind == LSTM else 1),
+        part * steps * columns.kept,
+        np.full(batch, steps),
+        (np.array(columns.from_inputs), np.array(columns.from_state), np.array(reset, np.int64)),
+    )
+
+
 class _Call:
     """One run over sequences: what it is about, and what its way back needs besides tensors.
 
@@ -126,32 +194,13 @@ class _Call:
     """
 
     def __init__(self, cell: Cell, sequences: Any) -> None:
-        self.kind = kind(cell)
-        self.columns = COLUMNS[self.kind]
-        self.batch, self.steps, self.features = sequences.inputs.shape
-        self.units, self.relu = cell.units, cell.activation == "relu"
-        self.backwards, self.every_step = sequences.backwards, sequences.every_step
-        self.dtype = _DTYPES[sequences.inputs.dtype]
-        self.lanes = _LANES[self.dtype]
-        self.tile = ROWS * self.lanes
-        self.tiles = -(-self.batch // ROWS)
-        self.blocks = layout.blocks(self.units, self.lanes)
-        input_blocks = layout.blocks(self.features, self.lanes)
-        self.parts = 2 if self.kind == LSTM else 1
-        self.places = layout.places(self.columns, input_blocks, self.blocks, self.tile)
-        self.input_mask, self.state_mask = self._view(sequences.input_mask), self._view(sequences.state_mask)
-        lengths = sequences.lengths
-        self.lengths = np.full(self.batch, self.steps) if lengths is None else lengths.contiguous().numpy()
-        gates = len(self.columns.from_inputs)
-        multiplications = self.batch * self.steps * self.units * (self.units + self.features) * gates
-        self.alone = multiplications < _SMALL
-        large = (self.units + self.features) * self.units * gates * self.dtype.itemsize > _LARGE
-        # Tiles with large weights go through time together, so that weights are fetched less often.
-        self.group = -(-self.tiles // thread_count(self.tiles, self.alone)) if large else 1
-        # A share sums gradients for itself. It never depends on the threads, so that sums are the same on one and many.
-        shares = min(self.tiles, _SHARES_OF_LARGE if large else _SHARES)
-        self.shares = [self.tiles * share // shares for share in range(shares + 1)]
-        self.back_group = -(-self.tiles // shares) if large else 1
+        dtype, shape = _DTYPES[sequences.inputs.dtype], tuple(sequences.inputs.shape)
+        relu, threads = cell.activation == "relu", thread_count(shape[0], alone=False)
+        self.plan = _plan(kind(cell), dtype, shape, cell.units, sequences.backwards, relu, threads)
+        self.every_step = sequences.every_step
+        self.nothing, self.no_sequences = _NOTHING[dtype], _NO_SEQUENCES[dtype]
+        self.masks = self._view(sequences.input_mask), self._view(sequences.state_mask)
+        self.lengths = self.plan.whole if sequences.lengths is None else sequences.lengths.contiguous().numpy()
 
     def forward(
         self,
@@ -166,34 +215,21 @@ class _Call:
         learns: bool,
     ) -> tuple[Tensor | None, ...]:
         """The states of all steps, the final state (and an LSTM's cell), and what the way back needs."""
-        slots = self.steps + 1 if learns else 2
-        part = self.tiles * self.blocks * self.tile
-        states = SHELF.until_unused(part * slots * self.parts, self.dtype)
-        kept = SHELF.until_unused(part * self.steps * self.columns.kept, self.dtype) if learns else self._nothing
-        outputs = inputs.new_empty(self.batch, self.steps, self.units) if self.every_step else None
-        final = inputs.new_empty(self.batch, self.units)
-        final_memory = torch.empty_like(final) if memory is not None else None
-        with SHELF.lending() as borrow, patience(("forward", self.kind, self.dtype)):
-            arguments = (
-                *(
-                    self._sizes(slots, self.group),
-                    self.places,
-                    self._view(inputs),
-                    self.input_mask,
-                    self.state_mask,
-                    self.lengths,
-                ),
-                *(self._view(state), self._view(memory)),
-                *self._pack(layout.pack, weights, state_weights, borrow),
-                self._bias(bias, candidate_bias),
-                *(self._view(outputs), self._flat(final), self._flat(final_memory), states, kept),
-            )
-            kernel = _FORWARD[self.kind]
-
-            def work(first: int, last: int) -> None:
-                kernel(first, last, *arguments, borrow(self.places.size * self.group, self.dtype))
-
-            share(work, self.tiles, self.alone)
+        plan, sizes = self.plan, self.plan.sizes[0]
+        states = SHELF.until_unused(plan.states, plan.dtype) if learns else self.nothing
+        kept = SHELF.until_unused(plan.kept, plan.dtype) if learns else self.nothing
+        outputs = inputs.new_empty(sizes.batch, sizes.steps, sizes.units) if self.every_step else None
+        final = inputs.new_empty(sizes.batch, sizes.units)
+        final_memory = None if memory is None else torch.empty_like(final)
+        arguments = (
+            *(sizes, plan.places, self._view(inputs), *self.masks, self.lengths),
+            *(self._view(state), self._view(memory)),
+            *(_array(weights), _array(state_weights), _array(bias), self._array(candidate_bias)),
+            *(self._view(outputs), self._flat(final), self._flat(final_memory), states, kept),
+        )
+        kernel, scratch = _FORWARD[plan.kind], plan.places.tiles + plan.places.size * sizes.group
+        with SHELF.lending() as borrow, patience(("forward", plan.kind, plan.dtype)):
+            share(lambda first, last: kernel(first, last, *arguments, borrow(scratch, plan.dtype)), plan.tiles, plan.alone)
         if not learns:
             return outputs, final, final_memory
         return outputs, final, final_memory, torch.from_numpy(states), torch.from_numpy(kept)
@@ -204,91 +240,46 @@ class _Call:
         """Gradients by the tensors of :meth:`forward`, from those by its results."""
         inputs, weights, state_weights, states, kept = saved
         doutputs, dfinal, dmemory = gradients
-        zeros = inputs.new_zeros(self.batch, self.units)
-        dinputs = torch.empty(inputs.shape, dtype=inputs.dtype) if needs_inputs else None
-        dstate, dcell = torch.empty_like(zeros), torch.empty_like(zeros) if self.parts == 2 else None
-        sizes = [
-            layout.packed_size(self.features, self.units, len(self.columns.from_inputs), self.lanes),
-            layout.packed_size(self.units, self.units, len(self.columns.from_state), self.lanes),
-            layout.packed_size(self.units, self.units, 1, self.lanes) if self.kind == GRU_BEFORE else 0,
-            self.blocks * self.columns.sums * self.lanes,
-        ]
-        with SHELF.lending() as borrow, patience(("backward", self.kind, self.dtype)):
-            arguments = (
-                *(self._sizes(self.steps + 1, self.back_group), self.places, self._view(inputs)),
-                *(self.input_mask, self.state_mask, self.lengths),
-                *self._pack(layout.pack_transposed, weights if needs_inputs else None, state_weights, borrow),
-                *(states.numpy(), kept.numpy(), self._view(doutputs), self._view(zeros if dfinal is None else dfinal)),
-                self._view(None if dcell is None else zeros if dmemory is None else dmemory),
-                *(self._view(dinputs), self._flat(dstate), self._flat(dcell)),
-            )
-            shares = len(self.shares) - 1
-            sums = borrow(shares * sum(sizes), self.dtype).reshape(shares, -1)
-            ends = np.cumsum(sizes)[:-1]
-            parts = np.split(sums, ends, axis=1)
-            bounds = np.array(self.shares)
-            kernel = _BACKWARD[self.kind]
+        plan, sizes = self.plan, self.plan.sizes[1]
+        zeros = inputs.new_zeros(sizes.batch, sizes.units) if dfinal is None or dmemory is None else None
+        dinputs = inputs.new_empty(inputs.shape) if needs_inputs else None
+        dstate = inputs.new_empty(sizes.batch, sizes.units)
+        dcell = torch.empty_like(dstate) if plan.kind == LSTM else None
+        dweights, dstate_weights = inputs.new_empty(weights.shape), inputs.new_empty(state_weights.shape)
+        dbias = inputs.new_empty(weights.shape[1])
+        dcandidate_bias = inputs.new_empty(sizes.units) if plan.kind == GRU else None
+        arguments = (
+            *(sizes, plan.places, self._view(inputs), *self.masks, self.lengths),
+            *(_array(weights), _array(state_weights), states.numpy(), kept.numpy(), self._view(doutputs)),
+            self._view(zeros if dfinal is None else dfinal),
+            self._view(None if dcell is None else zeros if dmemory is None else dmemory),
+            *(self._view(dinputs), self._flat(dstate), self._flat(dcell)),
+        )
+        kernel, scratch = _BACKWARD[plan.kind], plan.places.tiles + plan.places.size * sizes.group
+        with SHELF.lending() as borrow, patience(("backward", plan.kind, plan.dtype)):
+            count = len(plan.bounds) - 1
+            shares = borrow(count * plan.places.tiles, plan.dtype).reshape(count, -1)
 
             def work(first: int, last: int) -> None:
-                sums[first:last] = 0
-                kernel(first, last, bounds, *arguments, *parts, borrow(self.places.size * self.back_group, self.dtype))
+                kernel(first, last, plan.bounds, *arguments, shares, borrow(scratch, plan.dtype))
 
-            share(work, shares, self.alone)
-            return dinputs, dstate, dcell, *self._unpack(np.split(sums.sum(axis=0), ends))
+            share(work, count, plan.alone)
+            layout.collect(
+                *(shares, sizes.units, *plan.gates, dweights.numpy(), dstate_weights.numpy(), dbias.numpy()),
+                self._array(dcandidate_bias),
+            )
+        return dinputs, dstate, dcell, dweights, dstate_weights, dbias, dcandidate_bias
 
-    def _unpack(self, sums: list[np.ndarray]) -> tuple[Tensor | None, ...]:
-        """The gradients by weights and biases, in the layout of the parameters."""
-        of_weights, of_state_weights, of_candidate, of_bias = sums
-        from_inputs, from_state = self.columns.from_inputs, self.columns.from_state
-        dweights = layout.unpack(of_weights, self.features, self.units, from_inputs, self.lanes)
-        dstate_weights = np.empty((self.units, len(from_inputs), self.units), self.dtype)
-        dstate_weights[:, from_state] = layout.unpack(of_state_weights, self.units, self.units, from_state, self.lanes)
-        if self.kind == GRU_BEFORE:
-            dstate_weights[:, 2] = layout.unpack(of_candidate, self.units, self.units, (2,), self.lanes)[:, 0]
-        biases = layout.unpack_bias(of_bias, self.columns.sums, self.units, self.lanes)
-        return (
-            torch.from_numpy(dweights.reshape(self.features, -1)),
-            torch.from_numpy(dstate_weights.reshape(self.units, -1)),
-            torch.from_numpy(biases[self.columns.first_input :].reshape(-1)),
-            torch.from_numpy(biases[0]) if self.kind == GRU else None,
-        )
-
-    def _pack(self, pack: Any, weights: Tensor | None, state_weights: Tensor, borrow: Any) -> list[np.ndarray]:
-        """The weights by inputs, by state, and by the reset state, as the kernels read them."""
-
-        def packed(matrix: Tensor | None, gates: np.ndarray) -> np.ndarray:
-            if matrix is None or not len(gates):
-                return self._nothing
-            result: np.ndarray = borrow(layout.packed_size(len(matrix), self.units, len(gates), self.lanes), self.dtype)
-            pack(matrix.detach().contiguous().numpy(), self.units, gates, result)
-            return result
-
-        return [
-            packed(weights, np.array(self.columns.from_inputs)),
-            packed(state_weights, np.array(self.columns.from_state)),
-            packed(state_weights, _CANDIDATE if self.kind == GRU_BEFORE else _CANDIDATE[:0]),
-        ]
-
-    def _bias(self, bias: Tensor, candidate_bias: Tensor | None) -> np.ndarray:
-        gates = list(bias.detach().numpy().reshape(-1, self.units))
-        if candidate_bias is not None:
-            gates = [candidate_bias.detach().numpy(), *gates]
-        return layout.pack_bias(gates, self.lanes)
-
-    def _sizes(self, slots: int, group: int) -> Sizes:
-        return Sizes(self.batch, self.steps, self.features, self.units, slots, group, self.backwards, self.relu)
-
-    @property
-    def _nothing(self) -> np.ndarray:
-        return _NOTHING[self.dtype]
+    def _array(self, tensor: Tensor | None) -> np.ndarray:
+        return self.nothing if tensor is None else _array(tensor)
 
     def _flat(self, tensor: Tensor | None) -> np.ndarray:
-        return self._nothing if tensor is None else tensor.numpy().reshape(-1)
+        return self.nothing if tensor is None else tensor.numpy().reshape(-1)
 
     def _view(self, tensor: Tensor | None) -> Sequences:
         """A tensor as kernels see it: (batch, feature), or (batch, time, feature) one time or one a step."""
         if tensor is None:
-            return _NO_SEQUENCES[self.dtype]
+            return self.no_sequences
         if tensor.stride(-1) != 1 and tensor.shape[-1] > 1:
             tensor = tensor.contiguous()
         last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)) + 1

@@ -13,8 +13,8 @@ from .vectors import ROWS, fma, full, lanes, load, store, stream
 
 
 @njit
-def step(sums, at, states, old, new, kept, keep, going, going_at, relu):
-    """The new states of a block of units from their sums; keeps s and the gates for the way back."""
+def step(sums, at, state_at, states, new, kept, keep, going, going_at, relu):
+    """The new states of a block of units from their sums, in place; keeps them, s and the gates for the way back."""
     tile = ROWS * lanes(sums)
     for row in range(ROWS):
         here = row * lanes(sums)
@@ -22,14 +22,15 @@ def step(sums, at, states, old, new, kept, keep, going, going_at, relu):
         r = sigmoid(load(sums, at + tile + here))
         z = sigmoid(load(sums, at + 2 * tile + here))
         candidate = activate(fma(r, s, load(sums, at + 3 * tile + here)), relu)
-        before = load(states, old + here)
-        h = fma(z, before - candidate, candidate)
-        if kept.size > 0:
+        before = load(sums, state_at + here)
+        h = fma(z, before - candidate, candidate) if going[going_at + row] else before
+        store(sums, state_at + here, h)
+        if states.size > 0:
+            stream(states, new + here, h)
             stream(kept, keep + here, s)
             stream(kept, keep + tile + here, r)
             stream(kept, keep + 2 * tile + here, z)
             stream(kept, keep + 3 * tile + here, candidate)
-        store(states, new + here, h if going[going_at + row] else before)
 
 
 @njit
@@ -64,20 +65,21 @@ def reset_before(sums, at, read, reset_read):
 
 
 @njit
-def step_after_reset(sums, at, states, old, new, kept, keep, going, going_at, relu):
-    """The new states once the candidate's sums are whole; keeps r and the gates for the way back."""
+def step_after_reset(sums, at, state_at, states, new, kept, keep, going, going_at, relu):
+    """The new states once the candidate's sums are whole, in place; keeps them and the gates for the way back."""
     tile = ROWS * lanes(sums)
     for row in range(ROWS):
         here = row * lanes(sums)
         z = sigmoid(load(sums, at + tile + here))
         candidate = activate(load(sums, at + 2 * tile + here), relu)
-        before = load(states, old + here)
-        h = fma(z, before - candidate, candidate)
-        if kept.size > 0:
+        before = load(sums, state_at + here)
+        h = fma(z, before - candidate, candidate) if going[going_at + row] else before
+        store(sums, state_at + here, h)
+        if states.size > 0:
+            stream(states, new + here, h)
             stream(kept, keep + here, load(sums, at + here))
             stream(kept, keep + tile + here, z)
             stream(kept, keep + 2 * tile + here, candidate)
-        store(states, new + here, h if going[going_at + row] else before)
 
 
 @njit

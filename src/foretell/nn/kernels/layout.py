@@ -7,10 +7,10 @@ in registers. Numbers of rows and columns are filled up with zeros to whole vect
 
 from typing import NamedTuple
 
-import numpy as np
+from numba import njit
 
 from .compiling import kernel
-from .vectors import lanes, load_some, store
+from .vectors import ROWS, lanes, load, load_some, store, store_some
 
 RNN, LSTM, GRU, GRU_BEFORE = range(4)
 
@@ -48,43 +48,63 @@ COLUMNS = {
 
 
 class Places(NamedTuple):
-    """Where a tile keeps what within the scratch memory that goes through time with it.
+    """Where a thread keeps what within its scratch memory: the packed weights, then tile after tile.
 
     Attributes:
+        weights: The matrix by inputs.
+        state_weights: The matrix by the state, right after the one by inputs.
+        candidate_weights: The matrix by the reset state.
+        bias: The biases.
+        tiles: The first tile; what follows is counted from where a tile begins.
         inputs: The step's inputs, masked.
-        read: The state as matrices read it, masked.
+        read: The state as matrices read it, masked, right after the inputs.
         reset_read: The same, reset before the product.
         sums: The sums of each block; on the way back, the loss's gradient by them.
+        state: The state; on the way back, the gradient by it.
+        cell: An LSTM's cell; on the way back, the gradient by it.
         dread: The gradient by the state as matrices read it.
-        dstate: The gradient by the state.
-        dcell: The gradient by an LSTM's cell.
         dinputs: The gradient by the step's inputs.
-        size: All of it.
+        size: All of a tile.
     """
 
+    weights: int
+    state_weights: int
+    candidate_weights: int
+    bias: int
+    tiles: int
     inputs: int
     read: int
     reset_read: int
     sums: int
+    state: int
+    cell: int
     dread: int
-    dstate: int
-    dcell: int
     dinputs: int
     size: int
 
 
-def places(columns: Columns, input_blocks: int, state_blocks: int, tile: int) -> Places:
-    """The scratch memory of a tile.
+def places(columns: Columns, inputs: int, states: int, lanes: int) -> Places:
+    """The scratch memory of a thread.
 
     Args:
         columns: The cell's sums.
-        input_blocks: Vectors that hold a step's inputs.
-        state_blocks: Vectors that hold a state.
-        tile: Numbers of a tile.
+        inputs: Vectors that hold a step's inputs.
+        states: Vectors that hold a state.
+        lanes: Numbers of a vector.
     """
-    widths = (input_blocks, state_blocks, state_blocks, columns.sums * state_blocks, *[state_blocks] * 3, input_blocks)
-    ends = [tile * sum(widths[:number]) for number in range(len(widths) + 1)]
-    return Places(*ends)
+    first, second, third = matrix_sizes(columns, inputs, states, lanes)
+    bias = first + second + third
+    tiles = bias + columns.sums * states * lanes
+    widths = (inputs, states, states, columns.sums * states, states, states, states, inputs)
+    ends = [ROWS * lanes * sum(widths[:number]) for number in range(len(widths) + 1)]
+    return Places(0, first, first + second, bias, tiles, *ends)
+
+
+def matrix_sizes(columns: Columns, inputs: int, states: int, lanes: int) -> tuple[int, int, int]:
+    """Numbers of the packed matrices by inputs, by the state, and by the reset state; arguments as above."""
+    block = states * lanes**2
+    by_inputs, by_state = len(columns.from_inputs), len(columns.from_state)
+    return inputs * by_inputs * block, states * by_state * block, states * (by_inputs - by_state) * block
 
 
 def blocks(numbers: int, lanes: int) -> int:
@@ -92,39 +112,48 @@ def blocks(numbers: int, lanes: int) -> int:
     return -(-numbers // lanes)
 
 
-@kernel
-def pack(weights, units, gates, packed):
-    """A matrix as the product of tiles reads it: block by block, group of gates by group, row by row.
+@njit
+def together(columns):
+    """How many columns of gates stand side by side: as many as a product takes at once."""
+    return columns if columns == 1 or columns == 3 else 2
+
+
+@njit
+def pack(packed, at, weights, units, gates, row, rows):
+    """Writes a matrix as the product of tiles reads it: block by block, group of gates by group, row by row.
 
     Args:
+        packed: Takes it from ``at`` on.
+        at: Where.
         weights: (rows, all gates · units), contiguous.
         units: Units of the layer.
         gates: Which gates, in which order.
-        packed: Takes the result; as long as :func:`packed_size` says.
+        row: Which row of the packed matrix the first one becomes.
+        rows: Rows of the packed matrix.
     """
-    lane, rows, columns = lanes(packed), len(weights), len(gates)
+    lane, columns = lanes(packed), len(gates)
     flat = weights.reshape(-1)
-    group = 3 if columns == 3 else min(columns, 2)
-    place = 0
+    group = together(columns)
     for first in range(0, units, lane):
         numbers = min(lane, units - first)
         for start in range(0, columns, group):
-            for row in range((rows + lane - 1) // lane * lane):
+            place = at + (first * columns + start * lane) * rows + row * group * lane
+            for own in range((len(weights) + lane - 1) // lane * lane):
                 for column in range(start, start + group):
-                    source = row * weights.shape[1] + gates[column] * units + first
-                    store(packed, place, load_some(flat, source, numbers if row < rows else 0))
+                    source = own * weights.shape[1] + gates[column] * units + first
+                    store(packed, place, load_some(flat, source, numbers if own < len(weights) else 0))
                     place += lane
 
 
-@kernel
-def pack_transposed(weights, units, gates, packed):
-    """A matrix as the way back reads it: from every block's gates to its rows, two blocks of them at a time."""
-    lane, rows, columns = lanes(packed), len(weights), len(gates)
+@njit
+def pack_transposed(packed, at, weights, units, gates):
+    """The same as the way back reads it: from every block's gates to its rows, two blocks of them at a time."""
+    lane, rows = lanes(packed), len(weights)
     row_blocks = (rows + lane - 1) // lane
-    place = 0
+    place = at
     for first_block in range(0, row_blocks, 2):
         for first in range(0, units, lane):
-            for column in range(columns):
+            for column in range(len(gates)):
                 for unit in range(first, first + lane):
                     for row in range(first_block * lane, min(first_block + 2, row_blocks) * lane):
                         inside = row < rows and unit < units
@@ -132,25 +161,71 @@ def pack_transposed(weights, units, gates, packed):
                         place += 1
 
 
-def packed_size(rows: int, units: int, gates: int, lanes: int) -> int:
-    """Numbers of a packed matrix."""
-    return blocks(rows, lanes) * lanes * gates * blocks(units, lanes) * lanes
+@njit
+def pack_bias(packed, at, bias, candidate_bias, units, sums, first_input):
+    """Writes what each sum begins with, block by block; sums before ``first_input`` have the candidate's bias."""
+    place = at
+    for first in range(0, units, lanes(packed)):
+        numbers = min(lanes(packed), units - first)
+        for which in range(sums):
+            if which < first_input:
+                store(packed, place, load_some(candidate_bias, first, numbers))
+            else:
+                store(packed, place, load_some(bias, (which - first_input) * units + first, numbers))
+            place += lanes(packed)
 
 
-def unpack(packed: np.ndarray, rows: int, units: int, gates: tuple[int, ...], lanes: int) -> np.ndarray:
-    """The inverse: (rows, gate in the order of ``gates``, unit)."""
-    group = 3 if len(gates) == 3 else min(len(gates), 2)
-    cut = packed.reshape(blocks(units, lanes), len(gates) // group, -1, group, lanes)
-    return cut.transpose(2, 1, 3, 0, 4).reshape(cut.shape[2], len(gates), -1)[:rows, :, :units]
+@njit
+def total(shares, place):
+    """What all shares have summed at some place, always added in the same order."""
+    flat, width = shares.reshape(-1), shares.shape[1]
+    result = load(flat, place)
+    for share in range(1, len(shares)):
+        result = result + load(flat, share * width + place)
+    return result
 
 
-def pack_bias(columns: list[np.ndarray], lanes: int) -> np.ndarray:
-    """Biases of one unit each, one array for each sum, block by block."""
-    wide = np.zeros((len(columns), blocks(len(columns[0]), lanes) * lanes), columns[0].dtype)
-    wide[:, : len(columns[0])] = columns
-    return np.ascontiguousarray(wide.reshape(len(columns), -1, lanes).transpose(1, 0, 2)).reshape(-1)
+@njit
+def unpack(shares, at, weights, units, gates):
+    """The inverse of :func:`pack` for a matrix of its own, summed over shares; returns where it ends."""
+    lane, columns = lanes(shares), len(gates)
+    flat = weights.reshape(-1)
+    group = together(columns)
+    place = at
+    for first in range(0, units, lane):
+        for start in range(0, columns, group):
+            for row in range((len(weights) + lane - 1) // lane * lane):
+                for column in range(start, start + group):
+                    if row < len(weights):
+                        target = row * weights.shape[1] + gates[column] * units + first
+                        store_some(flat, target, total(shares, place), min(lane, units - first))
+                    place += lane
+    return place
 
 
-def unpack_bias(packed: np.ndarray, sums: int, units: int, lanes: int) -> np.ndarray:
-    """The inverse: (sum, unit)."""
-    return packed.reshape(-1, sums, lanes).transpose(1, 0, 2).reshape(sums, -1)[:, :units]
+@kernel
+def collect(shares, units, from_inputs, from_state, from_reset_state, dweights, dstate_weights, dbias, dcandidate_bias):
+    """The gradients by weights and biases, from the packed ones of all shares.
+
+    Args:
+        shares: (share, number).
+        units: Units of the layer.
+        from_inputs: Which gates inputs add to, as an array.
+        from_state: Which gates the state adds to.
+        from_reset_state: Which gates the reset state adds to.
+        dweights: Takes the gradient by the input weights.
+        dstate_weights: Takes that by the state weights.
+        dbias: Takes that by the bias.
+        dcandidate_bias: Takes that by a GRU's bias of its own for the candidate, where it has one.
+    """
+    place = unpack(shares, 0, dweights, units, from_inputs)
+    place = unpack(shares, place, dstate_weights, units, from_state)
+    place = unpack(shares, place, dstate_weights, units, from_reset_state)
+    for first in range(0, units, lanes(shares)):
+        numbers = min(lanes(shares), units - first)
+        if dcandidate_bias.size > 0:
+            store_some(dcandidate_bias, first, total(shares, place), numbers)
+            place += lanes(shares)
+        for gate in range(len(from_inputs)):
+            store_some(dbias, gate * units + first, total(shares, place), numbers)
+            place += lanes(shares)

@@ -11,8 +11,8 @@ from .vectors import ROWS, fma, full, lanes, load, store, stream
 
 
 @njit
-def step(sums, at, states, old, new, part, kept, keep, going, going_at, relu):
-    """The new states and cells of a block of units from their sums; keeps the gates for the way back."""
+def step(sums, at, state_at, cell_at, states, new, part, kept, keep, going, going_at, relu):
+    """The new states and cells of a block of units from their sums, in place; keeps them and the gates for the way back."""
     tile = ROWS * lanes(sums)
     for row in range(ROWS):
         here = row * lanes(sums)
@@ -20,20 +20,20 @@ def step(sums, at, states, old, new, part, kept, keep, going, going_at, relu):
         f = sigmoid(load(sums, at + tile + here))
         g = activate(load(sums, at + 2 * tile + here), relu)
         o = sigmoid(load(sums, at + 3 * tile + here))
-        before = load(states, old + part + here)
+        before = load(sums, cell_at + here)
         c = fma(f, before, i * g)
         h = o * activate(c, relu)
-        if kept.size > 0:
+        if not going[going_at + row]:
+            c, h = before, load(sums, state_at + here)
+        store(sums, state_at + here, h)
+        store(sums, cell_at + here, c)
+        if states.size > 0:
+            stream(states, new + here, h)
+            stream(states, new + part + here, c)
             stream(kept, keep + here, i)
             stream(kept, keep + tile + here, f)
             stream(kept, keep + 2 * tile + here, g)
             stream(kept, keep + 3 * tile + here, o)
-        if going[going_at + row]:
-            store(states, new + here, h)
-            store(states, new + part + here, c)
-        else:
-            store(states, new + here, load(states, old + here))
-            store(states, new + part + here, before)
 
 
 @njit

@@ -3,16 +3,18 @@
 from numba import njit
 
 from .functions import activate, slope
-from .vectors import ROWS, full, lanes, load, store
+from .vectors import ROWS, full, lanes, load, store, stream
 
 
 @njit
-def step(sums, at, states, old, new, going, going_at, relu):
-    """The new states of a block of units from their sums."""
+def step(sums, at, state_at, states, new, going, going_at, relu):
+    """The new states of a block of units from their sums, in place; keeps them for the way back."""
     for row in range(ROWS):
         here = row * lanes(sums)
-        state = activate(load(sums, at + here), relu)
-        store(states, new + here, state if going[going_at + row] else load(states, old + here))
+        h = activate(load(sums, at + here), relu) if going[going_at + row] else load(sums, state_at + here)
+        store(sums, state_at + here, h)
+        if states.size > 0:
+            stream(states, new + here, h)
 
 
 @njit

@@ -15,8 +15,6 @@ class Sizes(NamedTuple):
         steps: Steps of the longest.
         features: Inputs of a step.
         units: Numbers of a state.
-        slots: States that are kept for a tile: one for each step and the first one where there will be a way back,
-        else two.
         group: Tiles that go through time together; more than one where the weights are large.
         backwards: Whether sequences are read from their ends.
         relu: Whether the activation is the larger of x and zero, not tanh.
@@ -26,7 +24,6 @@ class Sizes(NamedTuple):
     steps: int
     features: int
     units: int
-    slots: int
     group: int
     backwards: bool
     relu: bool
@@ -81,6 +78,13 @@ def masked(tiles, at, source, source_at, mask, first, step, sizes):
                 count = min(lane, sizes.units - start) if first + row < sizes.batch else 0
                 numbers = numbers * load_some(mask.values, there + start, count)
             store(tiles, at + place, numbers)
+
+
+@njit
+def copy(target, target_at, tiles, at, size):
+    """Copies so many numbers of tiles."""
+    for place in range(0, size, lanes(tiles)):
+        store(target, target_at + place, load(tiles, at + place))
 
 
 @njit
