@@ -213,6 +213,40 @@ def test_work_is_shared_among_threads_only_where_that_is_wanted() -> None:
     assert len(names(2, alone=False)) == 2
 
 
+def test_a_call_does_not_wait_for_helpers_that_are_busy_elsewhere() -> None:
+    busy, leave = threading.Semaphore(0), threading.Event()
+
+    def hold(first: int, last: int) -> None:
+        busy.release()
+        assert leave.wait(20)
+
+    holders = [threading.Thread(target=share_on_two, args=(hold, 2)) for _ in range(2)]
+    for holder in holders:
+        holder.start()
+    try:
+        for _ in range(3):  # both callers, and a helper
+            assert busy.acquire(timeout=20)
+        done: list[int] = []
+        share_on_two(lambda first, last: done.append(first), 2)
+        assert sorted(done) == [0, 1]
+        assert not leave.is_set()
+    finally:
+        leave.set()
+        for holder in holders:
+            holder.join()
+
+
+def share_on_two(work: Callable[[int, int], object], pieces: int) -> None:
+    with kernel_threads(2):
+        share(work, pieces, alone=False)
+
+
+def test_work_may_share_work() -> None:
+    done: list[int] = []
+    share_on_two(lambda first, last: share_on_two(lambda one, other: done.append(one), 2), 2)
+    assert sorted(done) == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize("failing", [0, 1])
 def test_a_failing_share_is_told_after_the_others_are_done(failing: int) -> None:
     done = []

@@ -184,6 +184,8 @@ class Recurrent(nn.Module):
             wanted = ("a tensor" if self.cell.parts == 1 else "a pair of tensors") + f" of the shape {shape}"
             found = " and ".join(str(tuple(part.shape)) for part in parts)
             raise ConfigurationError(f"the state must be {wanted} (layer, batch, unit); found {found}")
+        if any(part.device != inputs.device for part in parts):
+            raise ConfigurationError(f"the state is on {parts[0].device}, the inputs are on {inputs.device}: move one")
         return parts if parts[0].dtype == inputs.dtype else tuple(part.to(inputs.dtype) for part in parts)
 
     def _whole(self, parts: State) -> LayerState:

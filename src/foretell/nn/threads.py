@@ -1,10 +1,10 @@
 """A kernel's work in shares, on Python's own threads, which kernels let run by holding no lock.
 
 numba's parallel loops bring a second pool of threads: one of its layers ends the process when two threads call it at
-once, the other kills children made by ``fork``. Here a call asks helpers in and goes to work itself: whoever comes takes
-the next stretch, so that a call never waits for a helper that has not begun. Executors of the standard library do the
-same in a tenth of a millisecond, which is much beside kernels that take two. A child made by ``fork`` finds helpers of
-its own.
+once, the other kills children made by ``fork``. Here a call asks helpers in and goes to work itself: whoever comes
+takes the next stretch, so that a call never waits for a helper that has not begun. (An executor of the standard library
+takes a tenth of a millisecond for that, which is much beside kernels that take two.) A child made by ``fork`` finds
+helpers of its own.
 """
 
 import os
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 from queue import SimpleQueue
 
 import torch
@@ -30,7 +31,7 @@ class _Work:
 
     def __init__(self, do: Callable[[int, int], object], bounds: list[int]) -> None:
         self._do = do
-        self._left = deque(zip(bounds, bounds[1:], strict=False))
+        self._left = deque(pairwise(bounds))
         self._stretches = len(self._left)
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
 
@@ -50,12 +51,15 @@ class _Work:
 
     def finish(self) -> None:
         """Waits for those who still work, as they write to memory of the caller; raises what went wrong."""
-        errors = []
-        for _ in range(self._stretches):
-            errors.append(self._done.get())
+        errors = [self._done.get() for _ in range(self._stretches)]
+        self._do = _nothing  # a helper that comes late must not keep the caller's memory from being used again
         for error in errors:
             if error is not None:
                 raise error
+
+
+def _nothing(first: int, last: int) -> None:
+    pass
 
 
 class _Helpers:

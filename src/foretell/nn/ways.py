@@ -26,6 +26,7 @@ from .cells import Cell, GRUCell, LSTMCell, RNNCell, State
 
 WAYS = ("fused", "torch", "compiled", "loop")
 LARGEST = 4096  # units and features of one layer that the kernels were tried with
+FEW = 4  # sequences up to which a single step streams the weights instead of packing them
 _forced: ContextVar[str | None] = ContextVar("recurrence", default=None)
 _watched: ContextVar[list["Walk"] | None] = ContextVar("watched", default=None)
 _log = logging.getLogger(__name__)
@@ -99,14 +100,12 @@ def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
         inputs: (batch, feature).
         state: The state before, each part (layer, batch, unit).
     """
-    if torch.is_grad_enabled() or inputs.device.type != "cpu" or _forced.get() not in (None, "fused"):
+    if torch.is_grad_enabled() or not inputs.is_cpu or not 0 < len(inputs) <= FEW:
         return None
-    if _watched.get() is not None or not has_numba():
+    if _forced.get() not in (None, "fused") or _watched.get() is not None or not has_numba():
         return None
-    kernels = _kernels()
-    if not 0 < len(inputs) <= kernels.FEW or not all(kernels.knows(cell, inputs.dtype) for cell in cells):
-        return None
-    return kernels.one_step(cells, inputs, state)
+    stepped: State | None = _kernels().one_step(cells, inputs, state)
+    return stepped
 
 
 @cache

@@ -1,8 +1,8 @@
 """The way through time: a tile of sequences goes through all steps before the next begins, so that it stays in cache.
 
-Where there will be a way back, ``states`` takes the state before each step and the last one, by tile, step, part (state,
-and the cell of an LSTM), block, row, lane; ``kept`` takes the gates by tile, step (the last one first, as they will be
-read), block.
+Where there will be a way back, ``states`` takes the state before each step and the last one, by tile, step, part
+(state, and the cell of an LSTM), block, row, lane; ``kept`` takes the gates by tile, step (the last one first, as they
+will be read), block.
 """
 
 from typing import Any
@@ -143,7 +143,10 @@ def make_forward(cell: int, digest: int) -> Any:
                             )
                 if outputs.values.size > 0:
                     for this in range(start, stop):
-                        state_at, rows = places.tiles + (this - start) * places.size + places.state, (this - start) * ROWS
+                        state_at, rows = (
+                            places.tiles + (this - start) * places.size + places.state,
+                            (this - start) * ROWS,
+                        )
                         write_steps(outputs, no_mask, scratch, state_at, going, rows, this * ROWS, step, units)
             for this in range(start, stop):
                 at = places.tiles + (this - start) * places.size

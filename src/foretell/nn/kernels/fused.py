@@ -31,13 +31,11 @@ _KINDS: dict[type[Cell], int] = {RNNCell: RNN, LSTMCell: LSTM, GRUCell: GRU}
 _LANES: dict[np.dtype, int] = {np.dtype(str(dtype)): lanes for dtype, lanes in LANES.items()}
 _DTYPES: dict[torch.dtype, np.dtype] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 _NOTHING: dict[np.dtype, np.ndarray] = {dtype: np.empty(0, dtype) for dtype in _LANES}
-_NO_STATE = {dtype: nothing[None] for dtype, nothing in _NOTHING.items()}
 _NO_SEQUENCES = {dtype: Sequences(nothing, 0, 0) for dtype, nothing in _NOTHING.items()}
 _SHARES, _SHARES_OF_LARGE = 8, 4  # threads that the way back can make use of
 _SMALL = 2_000_000  # multiplications that are done before another thread has begun
 # Bytes of weights that leave the second cache little room for anything else.
 _LARGE = 1_500_000
-FEW = 4  # sequences up to which a single step streams the weights instead of packing them
 
 
 def kind(cell: Cell) -> int:
@@ -64,58 +62,80 @@ def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, Stat
     return results[0], tuple(results[1 : 1 + len(state)])
 
 
-def knows(cell: Cell, dtype: torch.dtype) -> bool:
-    """Whether a step of a cell with inputs of a type can be computed here."""
-    return type(cell) in _KINDS and dtype in _DTYPES and cell.bias.dtype == dtype
-
-
-def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State:
-    """One step of a few sequences through layers, without a way back.
+def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
+    """One step of a few sequences through layers, without a way back; None where no kernel knows the layers.
 
     Args:
         cells: The layers' cells.
         inputs: (batch, feature).
         state: The state before, each part (layer, batch, unit).
     """
-    before = [_array(part) for part in state]
-    after = [np.empty(part.shape, part.dtype) for part in before]
-    numbers = _array(inputs)
-    for layer, cell in enumerate(cells):
-        which, relu, weights = _standing(cell)
-        old, new = [part[layer] for part in before], [part[layer] for part in after]
-        if which != LSTM:
-            old.append(_NO_STATE[numbers.dtype])
-            new.append(_NO_STATE[numbers.dtype])
-        key = ("single", which, numbers.dtype)
-        if is_ready(key):
-            _SINGLE[which](numbers, *old, *weights, *new, relu)
-        else:
-            with patience(key):
-                _SINGLE[which](numbers, *old, *weights, *new, relu)
-        numbers = new[0]
-    return tuple(torch.from_numpy(part) for part in after)
+    standing = _standing(cells)
+    if standing is None or inputs.dtype != standing.dtype:
+        return None
+    before = [part if part.is_contiguous() else part.contiguous() for part in (inputs, *state)]
+    after = [torch.empty_like(part) for part in before[1:]]
+    places = [part.data_ptr() for part in before]
+    new_places = [part.data_ptr() for part in after]
+    if len(after) == 1:
+        places.append(0)
+        new_places.append(0)
+    units = before[1].shape[2]
+    arguments = (standing.like, standing.layers, *places, *new_places, len(inputs), units, standing.relu)
+    key = ("single", standing.kind, standing.dtype)
+    if is_ready(key):
+        _SINGLE[standing.kind](*arguments)
+    else:
+        with patience(key):
+            _SINGLE[standing.kind](*arguments)
+    return tuple(after)
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What single steps need of layers.
+
+    Attributes:
+        places: Where the weights are; when one has moved, this is to be made again.
+        kind: Which kernel computes them.
+        relu: Their activation.
+        dtype: The type of all numbers.
+        like: An array of that type.
+        layers: What the kernel reads of each layer.
+    """
+
+    places: list[int]
+    kind: int
+    relu: bool
+    dtype: torch.dtype
+    like: np.ndarray
+    layers: np.ndarray
+
+
+def _standing(cells: list[Cell]) -> _Standing | None:
+    """What a step needs of layers, made again when weights have moved; None where no kernel knows them."""
+    weights = [weight for cell in cells for weight in cell._parameters.values() if weight is not None]
+    places = [weight.data_ptr() for weight in weights]
+    kept: _Standing | None = cells[0].__dict__.get("_standing")
+    if kept is not None and kept.places == places:
+        return kept
+    dtype = weights[0].dtype
+    alike = all(weight.dtype == dtype and weight.is_cpu and weight.is_contiguous() for weight in weights)
+    if dtype not in _DTYPES or not alike or any(type(cell) not in _KINDS for cell in cells):
+        return None
+    layers = np.zeros((len(cells), 5), np.int64)
+    for layer, cell in zip(layers, cells, strict=True):
+        own = [weight.data_ptr() for weight in cell._parameters.values() if weight is not None]
+        layer[: 1 + len(own)] = [cell.features, *own]
+    standing = _Standing(places, kind(cells[0]), cells[0].activation == "relu", dtype, _NOTHING[_DTYPES[dtype]], layers)
+    cells[0].__dict__["_standing"] = standing
+    return standing
 
 
 def _array(tensor: Tensor) -> np.ndarray:
     """A tensor as a contiguous array; over the same memory where it can be."""
     whole = tensor if tensor.is_contiguous() else tensor.contiguous()
     return whole.detach().numpy() if whole.requires_grad else whole.numpy()
-
-
-def _standing(cell: Cell) -> tuple[int, bool, list[np.ndarray]]:
-    """What a step needs of a cell: its weights as arrays over the same memory, made again when they have moved."""
-    weights = [weight for weight in cell._parameters.values() if weight is not None]
-    places = [weight.data_ptr() for weight in weights]
-    kept = cell.__dict__.get("_standing")
-    if kept is not None and kept[0] == places:
-        return kept[1]
-    arrays = [_array(weight) for weight in weights]
-    if len(arrays) == 3:
-        arrays.append(_NOTHING[arrays[0].dtype])
-    standing = (kind(cell), cell.activation == "relu", arrays)
-    if all(weight.is_contiguous() for weight in weights):
-        cell.__dict__["_standing"] = (places, standing)
-    return standing
 
 
 @dataclass(frozen=True)
@@ -229,7 +249,9 @@ class _Call:
         )
         kernel, scratch = _FORWARD[plan.kind], plan.places.tiles + plan.places.size * sizes.group
         with SHELF.lending() as borrow, patience(("forward", plan.kind, plan.dtype)):
-            share(lambda first, last: kernel(first, last, *arguments, borrow(scratch, plan.dtype)), plan.tiles, plan.alone)
+            share(
+                lambda first, last: kernel(first, last, *arguments, borrow(scratch, plan.dtype)), plan.tiles, plan.alone
+            )
         if not learns:
             return outputs, final, final_memory
         return outputs, final, final_memory, torch.from_numpy(states), torch.from_numpy(kept)

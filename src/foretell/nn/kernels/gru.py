@@ -14,7 +14,7 @@ from .vectors import ROWS, fma, full, lanes, load, store, stream
 
 @njit
 def step(sums, at, state_at, states, new, kept, keep, going, going_at, relu):
-    """The new states of a block of units from their sums, in place; keeps them, s and the gates for the way back."""
+    """The new states of a block of units from their sums, in place; keeps them, s and the gates."""
     tile = ROWS * lanes(sums)
     for row in range(ROWS):
         here = row * lanes(sums)
@@ -66,7 +66,7 @@ def reset_before(sums, at, read, reset_read):
 
 @njit
 def step_after_reset(sums, at, state_at, states, new, kept, keep, going, going_at, relu):
-    """The new states once the candidate's sums are whole, in place; keeps them and the gates for the way back."""
+    """The new states once the candidate's sums are whole, in place; keeps them and the gates."""
     tile = ROWS * lanes(sums)
     for row in range(ROWS):
         here = row * lanes(sums)

@@ -12,7 +12,7 @@ from .vectors import ROWS, fma, full, lanes, load, store, stream
 
 @njit
 def step(sums, at, state_at, cell_at, states, new, part, kept, keep, going, going_at, relu):
-    """The new states and cells of a block of units from their sums, in place; keeps them and the gates for the way back."""
+    """The new states and cells of a block of units from their sums, in place; keeps them and the gates."""
     tile = ROWS * lanes(sums)
     for row in range(ROWS):
         here = row * lanes(sums)

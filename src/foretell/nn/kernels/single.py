@@ -6,12 +6,12 @@ The equations are those of :mod:`foretell.nn.cells`.
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import carray, njit
 
 from .compiling import kernel
 from .functions import activate, sigmoid
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
-from .vectors import flush_denormals, fma, full, lanes, load, load_some, restore_denormals, store, store_some
+from .vectors import flush_denormals, fma, full, lanes, load, load_some, pointer, restore_denormals, store, store_some
 
 
 @njit
@@ -39,65 +39,91 @@ def add_rows(sums, first, width, numbers, numbers_at, count, matrix, row_width, 
         k += 1
 
 
+@njit
+def numbers_at(like, place, count):
+    """So many numbers of an array's type from a place in memory on."""
+    return carray(pointer(like, place), (count,))
+
+
 def make_single(cell: int, digest: int) -> Any:
-    """One step of one kind of cell, compiled when it is first called; arguments as in :func:`.forward.make_forward`."""
+    """One step through layers of one kind of cell, compiled when it is first called.
+
+    What is read and written comes as places in memory: with arrays as arguments the call takes as long as the step.
+    """
     gates = max(COLUMNS[cell].from_inputs) + 1
 
     @kernel
-    def single(inputs, state, memory, weights, state_weights, bias, candidate_bias, new_state, new_memory, relu):
-        batch, features = inputs.shape
-        units = state.shape[1]
-        width = gates * units
-        input_row, state_row, memory_row = inputs.reshape(-1), state.reshape(-1), memory.reshape(-1)
-        matrix, state_matrix = weights.reshape(-1), state_weights.reshape(-1)
-        output, output_memory = new_state.reshape(-1), new_memory.reshape(-1)
-        lane = lanes(output)
-        sums = np.zeros(
-            2 * width + 2 * lane, output.dtype
-        )  # what inputs add, then what the state adds to a GRU's candidate
+    def single(like, layers, inputs_at, state_at, memory_at, new_state_at, new_memory_at, batch, units, relu):
+        """One step.
+
+        Args:
+            like: An array of the numbers' type.
+            layers: For each layer its features, and where weights, state weights, bias and candidate's bias are.
+            inputs_at: Where the inputs are, (batch, feature).
+            state_at: Where the state before is, (layer, batch, unit).
+            memory_at: Where an LSTM's cells before are.
+            new_state_at: Where the new state goes.
+            new_memory_at: Where an LSTM's new cells go.
+            batch: Sequences.
+            units: Numbers of a state.
+            relu: Whether the activation is the larger of x and zero.
+        """
+        lane, width = lanes(like), gates * units
+        # What inputs add, then what the state adds to a GRU's candidate.
+        sums = np.zeros(2 * width + 2 * lane, like.dtype)
         apart = width + lane
         denormals = flush_denormals()
-        for row in range(batch):
-            here = row * units
-            for j in range(width):
-                sums[j] = bias[j]
-            add_rows(sums, 0, width, input_row, row * features, features, matrix, width, 0)
-            if cell == LSTM:
-                add_rows(sums, 0, width, state_row, here, units, state_matrix, width, 0)
-            elif cell == GRU:
-                add_rows(sums, 0, 2 * units, state_row, here, units, state_matrix, width, 0)
-                for j in range(units):
-                    sums[apart + j] = candidate_bias[j]
-                add_rows(sums, apart, units, state_row, here, units, state_matrix, width, 2 * units)
-            elif cell == GRU_BEFORE:
-                add_rows(sums, 0, 2 * units, state_row, here, units, state_matrix, width, 0)
-                for j in range(0, units, lane):
-                    reset = sigmoid(load(sums, j))
-                    store(sums, apart + j, reset * load_some(state_row, here + j, min(lane, units - j)))
-                add_rows(sums, 2 * units, units, sums, apart, units, state_matrix, width, 2 * units)
-            else:
-                add_rows(sums, 0, width, state_row, here, units, state_matrix, width, 0)
-            for j in range(0, units, lane):
-                count = min(lane, units - j)
-                first = load(sums, j)
-                before = load_some(state_row, here + j, count)
-                if cell == LSTM:
-                    f, g = sigmoid(load(sums, units + j)), activate(load(sums, 2 * units + j), relu)
-                    c = fma(f, load_some(memory_row, here + j, count), sigmoid(first) * g)
-                    h = sigmoid(load(sums, 3 * units + j)) * activate(c, relu)
-                    store_some(output_memory, here + j, c, count)
-                elif cell == GRU:
-                    z = sigmoid(load(sums, units + j))
-                    candidate = fma(sigmoid(first), load(sums, apart + j), load(sums, 2 * units + j))
-                    candidate = activate(candidate, relu)
-                    h = fma(z, before - candidate, candidate)
+        inputs = numbers_at(like, inputs_at, batch * layers[0, 0])
+        for layer in range(len(layers)):
+            features, first = layers[layer, 0], layer * batch * units * like.itemsize
+            weights = numbers_at(like, layers[layer, 1], features * width)
+            state_weights = numbers_at(like, layers[layer, 2], units * width)
+            bias = numbers_at(like, layers[layer, 3], width)
+            candidate_bias = numbers_at(like, layers[layer, 4], units)
+            state = numbers_at(like, state_at + first, batch * units)
+            memory = numbers_at(like, memory_at + first, batch * units)
+            new_state = numbers_at(like, new_state_at + first, batch * units)
+            new_memory = numbers_at(like, new_memory_at + first, batch * units)
+            for row in range(batch):
+                here = row * units
+                for j in range(width):
+                    sums[j] = bias[j]
+                add_rows(sums, 0, width, inputs, row * features, features, weights, width, 0)
+                if cell == GRU:
+                    add_rows(sums, 0, 2 * units, state, here, units, state_weights, width, 0)
+                    for j in range(units):
+                        sums[apart + j] = candidate_bias[j]
+                    add_rows(sums, apart, units, state, here, units, state_weights, width, 2 * units)
                 elif cell == GRU_BEFORE:
-                    z = sigmoid(load(sums, units + j))
-                    candidate = activate(load(sums, 2 * units + j), relu)
-                    h = fma(z, before - candidate, candidate)
+                    add_rows(sums, 0, 2 * units, state, here, units, state_weights, width, 0)
+                    for j in range(0, units, lane):
+                        reset = sigmoid(load(sums, j))
+                        store(sums, apart + j, reset * load_some(state, here + j, min(lane, units - j)))
+                    add_rows(sums, 2 * units, units, sums, apart, units, state_weights, width, 2 * units)
                 else:
-                    h = activate(first, relu)
-                store_some(output, here + j, h, count)
+                    add_rows(sums, 0, width, state, here, units, state_weights, width, 0)
+                for j in range(0, units, lane):
+                    count = min(lane, units - j)
+                    gate = load(sums, j)
+                    before = load_some(state, here + j, count)
+                    if cell == LSTM:
+                        f, g = sigmoid(load(sums, units + j)), activate(load(sums, 2 * units + j), relu)
+                        c = fma(f, load_some(memory, here + j, count), sigmoid(gate) * g)
+                        h = sigmoid(load(sums, 3 * units + j)) * activate(c, relu)
+                        store_some(new_memory, here + j, c, count)
+                    elif cell == GRU:
+                        z = sigmoid(load(sums, units + j))
+                        candidate = fma(sigmoid(gate), load(sums, apart + j), load(sums, 2 * units + j))
+                        candidate = activate(candidate, relu)
+                        h = fma(z, before - candidate, candidate)
+                    elif cell == GRU_BEFORE:
+                        z = sigmoid(load(sums, units + j))
+                        candidate = activate(load(sums, 2 * units + j), relu)
+                        h = fma(z, before - candidate, candidate)
+                    else:
+                        h = activate(gate, relu)
+                    store_some(new_state, here + j, h, count)
+            inputs = new_state
         restore_denormals(denormals)
         return digest
 

@@ -130,6 +130,17 @@ stream = _storing(
 
 
 @intrinsic
+def pointer(typing: Any, like: types.Array, place: types.Type) -> Any:
+    """Numbers of an array's type at a place in memory, given as a whole number; for ``numba.carray``."""
+    result = types.CPointer(like.dtype)
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        return builder.inttoptr(values[1], context.get_value_type(result))
+
+    return result(like, types.intp), generate
+
+
+@intrinsic
 def prefetch(typing: Any, array: types.Array, index: types.Type) -> Any:
     """Asks for the cache line that an entry stands in, to be read soon; it need not exist."""
 

@@ -1,0 +1,197 @@
+"""Single steps without gradients, which a kernel of their own takes, against the plain loop."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from foretell import nn
+from foretell.errors import ConfigurationError
+from foretell.nn import ways
+from foretell.nn.kernels import fused
+
+from .made_layers import KINDS, TOLERANCE, flat, leaf, make
+
+SIZES = [(1, 1), (5, 9), (14, 33), (17, 16), (3, 128)]
+taken: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Notes the batch of each step that the kernel took, so that no test compares the loop with itself."""
+    taken.clear()
+    take = fused.one_step
+
+    def noted(cells: Any, inputs: Tensor, state: Any) -> Any:
+        found = take(cells, inputs, state)
+        taken.extend([] if found is None else [len(inputs)])
+        return found
+
+    monkeypatch.setattr(fused, "one_step", noted)
+    with torch.inference_mode():
+        yield
+
+
+def stepped(layer: Any, inputs: Tensor, state: Any = None) -> list[Tensor]:
+    """The outputs of all steps, and the last state."""
+    outputs = []
+    for step in range(inputs.shape[1]):
+        output, state = layer.step(inputs[:, step], state)
+        outputs.append(output)
+    return [torch.stack(outputs, 1), *flat(state)]
+
+
+def by_the_loop(layer: Any, inputs: Tensor, state: Any = None) -> list[Tensor]:
+    with nn.recurrence("loop"):
+        return stepped(layer, inputs, state)
+
+
+def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=TOLERANCE[other.dtype], rtol=TOLERANCE[other.dtype])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(("features", "units"), SIZES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_is_the_loops(kind: str, features: int, units: int, layers: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    layer = make(kind, features, units, layers=layers).to(dtype)
+    for batch in range(1, ways.FEW + 1):
+        inputs = torch.randn(batch, 4, features, dtype=dtype)
+        assert_near(stepped(layer, inputs), by_the_loop(layer, inputs))
+    assert taken == [batch for batch in range(1, ways.FEW + 1) for _ in range(4)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sequence_steps_alone_as_in_a_batch(kind: str) -> None:
+    torch.manual_seed(1)
+    layer, inputs = make(kind, 5, 33, layers=2), torch.randn(4, 6, 5)
+    outputs, *state = stepped(layer, inputs)
+    for row in range(4):
+        alone, *own = stepped(layer, inputs[row : row + 1])
+        assert torch.equal(alone[0], outputs[row])
+        assert all(torch.equal(one[:, 0], other[:, row]) for one, other in zip(own, state, strict=True))
+    assert len(taken) == 5 * 6
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_larger_batches_step_as_small_ones(kind: str) -> None:
+    torch.manual_seed(1)
+    layer, inputs = make(kind, 5, 33), torch.randn(9, 3, 5)
+    few = [stepped(layer, part)[0] for part in torch.chunk(inputs, 3)]
+    assert taken == [3] * 9
+    torch.testing.assert_close(stepped(layer, inputs)[0], torch.cat(few), atol=1e-6, rtol=1e-6)
+    assert taken == [3] * 9, "the kernel for a few took many"
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_arguments_may_lie_anywhere(kind: str) -> None:
+    torch.manual_seed(1)
+    layer = make(kind, 5, 9, layers=2)
+    inputs, state = torch.randn(5, 3).t(), tuple(torch.randn(9, 3, 2).permute(2, 1, 0) for _ in range(layer.cell.parts))
+    assert not inputs.is_contiguous()
+    assert not state[0].is_contiguous()
+    whole = state if len(state) > 1 else state[0]
+    kept = [part.clone() for part in (inputs, *state)]
+    _, found = layer.step(inputs, whole)
+    assert taken == [3]
+    with nn.recurrence("loop"):
+        _, expected = layer.step(inputs, whole)
+    assert_near(flat(found), flat(expected))
+    assert all(torch.equal(part, before) for part, before in zip((inputs, *state), kept, strict=True)), "overwritten"
+
+
+def changes() -> dict[str, Any]:
+    """Ways in which weights change or move between two steps."""
+
+    def other_memory(layer: Any) -> None:
+        for weight in layer.parameters():
+            weight.data = weight.data * 2
+
+    def same_memory(layer: Any) -> None:
+        for weight in layer.parameters():
+            weight.mul_(2)
+
+    def other_parameter(layer: Any) -> None:
+        for cell in layer.cells:
+            cell.state_weights = torch.nn.Parameter(cell.state_weights * 2)
+
+    def other_layout(layer: Any) -> None:
+        for cell in layer.cells:
+            cell.state_weights.data = (cell.state_weights.data * 2).t().contiguous().t()
+
+    def other_cells(layer: Any) -> None:
+        layer.cells[1] = copy.deepcopy(layer.cells[0])
+        layer.cells[1].bias.add_(1)
+
+    def state_dictionary(layer: Any) -> None:
+        layer.load_state_dict({name: weight * 2 for name, weight in layer.state_dict().items()})
+
+    def there_and_back(layer: Any) -> None:
+        layer.double()
+        layer.step(torch.zeros(1, 5, dtype=torch.float64))
+        layer.float()
+
+    return {
+        change.__name__: change
+        for change in (
+            *(other_memory, same_memory, other_parameter, other_layout, other_cells),
+            *(state_dictionary, there_and_back),
+        )
+    }
+
+
+@pytest.mark.parametrize("change", changes())
+@pytest.mark.parametrize("kind", ["gru", "gru before", "lstm"])
+def test_weights_may_change_and_move(kind: str, change: str) -> None:
+    torch.manual_seed(1)
+    with torch.inference_mode(mode=False), torch.no_grad():  # as weights that are still trained
+        layer, inputs = make(kind, 5, 5, layers=2), torch.randn(1, 3, 5)
+        first = stepped(layer, inputs)
+        twin = copy.deepcopy(layer)
+        assert all(torch.equal(one, other) for one, other in zip(stepped(twin, inputs), first, strict=True))
+        changes()[change](layer)
+        found = stepped(layer, inputs)
+        assert_near(found, by_the_loop(layer, inputs))
+        assert torch.equal(found[0], first[0]) is (change == "there_and_back")
+        assert all(torch.equal(one, other) for one, other in zip(stepped(twin, inputs), first, strict=True)), "the twin"
+
+
+def test_what_no_kernel_knows_steps_by_the_loop() -> None:
+    torch.manual_seed(1)
+    layer, inputs = make("gru", 5, 9), torch.randn(1, 3, 5)
+    half = copy.deepcopy(layer).to(torch.bfloat16)
+    assert stepped(half, inputs.to(torch.bfloat16))[0].dtype == torch.bfloat16
+    assert taken == []
+    assert stepped(layer, inputs.double())[0].dtype == torch.float32, "as forward does"
+    assert taken == []
+
+
+def test_a_step_with_gradients_has_them() -> None:
+    with torch.inference_mode(mode=False):
+        layer, inputs = make("lstm", 5, 9), leaf(torch.randn(2, 5))
+        output, _ = layer.step(inputs)
+        output.sum().backward()
+    assert taken == []
+    assert inputs.grad is not None
+    assert bool(inputs.grad.any())
+
+
+def test_a_number_that_is_none_is_seen_and_stays_with_its_sequence() -> None:
+    layer, inputs = make("lstm", 5, 33), torch.randn(3, 1, 5)
+    inputs[1] = float("nan")
+    outputs = stepped(layer, inputs)[0]
+    assert taken == [3]
+    assert outputs.isnan().flatten(1).all(1).tolist() == [False, True, False]
+    assert outputs.isnan().flatten(1).any(1).tolist() == [False, True, False]
+
+
+def test_a_state_on_another_device_is_told() -> None:
+    layer = make("lstm", 5, 9)
+    with pytest.raises(ConfigurationError, match="the state is on meta, the inputs are on cpu: move one"):
+        layer.step(torch.zeros(1, 5), (torch.zeros(1, 1, 9, device="meta"),) * 2)
