@@ -5,7 +5,7 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 SOURCE = Path(__file__).parents[1] / "src"
-NOT_COMPILED = {"compiling", "fused", "memory"}  # of the kernels; numba checks types itself
+NOT_COMPILED = {"compiling", "fused", "memory", "plans", "stepping"}  # of the kernels; numba checks types itself
 hook = install_import_hook(
     [
         ".".join(path.relative_to(SOURCE).with_suffix("").parts)

@@ -11,7 +11,7 @@ from torch import Tensor
 from foretell import nn
 from foretell.errors import ConfigurationError
 from foretell.nn import ways
-from foretell.nn.kernels import fused
+from foretell.nn.kernels import stepping
 
 from .made_layers import KINDS, TOLERANCE, flat, leaf, make
 
@@ -23,14 +23,14 @@ taken: list[int] = []
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Notes the batch of each step that the kernel took, so that no test compares the loop with itself."""
     taken.clear()
-    take = fused.one_step
+    take = stepping.one_step
 
     def noted(cells: Any, inputs: Tensor, state: Any) -> Any:
         found = take(cells, inputs, state)
         taken.extend([] if found is None else [len(inputs)])
         return found
 
-    monkeypatch.setattr(fused, "one_step", noted)
+    monkeypatch.setattr(stepping, "one_step", noted)
     with torch.inference_mode():
         yield
 

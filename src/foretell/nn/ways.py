@@ -104,16 +104,16 @@ def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
         return None
     if _forced.get() not in (None, "fused") or _watched.get() is not None or not has_numba():
         return None
-    stepped: State | None = _kernels().one_step(cells, inputs, state)
+    stepped: State | None = _stepping().one_step(cells, inputs, state)
     return stepped
 
 
 @cache
-def _kernels() -> Any:
-    """The kernels' door; numba takes half a second to import."""
-    from .kernels import fused
+def _stepping() -> Any:
+    """The kernels' door for single steps; numba takes half a second to import."""
+    from .kernels import stepping
 
-    return fused
+    return stepping
 
 
 def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
@@ -229,7 +229,9 @@ def _say_once(reason: str) -> None:
 
 def _way(name: str) -> Way:
     if name == "fused":
-        return cast("Way", _kernels().fused)
+        from .kernels.fused import fused
+
+        return cast("Way", fused)
     return {"torch": torchs_own, "compiled": compiled, "loop": loop}[name]
 
 

@@ -1,13 +1,19 @@
 """Kernels are compiled once on a machine, where numba can keep them on disk; those who wait for it are told."""
 
+import hashlib
 import logging
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from numba import njit
 
+# Of the kernels' source: stands in every kernel's closure, as numba's cache on disk looks at closures but not at the
+# other files whose functions a kernel calls.
+_SOURCE = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+DIGEST = int.from_bytes(hashlib.sha256(_SOURCE).digest()[:7])
 _SILENCE = 2.0  # seconds after which a wait is explained
 _log = logging.getLogger(__name__)
 _ready: set[Hashable] = set()

@@ -34,7 +34,7 @@ def make_forward(cell: int, digest: int) -> Any:
 
     Args:
         cell: The kind, as in :mod:`.layout`.
-        digest: Changes with the kernels' source; numba's cache on disk looks at closures but not at other files.
+        digest: Of the kernels' source, see :mod:`.compiling`.
     """
     columns = COLUMNS[cell]
     all_sums, first_input, gates_kept = columns.sums, columns.first_input, columns.kept
@@ -143,10 +143,8 @@ def make_forward(cell: int, digest: int) -> Any:
                             )
                 if outputs.values.size > 0:
                     for this in range(start, stop):
-                        state_at, rows = (
-                            places.tiles + (this - start) * places.size + places.state,
-                            (this - start) * ROWS,
-                        )
+                        at, rows = places.tiles + (this - start) * places.size, (this - start) * ROWS
+                        state_at = at + places.state
                         write_steps(outputs, no_mask, scratch, state_at, going, rows, this * ROWS, step, units)
             for this in range(start, stop):
                 at = places.tiles + (this - start) * places.size
