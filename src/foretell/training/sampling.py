@@ -40,3 +40,12 @@ class Sampler:
         needed = self.steps * self.batch_size
         passes = [generator.permutation(self.examples) for _ in range(-(-needed // self.examples))]
         return list(np.concatenate(passes)[:needed].reshape(self.steps, self.batch_size))
+
+
+def evenly_spread(examples: int, most: int) -> Int64[np.ndarray, " batch"]:
+    """Positions from the first example to the last, as many as there are but at most so many.
+
+    >>> evenly_spread(10, 4).tolist(), evenly_spread(2, 4).tolist()
+    ([0, 3, 6, 9], [0, 1])
+    """
+    return np.linspace(0, examples - 1, min(most, examples)).round().astype(np.int64)

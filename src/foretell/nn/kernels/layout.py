@@ -92,7 +92,7 @@ def places(columns: Columns, inputs: int, states: int, lanes: int) -> Places:
         states: Vectors that hold a state.
         lanes: Numbers of a vector.
     """
-    first, second, third = matrix_sizes(columns, inputs, states, lanes)
+    first, second, third = _matrix_sizes(columns, inputs, states, lanes)
     bias = first + second + third
     tiles = bias + columns.sums * states * lanes
     widths = (inputs, states, states, columns.sums * states, states, states, states, inputs)
@@ -100,7 +100,7 @@ def places(columns: Columns, inputs: int, states: int, lanes: int) -> Places:
     return Places(0, first, first + second, bias, tiles, *ends)
 
 
-def matrix_sizes(columns: Columns, inputs: int, states: int, lanes: int) -> tuple[int, int, int]:
+def _matrix_sizes(columns: Columns, inputs: int, states: int, lanes: int) -> tuple[int, int, int]:
     """Numbers of the packed matrices by inputs, by the state, and by the reset state; arguments as above."""
     block = states * lanes**2
     by_inputs, by_state = len(columns.from_inputs), len(columns.from_state)

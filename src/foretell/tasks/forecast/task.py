@@ -11,7 +11,7 @@ from torch import Tensor
 from ...artefact import Artefact
 from ...evaluation.panels import Panel
 from ...training.loop import LOSSES, Loss, Watcher, train
-from ...training.sampling import Sampler
+from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Evaluation, Probe
 from ..rung import Rung
@@ -105,7 +105,7 @@ class ForecastTask:
         view = fitted.view(fitted.read(source))
         own = fitted.own(view)
         anchors = fitted.all_windows(view) if own is None else own.anchors.spans["validation"]
-        chosen = anchors[np.linspace(0, len(anchors) - 1, min(count, len(anchors))).round().astype(np.int64)]
+        chosen = anchors[evenly_spread(len(anchors), count)]
         inputs, targets = view.windows.inputs_at(chosen), view.windows.targets_at(chosen)
         loss = LOSSES[fitted.configuration.training.loss]
         return Probe(fitted.model.network, inputs, targets, loss, "all" if own is None else "validation")

@@ -12,7 +12,7 @@ from ...artefact import Artefact
 from ...errors import UsageError
 from ...evaluation.panels import Figure, Line, Panel
 from ...training.loop import LOSSES, Loss, Watcher, train
-from ...training.sampling import Sampler
+from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Evaluation, Probe
 from ..rung import Rung
@@ -99,7 +99,7 @@ class RecallTask:
             return None
         own = source is None
         sequences = prepare(fitted.configuration).sequences["validation"] if own else fitted.read(source)
-        chosen = sequences[np.linspace(0, len(sequences) - 1, min(count, len(sequences))).round().astype(np.int64)]
+        chosen = sequences[evenly_spread(len(sequences), count)]
         inputs, targets = _tensors(chosen, fitted.configuration.recall.symbols)
         loss = LOSSES[fitted.configuration.training.loss]
         return Probe(fitted.model, inputs, targets, loss, "validation" if own else "all")
