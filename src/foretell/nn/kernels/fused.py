@@ -126,7 +126,7 @@ class _Call:
             )
         return dinputs, dstate, dcell, dweights, dstate_weights, dbias, dcandidate_bias
 
-    def array(self, tensor: Tensor | None) -> np.ndarray:
+    def _array(self, tensor: Tensor | None) -> np.ndarray:
         return self.nothing if tensor is None else array(tensor)
 
     def _flat(self, tensor: Tensor | None) -> np.ndarray:
