@@ -210,7 +210,7 @@ def _scores(measure: Measure, study: Study, documents: list[dict[str, Any]]) -> 
     label = measure.drawn(documents[0]["rows"][0]["split"]["test"])[1]
     figure = Figure(
         "points" if study.numeric else "bars",
-        f"Test {measure.label} against {study.option}",
+        f"Test {label} against {study.option}",
         study.option,
         label,
         [baseline, *drawn],
@@ -226,7 +226,7 @@ def _scores(measure: Measure, study: Study, documents: list[dict[str, Any]]) -> 
 
 
 def _drawn(measure: Measure, study: Study, rung: str | None, documents: list[dict[str, Any]]) -> Line:
-    """A rung's test errors over the values; those of each value's reference where None."""
+    """What is drawn of a rung's test over the values; of each value's reference where None."""
     values: list[Number] = []
     for document in documents:
         row = next(row for row in document["rows"] if row["rung"] == (rung or document["reference"]))

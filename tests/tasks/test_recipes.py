@@ -109,7 +109,7 @@ def test_a_study_keeps_a_comparison_for_each_value(studied: Path) -> None:
     chance = next(row for row in board["rows"] if (row["value"], row["rung"]) == (40, "chance"))
     assert chance["split"]["test"]["error"] == pytest.approx(7 / 8, abs=0.01)
     page = (studied / "report.html").read_text()
-    for text in ("Test error against recall.gap", "Learning curves", "Values and rungs", "gap-40"):
+    for text in ("Test accuracy against recall.gap", "Learning curves", "Values and rungs", "gap-40"):
         assert text in page
 
 
@@ -188,7 +188,7 @@ def test_a_study_of_forecasts(run: Run) -> None:
         errors = [row["split"]["test"]["mae"] for row in document["rows"] if row["rung"] == name]
         assert len(errors) == 2
         assert errors[0] == errors[1]
-    assert "Test MAE against network.mask" in Path(document["report"]).read_text()
+    assert "Test MAE (degC) against network.mask" in Path(document["report"]).read_text()
     assert "degC" in run("runs", "show", "lecture-naive-dropout-1").out
 
 

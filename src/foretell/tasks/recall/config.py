@@ -40,7 +40,7 @@ MEASURE = Measure(
     "share of wrong answers",
     "error",
     lambda metrics: f"{metrics['error']:.1%}",
-    lambda metrics: (float(metrics["error"]), "share of wrong answers"),
+    lambda metrics: (float(metrics["accuracy"]), "accuracy"),
     listed=("accuracy", "error"),
     further={"accuracy": "accuracy"},
     loss="cross-entropy (nats)",
