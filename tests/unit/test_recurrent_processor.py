@@ -3,6 +3,7 @@
 import copy
 import gc
 import multiprocessing
+import signal
 import subprocess
 import sys
 import threading
@@ -234,6 +235,25 @@ def test_a_call_does_not_wait_for_helpers_that_are_busy_elsewhere() -> None:
         leave.set()
         for holder in holders:
             holder.join()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends no signals to threads")
+def test_an_interrupt_waits_for_those_who_still_work() -> None:
+    begun, done = threading.Event(), []
+
+    def work(first: int, last: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert begun.wait(20)
+            return
+        begun.set()
+        time.sleep(0.05)  # the caller waits by now
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(0.05)
+        done.append(first)
+
+    with pytest.raises(KeyboardInterrupt):
+        share_on_two(work, 2)
+    assert done
 
 
 def share_on_two(work: Callable[[int, int], object], pieces: int) -> None:

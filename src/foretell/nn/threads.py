@@ -33,7 +33,8 @@ class _Work:
         self._do = do
         self._left = deque(pairwise(bounds))
         self._stretches = len(self._left)
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._outcomes: list[BaseException | None] = []
+        self._news: SimpleQueue[None] = SimpleQueue()
 
     def help(self) -> None:
         """Does what nobody has begun yet."""
@@ -47,13 +48,19 @@ class _Work:
                 self._do(first, last)
             except BaseException as caught:  # told to the caller, whoever's stretch it was
                 error = caught
-            self._done.put(error)
+            self._outcomes.append(error)
+            self._news.put(None)
 
     def finish(self) -> None:
-        """Waits for those who still work, as they write to memory of the caller; raises what went wrong."""
-        errors = [self._done.get() for _ in range(self._stretches)]
+        """Waits for all to be done, Ctrl-C or not, as they write to memory of the caller; raises what went wrong."""
+        interrupt: KeyboardInterrupt | None = None
+        while len(self._outcomes) < self._stretches:
+            try:
+                self._news.get()
+            except KeyboardInterrupt as caught:
+                interrupt = caught
         self._do = _nothing  # a helper that comes late must not keep the caller's memory from being used again
-        for error in errors:
+        for error in (*self._outcomes, interrupt):
             if error is not None:
                 raise error
 
