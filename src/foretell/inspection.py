@@ -237,7 +237,8 @@ recurrent matrix times the slope of the activation, one at most: where the matri
 the gradient can explode, where it is below one it vanishes, and what lies that far back is hardly learned from. \
 Gates change this: an LSTM carries its cell past the matrices, times the forget gate alone, and a GRU its state, \
 times the update gate; where these gates stay open the line stays level. Look for the step at which each line has \
-fallen to 1 % of its beginning, and whether what matters for the forecast lies within that reach."""
+fallen to 1 % of its beginning, and whether what matters for the answer lies within that reach. \
+In a task that is solved the loss is near zero and so is each gradient: its line may rise far back without harm."""
 
 _MATRICES = """\
 The modulus of the largest eigenvalue is what each of many steps multiplies by, the largest singular value the most \

@@ -93,6 +93,12 @@ def plan(option: str, values: tuple[object, ...], build: Callable[[Mapping[str, 
         configuration = build({option: value})
         section = next(section for section, known, _ in configuration.options() if known == name)
         option = f"{section}.{name}"
+        if section == "run":
+            raise UsageError(
+                f"{option} says what is run and where, which is the same for all values; vary an option of the data, "
+                "the network or the training",
+                option=option,
+            )
         typed = getattr(getattr(configuration, section), name)
         if typed in [other.value for other in variants]:
             raise UsageError(f"the value {typed} of {option} comes twice; name each value once", option=option)
@@ -231,8 +237,10 @@ def _drawn(measure: Measure, study: Study, rung: str | None, documents: list[dic
     for document in documents:
         row = next(row for row in document["rows"] if row["rung"] == (rung or document["reference"]))
         values.append(measure.drawn(row["split"]["test"])[0])
-    places = [variant.value if study.numeric else variant.name for variant in study.variants]
-    return Line(rung or BASELINE, places, values)
+    if study.numeric:
+        pairs = sorted(zip((variant.value for variant in study.variants), values, strict=True))
+        return Line(rung or BASELINE, [place for place, _ in pairs], [value for _, value in pairs])
+    return Line(rung or BASELINE, [variant.name for variant in study.variants], values)
 
 
 def _learning(measure: Measure, study: Study, documents: list[dict[str, Any]], folder: Path) -> list[Panel]:

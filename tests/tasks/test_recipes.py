@@ -201,6 +201,11 @@ def test_any_option_of_any_recipe_can_be_varied(run: Run) -> None:
     assert errors[0] < errors[1]
 
 
+def test_a_study_of_one_rung_has_one(run: Run) -> None:
+    document = run(*GAP[:-2], "--set", "vary.values=2", "--set", "run.rung=gru", "--json").document
+    assert [row["rung"] for row in document["rows"]] == ["chance", "gru"]
+
+
 def test_a_recipe_that_varies_nothing_is_compared_or_trained(run: Run) -> None:
     rungs = ["--set", "run.rungs=persistence,ridge"]
     compared = run("train", "--recipe", "demo", *rungs, "--name", "all", "--json").document
@@ -249,6 +254,9 @@ def test_a_task_that_makes_its_own_data_needs_none(run: Run, tmp_path: Path) -> 
         ([*GAP, "--set", "vary.option=recall.gop"], 2, 'did you mean "recall.gap"?'),
         ([*GAP, "--set", "recall.gap=3"], 2, "recall.gap is what lecture/long-gap varies"),
         ([*GAP, "--set", "run.rungs=grru"], 2, 'did you mean "gru"?'),
+        ([*GAP, "--set", "run.rung=grru"], 2, 'did you mean "gru"?'),
+        ([*GAP, "--set", "vary.option=run.rungs", "--set", "vary.values=rnn,gru"], 2, "run.rungs says what is run"),
+        ([*GAP[:3], "--set", "vary.option=network.units"], 2, "--set vary.values=C,D"),
         ([*GAP, "--name", "../up"], 3, "letters, digits"),
         ([*GAP, "--set", "recall.symbols=2", "--set", "training.seed=1"], 3, "too few for three spans"),
     ],

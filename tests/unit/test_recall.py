@@ -54,6 +54,21 @@ def test_every_symbol_is_asked_for_as_often(gap: int) -> None:
         assert (answers(sequences)[:8] != np.arange(8)).any()
 
 
+def test_sequences_that_come_several_times_are_told() -> None:
+    assert "the test span has only" in prepare(configuration(gap=2, symbols=4)).messages[-1]
+    assert "the test span has only" not in prepare(configuration(gap=10)).messages[-1]
+
+
+@pytest.mark.parametrize("gap", [1, 2])
+def test_spans_that_ask_for_one_symbol_alone_are_refused(gap: int) -> None:
+    for seed in range(5):
+        try:
+            prepared = prepare(configuration(gap=gap, symbols=2, seed=seed))
+        except ConfigurationError:
+            continue
+        assert all(len(np.unique(answers(own))) == 2 for own in prepared.sequences.values())
+
+
 def test_too_few_sequences_are_told() -> None:
     with pytest.raises(ConfigurationError, match="2 symbols and a gap of 1 make 4 sequences, too few"):
         prepare(configuration(gap=1, symbols=2, seed=1))

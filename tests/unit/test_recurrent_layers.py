@@ -311,10 +311,10 @@ def called(layer: Any, *arguments: Any, **options: Any) -> Callable[[], Any]:
 
 GRU, LSTM, ZEROS = nn.GRU(3, 5, layers=2), nn.LSTM(3, 5), torch.zeros(2, 4, 3)
 WRONG: list[tuple[Callable[[], Any], str]] = [
-    (lambda: nn.GRU(3, 5, layers=0), "layers must be 1 or more; it is 0"),
-    (lambda: nn.GRU(3, 0), "units must be 1 or more; it is 0"),
-    (lambda: nn.LSTM(-1, 5), "features must be 1 or more; it is -1"),
-    (lambda: nn.RNNCell(3, 0), "units must be 1 or more; it is 0"),
+    (lambda: nn.GRU(3, 5, layers=0), "layers must be a whole number, 1 or more; it is 0"),
+    (lambda: nn.GRU(3, 0), "units must be a whole number, 1 or more; it is 0"),
+    (lambda: nn.LSTM(-1, 5), "features must be a whole number, 1 or more; it is -1"),
+    (lambda: nn.RNNCell(3, 0), "units must be a whole number, 1 or more; it is 0"),
     (lambda: nn.GRU(3, 5, dropout=1.0), "dropout must be at least 0 and below 1; it is 1.0"),
     (lambda: nn.GRU(3, 5, recurrent_dropout=-0.1), "recurrent_dropout must be at least 0 and below 1; it is -0.1"),
     (lambda: nn.GRU(3, 5, dropout=float("nan")), "dropout must be at least 0 and below 1; it is nan"),

@@ -3,6 +3,7 @@
 import copy
 import gc
 import multiprocessing
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,12 @@ from numba import njit
 from torch import Tensor
 
 from foretell import nn
-from foretell.nn.kernels import functions, vectors
+from foretell.errors import ConfigurationError
+from foretell.nn.kernels import functions, fused, memory, stepping, vectors
+from foretell.nn.kernels.compiling import DIGEST
+from foretell.nn.kernels.layout import LSTM
 from foretell.nn.kernels.memory import SHELF, Shelf
+from foretell.nn.kernels.plans import plan
 from foretell.nn.threads import kernel_threads, share
 
 from .made_layers import KINDS, as_state, assert_close, assert_same_bytes, leaf, loss_of, made_states, make, results
@@ -261,6 +267,56 @@ def share_on_two(work: Callable[[int, int], object], pieces: int) -> None:
         share(work, pieces, alone=False)
 
 
+def test_a_share_that_fails_last_is_told_too() -> None:
+    def work(first: int, last: int) -> None:
+        time.sleep(0.05 * first)
+        if first:
+            raise ValueError("the last one")
+
+    with pytest.raises(ValueError, match="the last one"):
+        share_on_two(work, 2)
+
+
+def test_helpers_stay_for_the_next_call() -> None:
+    share_on_two(lambda first, last: None, 2)
+    before = threading.active_count()
+    for _ in range(20):
+        share_on_two(lambda first, last: None, 2)
+    assert threading.active_count() == before
+
+
+def test_large_work_is_shared_and_small_work_is_not() -> None:
+    def alone(batch: int) -> bool:
+        return plan(LSTM, np.dtype(np.float32), (batch, 240, 14), 32, backwards=False, relu=False, threads=2).alone
+
+    assert (alone(1), alone(128)) == (True, False)
+
+
+def test_a_number_of_threads_that_is_none_is_told() -> None:
+    message = "the number of kernel threads must be 0 (torch's) or more; it is -1"
+    with pytest.raises(ConfigurationError, match=re.escape(message)), kernel_threads(-1):
+        pass
+
+
+def test_every_kernel_changes_with_the_source() -> None:
+    """numba's cache on disk looks at closures, not at other files: without the digest stale code would run."""
+    kernels = [*fused._FORWARD.values(), *fused._BACKWARD.values(), *stepping._SINGLE.values(), fused._COLLECT]
+    for kernel in kernels:
+        assert DIGEST in [cell.cell_contents for cell in kernel.py_func.__closure__], kernel
+    folder = Path(fused.__file__).parent
+    made = sum(path.read_text().count("@kernel\n") for path in folder.glob("*.py"))
+    assert made == len({kernel.py_func.__code__ for kernel in kernels}), "a kernel that is not looked at here"
+
+
+@pytest.mark.parametrize("function", [sigmoids, tanhs])
+def test_no_exponential_of_one_number_after_the_other(function: Any) -> None:
+    function(np.zeros(64, np.float32), np.zeros(64, np.float32))
+    code = "\n".join(function.inspect_asm().values())
+    assert not re.search(r"\bexpf?\b|\btanhf?\b", code)
+    if vectors.WIDTH == 64:
+        assert len(re.findall(r"vfn?m(?:add|sub)\w+ps.*zmm", code)) >= 7
+
+
 def test_work_may_share_work() -> None:
     done: list[int] = []
     share_on_two(lambda first, last: share_on_two(lambda one, other: done.append(one), 2), 2)
@@ -302,6 +358,8 @@ def results_without_seed(layer: Any, inputs: Tensor) -> dict[str, Tensor]:
 
 def in_child(pipe: Connection, layer: Any, inputs: Tensor) -> None:
     """What a child made by fork does."""
+    together = threading.Barrier(2, timeout=20)
+    share_on_two(lambda first, last: together.wait(), 2)  # passes only if two threads are here at once
     with kernel_threads(2):
         outputs = layer(inputs)
         outputs.square().sum().backward()
@@ -382,6 +440,15 @@ def test_two_graphs_at_once_do_not_share_memory() -> None:
         assert_same_bytes(found, known)
 
 
+def test_unused_memory_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_MOST", 150_000)
+    shelf = Shelf()
+    with shelf.lending() as borrow:
+        for count in (10_000, 10_001, 10_002):
+            borrow(count, np.float32)
+    assert 0 < shelf.unused() <= 150_000
+
+
 def test_lent_memory_is_aligned_and_nobody_elses() -> None:
     shelf = Shelf()
     lent = [shelf.until_unused(count, dtype) for count in (0, 1, 33, 33, 1000) for dtype in (np.float32, np.float64)]
@@ -408,7 +475,8 @@ import faulthandler, gc, os, sys
 import numpy as np
 from foretell.nn.kernels.memory import Shelf
 
-faulthandler.dump_traceback_later(10, exit=True)
+faulthandler.dump_traceback_later(50, exit=True)
+gc.freeze()  # what the imports made need not be looked through each time
 shelf = Shelf()
 made = [shelf.until_unused(10 + number, np.float32) for number in range(100)]
 

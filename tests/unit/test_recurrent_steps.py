@@ -4,18 +4,21 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from foretell import nn
 from foretell.errors import ConfigurationError
 from foretell.nn import ways
-from foretell.nn.kernels import stepping
+from foretell.nn.kernels import single, stepping
 
 from .made_layers import KINDS, TOLERANCE, flat, leaf, make
 
 SIZES = [(1, 1), (5, 9), (14, 33), (17, 16), (3, 128)]
+ADD_ROWS: Any = single.add_rows  # numba gives it other arguments than its definition has
 taken: list[int] = []
 
 
@@ -129,6 +132,30 @@ def changes() -> dict[str, Any]:
         layer.cells[1] = copy.deepcopy(layer.cells[0])
         layer.cells[1].bias.add_(1)
 
+    def other_view(layer: Any) -> None:
+        for cell in layer.cells:
+            shape = cell.state_weights.shape
+            cell.state_weights.data = cell.state_weights.data.as_strided(shape, (1, shape[0]))
+
+    def other_activation(layer: Any) -> None:
+        for cell in layer.cells:
+            cell.activation = "relu"
+
+    def other_order(layer: Any) -> None:
+        for cell in layer.cells:
+            bias = cell.bias * 2
+            del cell.bias
+            cell.bias = torch.nn.Parameter(bias)
+
+    def computed_weights(layer: Any) -> None:
+        for cell in layer.cells:
+            parametrize.register_parametrization(cell, "input_weights", Doubled())
+
+    def computed_for_a_while(layer: Any) -> None:
+        computed_weights(layer)
+        for cell in layer.cells:
+            parametrize.remove_parametrizations(cell, "input_weights")
+
     def state_dictionary(layer: Any) -> None:
         layer.load_state_dict({name: weight * 2 for name, weight in layer.state_dict().items()})
 
@@ -140,7 +167,8 @@ def changes() -> dict[str, Any]:
     return {
         change.__name__: change
         for change in (
-            *(other_memory, same_memory, other_parameter, other_layout, other_cells),
+            *(other_memory, same_memory, other_parameter, other_layout, other_cells, other_view, other_activation),
+            *(other_order, computed_weights, computed_for_a_while),
             *(state_dictionary, there_and_back),
         )
     }
@@ -160,6 +188,14 @@ def test_weights_may_change_and_move(kind: str, change: str) -> None:
         assert_near(found, by_the_loop(layer, inputs))
         assert torch.equal(found[0], first[0]) is (change == "there_and_back")
         assert all(torch.equal(one, other) for one, other in zip(stepped(twin, inputs), first, strict=True)), "the twin"
+
+
+class Doubled(torch.nn.Module):
+    """What a parametrization computes."""
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """Twice the weights."""
+        return weights * 2
 
 
 def test_what_no_kernel_knows_steps_by_the_loop() -> None:
@@ -195,3 +231,63 @@ def test_a_state_on_another_device_is_told() -> None:
     layer = make("lstm", 5, 9)
     with pytest.raises(ConfigurationError, match="the state is on meta, the inputs are on cpu: move one"):
         layer.step(torch.zeros(1, 5), (torch.zeros(1, 1, 9, device="meta"),) * 2)
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_what_stands_beyond_some_sums_is_left_alone(count: int) -> None:
+    sums, numbers = np.ones(64, np.float32), np.full(count, np.inf, np.float32)
+    matrix = np.ones((count, 40), np.float32)
+    ADD_ROWS(sums, 0, 33, numbers, 0, count, matrix.reshape(-1), 40, 2)
+    assert np.isinf(sums[:33]).all()
+    assert (sums[33:] == 1).all(), "infinite times nothing is no number"
+
+
+def test_dropout_of_a_step_in_training_is_not_left_out() -> None:
+    layer, inputs = make("gru", 5, 64, recurrent_dropout=0.5), torch.randn(1, 5)
+    state = torch.randn(1, 1, 64)
+    found = [layer.step(inputs, state)[0] for _ in range(2)]
+    assert not torch.equal(*found)
+    assert taken == []
+    layer.eval()
+    assert torch.equal(layer.step(inputs, state)[0], layer.step(inputs, state)[0])
+    assert taken == [1, 1]
+
+
+def test_a_step_is_watched_and_forced_like_a_sequence() -> None:
+    layer, inputs = make("gru", 5, 9), torch.randn(1, 5)
+    with ways.watching() as walks:
+        layer.step(inputs)
+    assert (len(walks), taken) == (1, [])
+    with nn.recurrence("fused"):
+        layer.step(inputs)
+    assert taken == [1]
+
+
+@pytest.mark.parametrize("flushing", [False, True])
+def test_a_step_leaves_torchs_smallest_numbers_alone_and_flushes_its_own(flushing: bool) -> None:
+    if not torch.set_flush_denormal(flushing):
+        pytest.skip("this processor cannot flush denormal numbers")
+    try:
+        layer = make("rnn relu", 1, 1)
+        for name, weight in layer.named_parameters():
+            weight.fill_(1.0 if "input" in name else 0.0)
+        output, _ = layer.step(torch.full((1, 1), 1e-39))
+        assert bool((torch.tensor(1e-40) * 1 == 0).item()) is flushing
+    finally:
+        torch.set_flush_denormal(False)
+    assert output.item() == 0.0
+    assert taken == [1]
+
+
+def test_layers_and_inputs_on_different_devices_are_told() -> None:
+    layer = make("lstm", 5, 9).to("meta")
+    for call, shape in ((layer.step, (1, 5)), (layer, (1, 3, 5))):
+        with pytest.raises(ConfigurationError, match="the inputs are on cpu, the layer is on meta: move one"):
+            call(torch.zeros(shape))
+
+
+def test_a_layer_that_has_stepped_is_saved_without_what_kernels_keep() -> None:
+    layer = make("lstm", 5, 9)
+    before = set(vars(layer.cells[0]))
+    layer.step(torch.zeros(1, 5))
+    assert set(vars(layer.cells[0])) == before

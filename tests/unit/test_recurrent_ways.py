@@ -1,15 +1,19 @@
 """The way a recurrent layer is computed: which one is chosen, what is said about it, and looking inside."""
 
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
 
 from foretell import nn
 from foretell.errors import ConfigurationError
@@ -113,7 +117,9 @@ def test_without_numba_the_loop_is_and_says_so_once(
     torch.manual_seed(1)
     layer, inputs = make("gru", 3, 5, layers=2), torch.randn(2, 4, 3)
     expected = layer(inputs)
-    monkeypatch.setattr(sys.modules["foretell.nn.ways"], "has_numba", lambda: False)
+    monkeypatch.setattr(
+        sys.modules["foretell.nn.ways"], "numba_problem", lambda: "numba is not installed (pip install numba)"
+    )
     _say_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         found = layer(inputs)
@@ -124,7 +130,7 @@ def test_without_numba_the_loop_is_and_says_so_once(
         "the plain loop computes a recurrent layer, many times slower: numba is not installed (pip install numba)"
     ]
     with pytest.raises(
-        ConfigurationError, match="the fused kernels need numba, which is not installed: pip install numba"
+        ConfigurationError, match=r"the fused kernels need numba: numba is not installed \(pip install numba\)"
     ):
         nn.recurrence("fused").__enter__()
     assert describe("cpu") == "plain loop: numba is not installed (pip install numba)"
@@ -175,3 +181,65 @@ def test_a_way_back_needs_no_block() -> None:
             (gradient,) = torch.autograd.grad((outputs * 2).sum() + final.sum(), [own])
         assert gradient.isfinite().all()
         torch.testing.assert_close(outputs.detach(), expected["outputs"], atol=1e-6, rtol=0)
+
+
+def test_what_torch_compiles_or_traces_is_right() -> None:
+    """A kernel would work on memory that is gone when the written-down operations are repeated."""
+    script = """
+import torch
+from foretell import nn
+
+torch.manual_seed(1)
+layer, inputs = nn.GRU(5, 9).eval(), torch.randn(2, 4, 5)
+
+def generated(first):
+    output, state = layer.step(first)
+    for _ in range(3):
+        output, state = layer.step(output[:, :5] * 2, state)
+    return output
+
+with torch.no_grad():
+    near = lambda found, expected: torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    near(torch.compile(generated, backend="aot_eager")(inputs[:, 0]), generated(inputs[:, 0]))
+    near(torch.compile(layer, backend="aot_eager")(inputs), layer(inputs))
+    near(torch.jit.trace(layer, inputs)(inputs * 2), layer(inputs * 2))
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "done\n", done.stderr[-1000:]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own use of it
+def test_forward_mode_derivatives_are_refused_by_the_kernels_and_given_by_the_loop() -> None:
+    forward: Any = forward_ad
+    layer = nn.GRU(5, 9).requires_grad_(requires_grad=False)
+    with forward.dual_level():
+        inputs = forward.make_dual(torch.randn(2, 4, 5), torch.randn(2, 4, 5))
+        with pytest.raises(ConfigurationError, match="no forward-mode derivatives"):
+            layer(inputs)
+        with nn.recurrence("loop"):
+            assert forward.unpack_dual(layer(inputs)).tangent is not None
+
+
+@pytest.mark.parametrize(
+    ("stub", "said"),
+    [
+        ("raise ImportError('Numba needs NumPy 2.3 or less')", "does not start (Numba needs NumPy 2.3 or less)"),
+        ("raise OSError('libllvm is broken')", "does not start (libllvm is broken)"),
+        ("class config: DISABLE_JIT = 1", "numba's compiler is switched off (NUMBA_DISABLE_JIT)"),
+    ],
+)
+def test_a_numba_that_does_not_work_is_none(stub: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text(stub + "\n")
+    script = "import torch, foretell.nn as nn; print(nn.GRU(3, 5)(torch.zeros(2, 4, 3)).shape, nn.ways.describe('cpu'))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.stdout.startswith("torch.Size([2, 5]) plain loop: numba"), done.stderr[-600:]
+    assert said in done.stdout
+    assert said in done.stderr

@@ -21,7 +21,7 @@ from .output import columns, output_options, print_json
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Page (.html) or picture (.png) to write (inspect.html in the run's folder when not given).",
+    help="Page (.html) or picture (.png) to write; else inspect.html in the run's folder, or here for a model.",
 )
 @runs_dir_option
 @output_options
@@ -60,6 +60,8 @@ def command(
     beside = (folder / DOCUMENT).exists()  # a model folder is served as it is; the page does not go into it
     path = output or (Path(f"{folder.resolve().name}-inspect.html") if beside else folder / "inspect.html")
     panels = inspection.panels(found)
+    where = "the validation span" if found[0].span == "validation" else f"all {task.measure.counted}"
+    read = f"{found[0].windows} {task.measure.counted}, evenly spread over {where} of {source or 'its own data'}"
     if path.suffix.lower() == ".png":
         from ..report.pictures import save_picture
 
@@ -67,7 +69,7 @@ def command(
     else:
         from ..report.page import write_page
 
-        write_page(path, f"Inside {run}", inspection.lead(found), panels)
+        write_page(path, f"Inside {run}", f"{inspection.lead(found)} Read: {read}.", panels)
     if as_json:
         print_json(inspection.document(found, folder, source) | {"output": str(path)})
         return
@@ -75,8 +77,7 @@ def command(
         for item in panel.items:
             if isinstance(item, Grid):
                 click.echo(_table(item) + "\n")
-    where = "the validation span" if found[0].span == "validation" else f"all {task.measure.counted}"
-    click.echo(f"{found[0].windows} {task.measure.counted}, evenly spread over {where} of {source or 'its own data'}")
+    click.echo(read)
     click.echo(f"{'picture' if path.suffix.lower() == '.png' else 'page'}: {path}")
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -64,6 +65,10 @@ def carry_out(name: str, flags: Mapping[str, object], sets: tuple[str, ...], giv
         given: The output options.
     """
     recipe, left = read_recipe(name).changed(parsed_sets(sets))
+    named = {path.rpartition(".")[2] for path in left}
+    if "rung" in named:  # who names one rung wants it in place of those of the recipe
+        run = {option: value for option, value in recipe.sections.get("run", {}).items() if option != "rungs"}
+        recipe = replace(recipe, sections={**recipe.sections, "run": run})
     given = {**given, "recipe": recipe.name, **({"data": recipe.source} if recipe.source else {})}
     if recipe.vary:
         option = recipe.vary.option

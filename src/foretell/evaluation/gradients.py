@@ -64,6 +64,8 @@ class StateGradients:
         >>> said(2.0, 0.2, 0.01), said(2.0, 1.0, 0.1), said(2.0, 4.0, 6.0), said(1.0, 20.0, 400.0), said(0.0, 0.0)
         ('fades to 1 % after 2 steps', 'still 5 % after 2 steps', 'grows 3-fold in 2 steps',
          'grows 100-fold after 2 steps', 'zero at the end')
+        >>> said(2.0, 0.01, 0.8)
+        'fades to 1 % after 1 step, is 40 % after 2 steps'
         """
         end, back = float(self.norms[0]), counted(len(self.norms) - 1, "step")
         faded, grown = self.fades_after, self.grows_after
@@ -72,7 +74,9 @@ class StateGradients:
         if len(self.norms) == 1:
             return "one step only"
         if faded is not None and (grown is None or faded < grown):
-            return f"fades to 1 % after {counted(faded, 'step')}"
+            ratio = float(self.norms[-1]) / end
+            words = f"fades to 1 % after {counted(faded, 'step')}"
+            return f"{words}, is {100 * ratio:.0f} % after {back}" if ratio >= 10 * FADED else words
         if grown is not None:
             return f"grows 100-fold after {counted(grown, 'step')}"
         ratio = float(self.norms[-1]) / end

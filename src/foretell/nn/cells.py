@@ -32,6 +32,7 @@ class Cell(nn.Module):
 
     gates: ClassVar[int]
     parts: ClassVar[int] = 1
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, features: int, units: int, *, activation: Activation = "tanh") -> None:
         super().__init__()
@@ -40,8 +41,10 @@ class Cell(nn.Module):
                 f'the activation must be "tanh" or "relu"; it is {activation!r}', option="activation", value=activation
             )
         for name, value in (("features", features), ("units", units)):
-            if value < 1:
-                raise ConfigurationError(f"{name} must be 1 or more; it is {value}", option=name, value=value)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigurationError(
+                    f"{name} must be a whole number, 1 or more; it is {value!r}", option=name, value=value
+                )
         self.features, self.units, self.activation = features, units, activation
         self.input_weights = nn.Parameter(torch.empty(features, self.gates * units))
         self.state_weights = nn.Parameter(torch.empty(units, self.gates * units))
@@ -151,6 +154,7 @@ class GRUCell(Cell):
     """
 
     gates = 3
+    options = ("reset",)
 
     def __init__(
         self, features: int, units: int, *, activation: Activation = "tanh", reset: Literal["after", "before"] = "after"

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, nearest
 from .cells import Activation, Cell, GRUCell, LSTMCell, RNNCell, State
 from .ways import Sequences, one_step, run
 
@@ -54,12 +54,21 @@ class Recurrent(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ConfigurationError(f"layers must be 1 or more; it is {layers}", option="layers", value=layers)
-        for name, share in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            if not 0 <= share < 1:
+        for name in options:
+            if name not in self.cell.options:
+                known = ("layers", "activation", "dropout", "recurrent_dropout", "mask", "return_sequences", "reversed")
                 raise ConfigurationError(
-                    f"{name} must be at least 0 and below 1; it is {share}", option=name, value=share
+                    f'{type(self).__name__} has no option "{name}"; {nearest(name, (*known, *self.cell.options))}',
+                    option=name,
+                )
+        if not isinstance(layers, int) or layers < 1:
+            raise ConfigurationError(
+                f"layers must be a whole number, 1 or more; it is {layers!r}", option="layers", value=layers
+            )
+        for name, share in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+            if not isinstance(share, int | float) or not 0 <= share < 1:
+                raise ConfigurationError(
+                    f"{name} must be at least 0 and below 1; it is {share!r}", option=name, value=share
                 )
         if mask not in ("sequence", "step"):
             raise ConfigurationError(f'mask must be "sequence" or "step"; it is {mask!r}', option="mask", value=mask)
@@ -93,10 +102,17 @@ class Recurrent(nn.Module):
         Raises:
             ConfigurationError: A shape does not fit.
         """
+        if not isinstance(inputs, Tensor):
+            raise ConfigurationError(
+                f"inputs must be a tensor of the shape (batch, time, {self.features}); found {type(inputs).__name__}"
+            )
         if inputs.ndim != 3 or inputs.shape[-1] != self.features:
             raise ConfigurationError(
                 f"inputs must have the shape (batch, time, {self.features}); they have {tuple(inputs.shape)}"
             )
+        device = self.each[0].bias.device
+        if inputs.device != device:
+            raise ConfigurationError(f"the inputs are on {inputs.device}, the layer is on {device}: move one")
         inputs = inputs.to(self._dtype)
         before = self._checked_state(state, inputs)
         steps = None if lengths is None else self._checked(lengths, inputs)
@@ -179,7 +195,7 @@ class Recurrent(nn.Module):
         shape = (self.layers, len(inputs), self.units)
         if state is None:
             return (inputs.new_zeros(shape),) * self.cell.parts
-        parts: State = state if isinstance(state, tuple) else (state,)
+        parts: State = tuple(state) if isinstance(state, tuple | list) else (state,)
         if len(parts) != self.cell.parts or any(part.shape != shape for part in parts):
             wanted = ("a tensor" if self.cell.parts == 1 else "a pair of tensors") + f" of the shape {shape}"
             found = " and ".join(str(tuple(part.shape)) for part in parts)
@@ -213,7 +229,9 @@ class Recurrent(nn.Module):
             "return_sequences": False,
             "reversed": False,
         }
-        changed = [f"{name}={getattr(self, name)!r}" for name, usual in plain.items() if getattr(self, name) != usual]
+        usual = {**plain, "activation": "tanh", "reset": "after"}
+        values = {name: getattr(self, name) for name in plain} | self._options
+        changed = [f"{name}={value!r}" for name, value in values.items() if value != usual.get(name)]
         return ", ".join([str(self.features), str(self.units), *changed])
 
 
@@ -277,6 +295,8 @@ class Bidirectional(nn.Module):
             raise ConfigurationError(
                 f"merge must be one of {', '.join(MERGES)}; it is {merge!r}", option="merge", value=merge
             )
+        if not isinstance(layer, Recurrent):
+            raise ConfigurationError(f"layer must be an RNN, LSTM or GRU of foretell.nn; found {type(layer).__name__}")
         self.ahead, self.back, self.merge = layer, layer.twin(), merge
 
     @property

@@ -18,6 +18,8 @@ from queue import SimpleQueue
 
 import torch
 
+from ..errors import ConfigurationError
+
 _threads: ContextVar[int] = ContextVar("kernel_threads", default=0)
 
 
@@ -32,30 +34,43 @@ class _Work:
     def __init__(self, do: Callable[[int, int], object], bounds: list[int]) -> None:
         self._do = do
         self._left = deque(pairwise(bounds))
-        self._stretches = len(self._left)
+        self._begun = 0
         self._outcomes: list[BaseException | None] = []
+        self._lock = threading.Lock()
         self._news: SimpleQueue[None] = SimpleQueue()
 
     def help(self) -> None:
         """Does what nobody has begun yet."""
-        while True:
+        begun = True
+        while begun:
+            begun, error = False, None
             try:
-                first, last = self._left.popleft()
-            except IndexError:
-                return
-            error: BaseException | None = None
-            try:
-                self._do(first, last)
-            except BaseException as caught:  # told to the caller, whoever's stretch it was
+                with self._lock:
+                    if self._left:
+                        first, last = self._left.popleft()
+                        begun = True
+                        self._begun += 1
+                if begun:
+                    self._do(first, last)
+            except BaseException as caught:  # told to the caller, whoever's stretch it was; Ctrl-C too
                 error = caught
-            self._outcomes.append(error)
-            self._news.put(None)
+                if not begun:
+                    raise
+            finally:
+                if begun:
+                    self._outcomes.append(error)
+                    self._news.put(None)
 
     def finish(self) -> None:
-        """Waits for all to be done, Ctrl-C or not, as they write to memory of the caller; raises what went wrong."""
+        """Waits for what has begun, Ctrl-C or not, as it writes to memory of the caller; raises what went wrong."""
         interrupt: KeyboardInterrupt | None = None
-        while len(self._outcomes) < self._stretches:
+        while True:
             try:
+                with self._lock:
+                    self._left.clear()
+                    begun = self._begun
+                if len(self._outcomes) >= begun:
+                    break
                 self._news.get()
             except KeyboardInterrupt as caught:
                 interrupt = caught
@@ -81,9 +96,13 @@ class _Helpers:
         """Asks so many of them to help."""
         if count > self._count:
             with self._lock:
-                for number in range(self._count, count):
-                    threading.Thread(target=self._wait, name=f"foretell-kernel-{number}", daemon=True).start()
-                self._count = max(self._count, count)
+                while self._count < count:
+                    helper = threading.Thread(target=self._wait, name=f"foretell-kernel-{self._count}", daemon=True)
+                    try:
+                        helper.start()
+                    except RuntimeError:  # the system allows no more threads: the caller does their share
+                        break
+                    self._count += 1
         for _ in range(count):
             self._asked.put(work)
 
@@ -115,7 +134,12 @@ def kernel_threads(count: int) -> Iterator[None]:
 
     Args:
         count: Threads; 0 for torch's number.
+
+    Raises:
+        ConfigurationError: That is no number of threads.
     """
+    if not isinstance(count, int) or count < 0:
+        raise ConfigurationError(f"the number of kernel threads must be 0 (torch's) or more; it is {count!r}")
     token = _threads.set(count)
     try:
         yield
@@ -149,6 +173,8 @@ def share(work: Callable[[int, int], object], pieces: int, alone: bool) -> None:
         work(0, pieces)
         return
     stretches = _Work(work, [pieces * thread // threads for thread in range(threads + 1)])
-    _helpers.ask(stretches, threads - 1)
-    stretches.help()
-    stretches.finish()
+    try:
+        _helpers.ask(stretches, threads - 1)
+        stretches.help()
+    finally:
+        stretches.finish()

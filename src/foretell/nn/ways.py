@@ -102,7 +102,7 @@ def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
     """
     if torch.is_grad_enabled() or not inputs.is_cpu or not 0 < len(inputs) <= FEW:
         return None
-    if _forced.get() not in (None, "fused") or _watched.get() is not None or not has_numba():
+    if _forced.get() not in (None, "fused") or _watched.get() is not None or numba_problem() or _traced():
         return None
     stepped: State | None = _stepping().one_step(cells, inputs, state)
     return stepped
@@ -118,7 +118,7 @@ def _stepping() -> Any:
 
 def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
     """Which way is taken, and the line that is said when it is not the one that would be expected."""
-    if 0 in sequences.inputs.shape[:2]:
+    if 0 in sequences.inputs.shape[:2] or _traced():
         return "loop", ""
     forced, device = _forced.get(), sequences.inputs.device.type
     if forced == "fused":
@@ -137,10 +137,15 @@ def choose(cell: Cell, sequences: Sequences) -> tuple[str, str]:
     )
 
 
+def _traced() -> bool:
+    """Whether torch is writing down operations to repeat them: a kernel would work on memory that is gone by then."""
+    return torch.compiler.is_compiling() or bool(cast(Any, torch.jit).is_tracing())
+
+
 def why_not_fused(cell: Cell) -> str:
     """What the kernels lack for a cell; nothing where they can."""
-    if not has_numba():
-        return "numba is not installed (pip install numba)"
+    if numba_problem():
+        return numba_problem()
     if type(cell) not in (RNNCell, LSTMCell, GRUCell):
         return f"there is no kernel for {type(cell).__name__}"
     if cell.bias.dtype not in (torch.float32, torch.float64):
@@ -174,10 +179,10 @@ def recurrence(way: str) -> Iterator[None]:
     """
     if way not in (*WAYS, "auto"):
         raise ConfigurationError(
-            f'there is no way "{way}" to compute a recurrent layer; {nearest(way, (*WAYS, "auto"))}'
+            f'there is no way "{way}" to compute a recurrent layer; {nearest(str(way), (*WAYS, "auto"))}'
         )
-    if way == "fused" and not has_numba():
-        raise ConfigurationError("the fused kernels need numba, which is not installed: pip install numba")
+    if way == "fused" and numba_problem():
+        raise ConfigurationError(f"the fused kernels need numba: {numba_problem()}")
     token = _forced.set(None if way == "auto" else way)
     try:
         yield
@@ -203,9 +208,15 @@ def watching() -> Iterator[list[Walk]]:
 
 
 @cache
-def has_numba() -> bool:
-    """Whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+def numba_problem() -> str:
+    """Why numba cannot compile the kernels; nothing where it can."""
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed (pip install numba)"
+    try:
+        from numba import config
+    except (ImportError, OSError) as error:
+        return f"numba is installed but does not start ({' '.join(str(error).split())})"
+    return "numba's compiler is switched off (NUMBA_DISABLE_JIT)" if config.DISABLE_JIT else ""
 
 
 def describe(device: str) -> str:
@@ -215,11 +226,11 @@ def describe(device: str) -> str:
         return f"{forced}, as was asked"
     if device == "cuda":
         return "cuDNN; with dropout of the state or lengths a compiled loop"
-    if device == "cpu" and has_numba():
+    if device == "cpu" and not numba_problem():
         from numba import __version__
 
         return f"fused kernels (numba {__version__}, {torch.get_num_threads()} threads)"
-    return "plain loop" + (": numba is not installed (pip install numba)" if device == "cpu" else "")
+    return "plain loop" + (f": {numba_problem()}" if device == "cpu" else "")
 
 
 @cache

@@ -5,19 +5,22 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
+from ...errors import ConfigurationError
 from ..cells import Cell, GRUCell, State
 from ..threads import share, thread_count
 from .backward import make_backward
 from .compiling import DIGEST, patience
 from .forward import make_forward
-from .layout import COLUMNS, GRU, LSTM, collect
+from .layout import COLUMNS, GRU, LSTM, make_collect
 from .memory import SHELF
 from .plans import DTYPES, NO_SEQUENCES, NOTHING, array, kind, plan
 from .tiles import Sequences
 
 _FORWARD = {cell: make_forward(cell, DIGEST) for cell in COLUMNS}
 _BACKWARD = {cell: make_backward(cell, DIGEST) for cell in COLUMNS}
+_COLLECT = make_collect(DIGEST)
 
 
 def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, State]:
@@ -32,7 +35,10 @@ def fused(cell: Cell, sequences: Any, state: State) -> tuple[Tensor | None, Stat
         cell.bias,
         cell.candidate_bias if isinstance(cell, GRUCell) else None,
     )
-    learns = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    given = [tensor for tensor in tensors if tensor is not None]
+    learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+    if not learns and any(unpack_dual(tensor).tangent is not None for tensor in given):
+        raise ConfigurationError('the kernels have no forward-mode derivatives; take them inside recurrence("loop")')
     call = _Call(cell, sequences)
     results = _Recurrence.apply(call, *tensors) if learns else call.forward(*tensors, learns=False)
     return results[0], tuple(results[1 : 1 + len(state)])
@@ -120,7 +126,7 @@ class _Call:
                 kernel(first, last, plan.bounds, *arguments, shares, borrow(scratch, plan.dtype))
 
             share(work, count, plan.alone)
-            collect(
+            _COLLECT(
                 *(shares, sizes.units, *plan.gates, dweights.numpy(), dstate_weights.numpy(), dbias.numpy()),
                 self._array(dcandidate_bias),
             )
@@ -156,6 +162,7 @@ class _Recurrence(torch.autograd.Function):
         return outputs, final, memory
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True: autograd would take the gradients for constants
+            raise ConfigurationError('the kernels have first derivatives only; take others inside recurrence("loop")')
         return None, *ctx.call.backward(ctx.saved_tensors, ctx.needs_input_grad[1], gradients)

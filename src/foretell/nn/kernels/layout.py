@@ -5,7 +5,7 @@ through memory multiplies a tile of states by all of them; at most three columns
 in registers. Numbers of rows and columns are filled up with zeros to whole vectors.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numba import njit
 
@@ -203,29 +203,35 @@ def unpack(shares, at, weights, units, gates):
     return place
 
 
-@kernel
-def collect(shares, units, from_inputs, from_state, from_reset_state, dweights, dstate_weights, dbias, dcandidate_bias):
-    """The gradients by weights and biases, from the packed ones of all shares.
+def make_collect(digest: int) -> Any:
+    """What ends a way back, compiled when it is first called; ``digest`` is of the kernels' source."""
 
-    Args:
-        shares: (share, number).
-        units: Units of the layer.
-        from_inputs: Which gates inputs add to, as an array.
-        from_state: Which gates the state adds to.
-        from_reset_state: Which gates the reset state adds to.
-        dweights: Takes the gradient by the input weights.
-        dstate_weights: Takes that by the state weights.
-        dbias: Takes that by the bias.
-        dcandidate_bias: Takes that by a GRU's bias of its own for the candidate, where it has one.
-    """
-    place = unpack(shares, 0, dweights, units, from_inputs)
-    place = unpack(shares, place, dstate_weights, units, from_state)
-    place = unpack(shares, place, dstate_weights, units, from_reset_state)
-    for first in range(0, units, lanes(shares)):
-        numbers = min(lanes(shares), units - first)
-        if dcandidate_bias.size > 0:
-            store_some(dcandidate_bias, first, total(shares, place), numbers)
-            place += lanes(shares)
-        for gate in range(len(from_inputs)):
-            store_some(dbias, gate * units + first, total(shares, place), numbers)
-            place += lanes(shares)
+    @kernel
+    def collect(shares, units, from_inputs, from_state, from_reset, dweights, dstate_weights, dbias, dcandidate_bias):
+        """The gradients by weights and biases, from the packed ones of all shares.
+
+        Args:
+            shares: (share, number).
+            units: Units of the layer.
+            from_inputs: Which gates inputs add to, as an array.
+            from_state: Which gates the state adds to.
+            from_reset: Which gates the reset state adds to.
+            dweights: Takes the gradient by the input weights.
+            dstate_weights: Takes that by the state weights.
+            dbias: Takes that by the bias.
+            dcandidate_bias: Takes that by a GRU's bias of its own for the candidate, where it has one.
+        """
+        place = unpack(shares, 0, dweights, units, from_inputs)
+        place = unpack(shares, place, dstate_weights, units, from_state)
+        place = unpack(shares, place, dstate_weights, units, from_reset)
+        for first in range(0, units, lanes(shares)):
+            numbers = min(lanes(shares), units - first)
+            if dcandidate_bias.size > 0:
+                store_some(dcandidate_bias, first, total(shares, place), numbers)
+                place += lanes(shares)
+            for gate in range(len(from_inputs)):
+                store_some(dbias, gate * units + first, total(shares, place), numbers)
+                place += lanes(shares)
+        return digest
+
+    return collect

@@ -1,5 +1,6 @@
 """Memory that is used again: a fresh buffer costs a page fault every 4 KiB, more than the arithmetic that fills it."""
 
+import os
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -21,11 +22,7 @@ class Shelf:
     """Unused buffers, by their size in bytes."""
 
     def __init__(self) -> None:
-        self._unused: OrderedDict[int, list[np.ndarray]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-        # Garbage may be collected at any moment, the lock held or not: what comes back then waits here.
-        self._returned: deque[np.ndarray] = deque()
+        self.begin_anew()
 
     @contextmanager
     def lending(self) -> Iterator[Borrow]:
@@ -50,6 +47,14 @@ class Shelf:
         lent = np.frombuffer(buffer.data, dtype, count)
         weakref.finalize(lent, self._returned.append, buffer).atexit = False
         return lent
+
+    def begin_anew(self) -> None:
+        """Forgets everything: a child made by ``fork`` while another thread held the lock would wait for ever."""
+        self._unused: OrderedDict[int, list[np.ndarray]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        # Garbage may be collected at any moment, the lock held or not: what comes back then waits here.
+        self._returned: deque[np.ndarray] = deque()
 
     def clear(self) -> None:
         """Gives the unused buffers back to the system."""
@@ -100,3 +105,5 @@ class Shelf:
 
 
 SHELF = Shelf()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SHELF.begin_anew)

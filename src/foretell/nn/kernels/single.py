@@ -16,7 +16,7 @@ from .vectors import flush_denormals, fma, full, lanes, load, load_some, pointer
 
 @njit
 def add_rows(sums, first, width, numbers, numbers_at, count, matrix, row_width, column):
-    """sums[first + j] += Σₖ numbers[k] · matrix[k][column + j] for ``width`` j, and room for a whole last vector."""
+    """sums[first + j] += Σₖ numbers[k] · matrix[k][column + j] for ``width`` j; what stands beyond is left alone."""
     lane = lanes(sums)
     whole = width // lane * lane
     k = 0
@@ -29,13 +29,14 @@ def add_rows(sums, first, width, numbers, numbers_at, count, matrix, row_width, 
                 here = place + row * row_width + j
                 weights = load(matrix, here) if j < whole else load_some(matrix, here, width - whole)
                 total = fma(full(total, numbers[numbers_at + k + row]), weights, total)
-            store(sums, first + j, total)
+            store_some(sums, first + j, total, width - j)
         k += 4
     while k < count:
         here = k * row_width + column
         for j in range(0, width, lane):
-            weights = load_some(matrix, here + j, min(lane, width - j))
-            store(sums, first + j, fma(full(weights, numbers[numbers_at + k]), weights, load(sums, first + j)))
+            weights = load_some(matrix, here + j, width - j)
+            total = fma(full(weights, numbers[numbers_at + k]), weights, load(sums, first + j))
+            store_some(sums, first + j, total, width - j)
         k += 1
 
 

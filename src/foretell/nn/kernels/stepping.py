@@ -1,6 +1,7 @@
 """Single steps by a kernel of their own: what stands between tensors and :mod:`.single`."""
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -8,10 +9,11 @@ from torch import Tensor
 
 from ..cells import Cell, State
 from .compiling import DIGEST, is_ready, patience
-from .layout import COLUMNS
+from .layout import COLUMNS, GRU
 from .plans import DTYPES, KINDS, NOTHING, kind
 from .single import make_single
 
+_WEIGHTS = ("input_weights", "state_weights", "bias", "candidate_bias")
 _SINGLE = {cell: make_single(cell, DIGEST) for cell in COLUMNS}
 
 
@@ -49,15 +51,15 @@ class _Standing:
     """What single steps need of layers.
 
     Attributes:
-        places: Where the weights are; when one has moved, this is to be made again.
+        layers_as_seen: All that it was made from; when something has changed, this is to be made again.
         kind: Which kernel computes them.
         relu: Their activation.
         dtype: The type of all numbers.
         like: An array of that type.
-        layers: What the kernel reads of each layer.
+        layers: What the kernel reads of each layer: its features, and where its weights are.
     """
 
-    places: list[int]
+    layers_as_seen: list[object]
     kind: int
     relu: bool
     dtype: torch.dtype
@@ -65,21 +67,40 @@ class _Standing:
     layers: np.ndarray
 
 
+_standings: WeakKeyDictionary[Cell, _Standing] = WeakKeyDictionary()
+
+
 def _standing(cells: list[Cell]) -> _Standing | None:
-    """What a step needs of layers, made again when weights have moved; None where no kernel knows them."""
-    weights = [weight for cell in cells for weight in cell._parameters.values() if weight is not None]
-    places = [weight.data_ptr() for weight in weights]
-    kept: _Standing | None = cells[0].__dict__.get("_standing")
-    if kept is not None and kept.places == places:
-        return kept
-    dtype = weights[0].dtype
-    alike = all(weight.dtype == dtype and weight.is_cpu and weight.is_contiguous() for weight in weights)
-    if dtype not in DTYPES or not alike or any(type(cell) not in KINDS for cell in cells):
+    """What a step needs of layers, made again when they have changed; None where no kernel knows them."""
+    seen: list[object] = []
+    for cell in cells:
+        own = cell._parameters
+        seen += (type(cell), cell.activation, cell.__dict__.get("reset"))
+        for name in _WEIGHTS:
+            weight = own.get(name)
+            seen += () if weight is None else (name, weight.data_ptr(), weight.is_contiguous(), weight.dtype)
+    kept = _standings.get(cells[0])
+    if kept is None or kept.layers_as_seen != seen:
+        kept = _made(cells, seen)
+        if kept is not None:
+            _standings[cells[0]] = kept
+    return kept
+
+
+def _made(cells: list[Cell], seen: list[object]) -> _Standing | None:
+    first = cells[0]
+    if any(type(cell) not in KINDS for cell in cells) or len({(kind(cell), cell.activation) for cell in cells}) > 1:
         return None
+    dtype, which = first.bias.dtype, kind(first)
+    names = _WEIGHTS if which == GRU else _WEIGHTS[:3]
     layers = np.zeros((len(cells), 5), np.int64)
     for layer, cell in zip(layers, cells, strict=True):
-        own = [weight.data_ptr() for weight in cell._parameters.values() if weight is not None]
-        layer[: 1 + len(own)] = [cell.features, *own]
-    standing = _Standing(places, kind(cells[0]), cells[0].activation == "relu", dtype, NOTHING[DTYPES[dtype]], layers)
-    cells[0].__dict__["_standing"] = standing
-    return standing
+        weights = [cell._parameters.get(name) for name in names]  # one that something else computes is not there
+        for place, weight in enumerate(weights):
+            if weight is None or weight.dtype != dtype or not weight.is_cpu or not weight.is_contiguous():
+                return None
+            layer[1 + place] = weight.data_ptr()
+        layer[0] = cell.features
+    if dtype not in DTYPES:
+        return None
+    return _Standing(seen, which, first.activation == "relu", dtype, NOTHING[DTYPES[dtype]], layers)

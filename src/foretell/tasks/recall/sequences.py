@@ -1,7 +1,8 @@
 """The sequences of recalling: random symbols, the first of which is the answer; a pure function of options and seed.
 
 Which span a sequence belongs to is read from a hash of its symbols, so that no sequence of one span is ever in another:
-half of them are for training, a quarter each for validation and test. Each span asks for every symbol equally often.
+half of them are for training, a quarter each for validation and test. Where there are enough, each span asks for every
+symbol equally often.
 """
 
 import hashlib
@@ -52,9 +53,15 @@ class PreparedRecall:
         """What the sequences are."""
         section, seed, counts = self.configuration.recall, self.configuration.training.seed, self.counts
         what = f"{section.gap + 1} random symbols out of {section.symbols}, made from seed {seed}"
+        distinct = len(np.unique(self.sequences["test"], axis=0))
+        repeated = (
+            f"the test span has only {distinct:,} different sequences: each counts several times, some symbols "
+            "more often than others, and intervals are too narrow"
+        )
         return [
             f"a sequence is {what}; the answer is the first, {section.gap} before the last",
             f"sequences: {counts['train']} train, {counts['validation']} validation, {counts['test']} test",
+            *([repeated] if 2 * distinct < counts["test"] else []),
         ]
 
 
@@ -104,12 +111,7 @@ def _sequences(
         drawn = generator.integers(0, section.symbols, (_DRAWN, section.gap + 1), dtype=np.uint8)
         own = drawn[span_of(drawn, weights) == span]
         if not len(own):
-            raise ConfigurationError(
-                f"{section.symbols} symbols and a gap of {section.gap} make {section.symbols ** (section.gap + 1)} "
-                f"sequences, too few for three spans that share none; ask for more --symbols or a longer --gap",
-                symbols=section.symbols,
-                gap=section.gap,
-            )
+            raise _too_few(section)
         kept.append(own)
     pool = np.concatenate(kept)
     # The first of each symbol, then the second of each, and so on: as many of one as of another.
@@ -117,7 +119,20 @@ def _sequences(
     order = np.argsort(asked, kind="stable")
     place = np.empty(len(pool), np.int64)
     place[order] = np.arange(len(pool)) - np.searchsorted(asked[order], asked[order])
-    return generator.permutation(pool[np.argsort(place, kind="stable")[:wanted]])
+    chosen = pool[np.argsort(place, kind="stable")[:wanted]]
+    if 2 * len(np.unique(answers(chosen))) <= section.symbols:
+        raise _too_few(section)  # what is asked for hardly differs: there is nothing to recall
+    return generator.permutation(chosen)
+
+
+def _too_few(section: RecallSection) -> ConfigurationError:
+    return ConfigurationError(
+        f"{section.symbols} symbols and a gap of {section.gap} make {section.symbols ** (section.gap + 1)} "
+        "sequences, too few for three spans that share none and ask for all symbols; ask for more "
+        "--symbols or a longer --gap",
+        symbols=section.symbols,
+        gap=section.gap,
+    )
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
