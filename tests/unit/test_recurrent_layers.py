@@ -319,6 +319,16 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.GRU(3, 5, recurrent_dropout=-0.1), "recurrent_dropout must be at least 0 and below 1; it is -0.1"),
     (lambda: nn.GRU(3, 5, dropout=float("nan")), "dropout must be at least 0 and below 1; it is nan"),
     (lambda: UNCHECKED.GRU(3, 5, mask="row"), 'mask must be "sequence" or "step"; it is \'row\''),
+    (lambda: UNCHECKED.GRU(3, 5, num_layers=2), 'GRU has no option "num_layers"; did you mean "layers"?'),
+    (lambda: UNCHECKED.RNN(3, 5, reset="before"), 'RNN has no option "reset"; did you mean "reversed"?'),
+    (lambda: UNCHECKED.GRU(3, 5, dropout=None), "dropout must be at least 0 and below 1; it is None"),
+    (lambda: UNCHECKED.GRU(3, 5, layers=1.5), "layers must be a whole number, 1 or more; it is 1.5"),
+    (lambda: UNCHECKED.GRU(3.5, 5), "features must be a whole number, 1 or more; it is 3.5"),
+    (
+        lambda: UNCHECKED.Bidirectional(torch.nn.LSTM(3, 5)),
+        "layer must be an RNN, LSTM or GRU of foretell.nn; found LSTM",
+    ),
+    (called(GRU, [1.0]), "inputs must be a tensor of the shape (batch, time, 3); found list"),
     (lambda: UNCHECKED.RNN(3, 5, activation="elu"), 'the activation must be "tanh" or "relu"; it is \'elu\''),
     (lambda: nn.GRU(3, 5, reset="never"), 'reset must be "after" or "before"; it is \'never\''),
     (

@@ -3,6 +3,7 @@
 import copy
 import gc
 import multiprocessing
+import os
 import re
 import signal
 import subprocess
@@ -364,6 +365,23 @@ def in_child(pipe: Connection, layer: Any, inputs: Tensor) -> None:
         outputs = layer(inputs)
         outputs.square().sum().backward()
     pipe.send((outputs.detach().numpy().tobytes(), layer.cells[0].bias.grad.numpy().tobytes()))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 says that forking with threads may fail
+def test_a_child_made_while_memory_was_being_lent_does_not_wait_for_its_parent() -> None:
+    with SHELF._lock:
+        child = os.fork()
+        if not child:
+            SHELF.until_unused(10, np.float32)
+            os._exit(0)
+    until = time.monotonic() + 20
+    while (done := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
+        time.sleep(0.01)
+    if done == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert done == (child, 0), "the child hangs"
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
