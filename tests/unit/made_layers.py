@@ -22,6 +22,7 @@ KINDS: dict[str, Callable[..., Recurrent]] = {
     "gru before": functools.partial(nn.GRU, reset="before"),
     "gru before relu": functools.partial(nn.GRU, activation="relu", reset="before"),
 }
+TANH = [kind for kind in KINDS if "relu" not in kind]
 Layer = TypeVar("Layer", bound=torch.nn.Module)
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 

@@ -11,7 +11,7 @@ from foretell import nn
 from foretell.errors import ConfigurationError
 
 from .made_layers import (
-    KINDS,
+    TANH,
     as_state,
     assert_same_bytes,
     flat,
@@ -24,7 +24,6 @@ from .made_layers import (
     spoil_unused_memory,
 )
 
-TANH = [kind for kind in KINDS if "relu" not in kind]
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
     "time first": lambda made: made.transpose(0, 1).contiguous().transpose(0, 1),
     "every other feature": lambda made: made.repeat_interleave(2, -1)[..., ::2],

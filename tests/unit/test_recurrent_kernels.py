@@ -28,8 +28,6 @@ from .made_layers import (
     spoil_unused_memory,
 )
 
-TANH = [kind for kind in KINDS if "relu" not in kind]
-
 
 @dataclasses.dataclass(frozen=True)
 class Case:

@@ -32,12 +32,22 @@ from foretell.nn.kernels.memory import SHELF, Shelf
 from foretell.nn.kernels.plans import plan
 from foretell.nn.threads import kernel_threads, share
 
-from .made_layers import KINDS, as_state, assert_close, assert_same_bytes, leaf, loss_of, made_states, make, results
+from .made_layers import (
+    KINDS,
+    TANH,
+    as_state,
+    assert_close,
+    assert_same_bytes,
+    leaf,
+    loss_of,
+    made_states,
+    make,
+    results,
+)
 
 lanes: Any = vectors.lanes  # numba gives them other arguments than their definitions have
 load: Any = vectors.load
 store: Any = vectors.store
-TANH = [kind for kind in KINDS if "relu" not in kind]
 
 
 @njit

@@ -67,7 +67,7 @@ class Recipe:
                 raise UsageError(f'--set names "vary.{name}", which is no option; {known}')
         option = said.get("option") or (self.vary.option if self.vary else "")
         values = tuple(part.strip() for part in said.get("values", "").split(",") if part.strip())
-        kept = self.vary is not None and option.endswith(self.vary.option.rpartition(".")[2])
+        kept = self.vary is not None and option.rpartition(".")[2] == self.vary.option.rpartition(".")[2]
         if not option or not (values or (kept and "values" not in said)):
             raise UsageError(f"to vary an option of {self.name}: --set vary.option=A.B --set vary.values=C,D")
         return replace(self, vary=Vary(option, values or (self.vary.values if self.vary else ()))), left
