@@ -11,6 +11,7 @@ batch     one window of a batch
 window    one window of all those that are evaluated
 lead      one forecast step: the distance in rows from the anchor to a target
 target    one column to forecast
+quantile  one of the quantiles that a forecast consists of; one alone where it is a single number
 ========  ===================================================================================
 """
 
@@ -24,5 +25,15 @@ MissingArray = Bool[np.ndarray, "row column"]
 TimeArray = Int64[np.ndarray, " row"]
 AnchorArray = Int64[np.ndarray, " window"]
 ForecastArray = Float64[np.ndarray, "window lead target"]
+QuantileArray = Float64[np.ndarray, "window lead target quantile"]
 
-__all__ = ["AnchorArray", "FeatureArray", "ForecastArray", "MissingArray", "TableArray", "TargetArray", "TimeArray"]
+__all__ = [
+    "AnchorArray",
+    "FeatureArray",
+    "ForecastArray",
+    "MissingArray",
+    "QuantileArray",
+    "TableArray",
+    "TargetArray",
+    "TimeArray",
+]

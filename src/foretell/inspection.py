@@ -255,7 +255,7 @@ def _looked_into(name: str, predictor: Predictor, source: str | None, count: int
     with threads(1 if predictor.fitted.parameters < SMALL else 0):
         loss, gradients = state_gradients(probe.network, probe.inputs, probe.targets, probe.loss)
     return Inspected(
-        name, predictor.task, predictor.folder, probe.span, len(probe.inputs), loss, gradients, matrices, weights
+        name, predictor.task, predictor.folder, probe.span, len(probe.targets), loss, gradients, matrices, weights
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from .artefact import write_artefact
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .evaluation.uncertainty import Skill, bootstrap_skill
@@ -17,7 +19,7 @@ from .evaluation.words import Measure, skill_text
 from .files import json_text, write_atomically
 from .report.page import write_page
 from .tasks import baselines_and
-from .tasks.interface import Evaluation, Fitted, Prepared, Task
+from .tasks.interface import Attempt, Evaluation, Fitted, Prepared, Task
 from .training.loop import Watcher
 
 
@@ -71,7 +73,9 @@ def climb(
     for name in (*baselines, *(name for name in rungs if name not in baselines)):
         watcher.rung(name)
         started = time.monotonic()
-        fitted = task.fit(prepared, name, folder_of(name), watcher)
+        members = _best_of(task, validations, task.rungs[name].combines)
+        attempt = Attempt(folder_of(name), watcher, members={member: result.fitted[member] for member in members})
+        fitted = task.fit(prepared, name, attempt)
         validations[name] = task.evaluate(prepared, fitted, "validation")
         test = task.evaluate(prepared, fitted, "test")
         result.fitted[name], result.tests[name] = fitted, test
@@ -105,6 +109,17 @@ def _judge(row: dict[str, Any], result: Climb) -> None:
     else:
         skill = bootstrap_skill(test.losses, reference.losses, test.moments, test.block)
     row["skill"], row["verdict"] = skill.document(), skill.verdict
+
+
+def _best_of(task: Task, validations: dict[str, Evaluation], count: int) -> list[str]:
+    """So many of the rungs that learned by themselves, those that err least on validation."""
+    alone = [name for name in validations if not task.rungs[name].combines]
+    chosen: list[str] = []
+    for name in sorted(alone, key=lambda name: validations[name].metrics[task.measure.score]):
+        losses = validations[name].losses
+        if len(chosen) < count and not any(np.array_equal(losses, validations[other].losses) for other in chosen):
+            chosen.append(name)  # a rule that says the same as another counts once
+    return chosen
 
 
 def _best(task: Task, validations: dict[str, Evaluation], names: list[str]) -> str:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from foretell.tasks.forecast.config import Configuration
 from foretell.tasks.forecast.models import NetworkModel
 from foretell.tasks.forecast.task import task
-from foretell.tasks.interface import Silent
+from foretell.tasks.interface import Attempt, Silent
 
 OPTIONS = {
     "target": "T (degC)",
@@ -29,6 +29,6 @@ def train_tiny(csv: str, folder: str, rung: str, optimiser: str) -> None:
     torch.set_num_threads(1)
     configuration = Configuration.build({**OPTIONS, "optimiser": optimiser}, environment={})
     prepared = task.prepare(pl.read_csv(csv, try_parse_dates=True).head(400), configuration)
-    learned = task.fit(prepared, rung, Path(folder), Silent())
+    learned = task.fit(prepared, rung, Attempt(Path(folder), Silent()))
     assert isinstance(learned.model, NetworkModel)
     save_file(learned.model.network.state_dict(), Path(folder) / "final.safetensors")

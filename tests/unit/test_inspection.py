@@ -18,7 +18,7 @@ from foretell.nn.recurrent import Recurrent
 from foretell.report.figures import draw
 from foretell.report.page import write_page
 from foretell.report.pictures import save_picture
-from foretell.training.loop import LOSSES
+from foretell.training.losses import LOSSES
 from foretell.training.seeds import seeded
 
 MAE, MSE = LOSSES["mae"], LOSSES["mse"]
@@ -49,7 +49,7 @@ def test_a_network_at_rest_multiplies_by_its_matrix(largest: float) -> None:
     cell.state_weights.copy_(matrix(6, largest))
     cell.bias.zero_()
     inputs, targets = torch.zeros(5, 30, 3), torch.ones(5, 1, 1)
-    loss, (found,) = state_gradients(resting, inputs, targets, MAE)
+    loss, (found,) = state_gradients(resting, (inputs,), targets, MAE)
     assert loss == pytest.approx(1 - resting.head.bias.item())
     gradient = resting.head.weight[0].double().numpy()
     weights = cell.state_weights.double().numpy()
@@ -68,7 +68,7 @@ def test_gradients_are_those_by_an_initial_state(layer: Recurrent) -> None:
     """The fastest kernels, begun in the middle with a state of their own, give the same gradient by that state."""
     watched = network(layer)
     inputs, targets = windows(6, 12)
-    _, found = state_gradients(watched, inputs, targets, MSE)
+    _, found = state_gradients(watched, (inputs,), targets, MSE)
     precise = network(layer).double()
     for back in (1, 5, 11):
         kept = 12 - back
@@ -87,7 +87,7 @@ def test_the_cell_of_an_lstm_counts_all_its_ways_on() -> None:
     """What is added to the cell reaches the loss through the next cell and through the state that leaves at once."""
     watched = network(LSTM(3, 4))
     inputs, targets = windows(3, 7)
-    _, (_, found) = state_gradients(watched, inputs, targets, MSE)
+    _, (_, found) = state_gradients(watched, (inputs,), targets, MSE)
     assert found.part == "cell"
     cell, head = watched.recurrent.cells[0].double(), watched.head.double()
     added = [torch.zeros(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(7)]
@@ -105,8 +105,8 @@ def test_a_window_counts_alone_and_chunks_change_nothing(held: int, monkeypatch:
     monkeypatch.setattr(through_time, "HELD", held)
     watched = network(GRU(3, 4))
     inputs, targets = windows(11, 5)
-    loss, (together,) = state_gradients(watched, inputs, targets, MSE)
-    alone = [state_gradients(watched, inputs[at : at + 1], targets[at : at + 1], MSE) for at in range(len(inputs))]
+    loss, (together,) = state_gradients(watched, (inputs,), targets, MSE)
+    alone = [state_gradients(watched, (inputs[at : at + 1],), targets[at : at + 1], MSE) for at in range(len(inputs))]
     assert together.norms == pytest.approx(np.mean([found.norms for _, (found,) in alone], axis=0))
     assert loss == pytest.approx(np.mean([own for own, _ in alone]))
 
@@ -115,7 +115,7 @@ def test_the_network_stays_as_it_was() -> None:
     watched = network(GRU(3, 4, dropout=0.5, recurrent_dropout=0.5)).train()
     before = {name: tensor.clone() for name, tensor in watched.state_dict().items()}
     inputs, targets = windows(4, 5)
-    first, second = (state_gradients(watched, inputs, targets, MSE) for _ in range(2))
+    first, second = (state_gradients(watched, (inputs,), targets, MSE) for _ in range(2))
     assert first[0] == second[0], "dropout is for training"
     assert all(torch.equal(tensor, before[name]) for name, tensor in watched.state_dict().items())
     assert watched.training
@@ -124,7 +124,7 @@ def test_the_network_stays_as_it_was() -> None:
 
 def inspected(looked_into: nn.Module, loss: Any = MSE) -> Inspected:
     inputs, targets = windows(4, 5)
-    mean, gradients = state_gradients(looked_into, inputs, targets, loss)
+    mean, gradients = state_gradients(looked_into, (inputs,), targets, loss)
     matrices = recurrent_matrices(looked_into)
     return Inspected("own", "none", Path("m"), "all", 4, mean, gradients, matrices, weights_of(looked_into))
 

@@ -14,11 +14,11 @@ from foretell.artefact import read_artefact, write_artefact
 from foretell.errors import ConfigurationError, DataError, UnsafeFileError, UsageError
 from foretell.predictor import load
 from foretell.tasks import get_task
-from foretell.tasks.interface import Silent
+from foretell.tasks.interface import Attempt, Silent
 from foretell.tasks.recall.config import Configuration
 from foretell.tasks.recall.learned import LearnedRecall
 from foretell.tasks.recall.sequences import answers, one_hot, prepare
-from foretell.training.loop import LOSSES
+from foretell.training.losses import LOSSES
 
 task = get_task("recall")
 
@@ -87,7 +87,7 @@ def test_cross_entropy_is_the_surprise_at_the_true_class() -> None:
 
 def learned(tmp_path: Path, rung: str, **options: Any) -> tuple[Any, Any]:
     prepared = task.prepare(None, configuration(**options))
-    return prepared, task.fit(prepared, rung, tmp_path / rung, Silent())
+    return prepared, task.fit(prepared, rung, Attempt(tmp_path / rung, Silent()))
 
 
 def test_chance_knows_one_symbol(tmp_path: Path) -> None:

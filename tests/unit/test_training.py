@@ -19,6 +19,7 @@ from foretell.errors import ConfigurationError, DivergedError, StorageError, Uns
 from foretell.tasks.interface import Silent
 from foretell.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from foretell.training.loop import train
+from foretell.training.losses import LOSSES
 from foretell.training.optimisers import RMSprop, make_optimiser
 from foretell.training.sampling import Sampler
 from foretell.training.schedules import learning_rate
@@ -33,20 +34,24 @@ class Line:
         self.inputs = torch.randn(count, 1, generator=generator)
         self.targets = 2 * self.inputs + 1 + spoilt
 
-    def batch(self, positions: np.ndarray) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: np.ndarray) -> tuple[tuple[Tensor, ...], Tensor]:
         rows = torch.from_numpy(positions)
-        return self.inputs[rows], self.targets[rows]
+        return (self.inputs[rows],), self.targets[rows]
 
     def validate(self, network: Any, loss: Any, device: torch.device) -> dict[str, float]:
         return {"loss": loss(network(self.inputs), self.targets).item()}
 
 
-def fit(folder: Path, examples: Line | None = None, **options: Any) -> tuple[nn.Module, Any]:
+def fit(
+    folder: Path, examples: Line | None = None, seconds: float | None = None, **options: Any
+) -> tuple[nn.Module, Any]:
     section = TrainingSection(**{"epochs": 3, "batch_size": 16, "learning_rate": 0.05, **options})
     with seeded(3):
         network = nn.Linear(1, 1)
     sampler = Sampler(64, section.batch_size, section.steps_per_epoch, section.seed)
-    return network, train(network, examples or Line(), sampler, section, folder, Silent())
+    return network, train(
+        network, examples or Line(), LOSSES[section.loss], sampler, section, folder, Silent(), seconds
+    )
 
 
 def test_rmsprop_is_keras_with_epsilon_under_the_root() -> None:
@@ -86,7 +91,7 @@ def test_rmsprop_returns_what_its_closure_computes() -> None:
 
 def test_adamw_is_torchs() -> None:
     section = TrainingSection(optimiser="adamw", weight_decay=0.1)
-    optimiser = make_optimiser(section, [nn.Parameter(torch.zeros(1))])
+    optimiser = make_optimiser(section, [nn.Parameter(torch.zeros(1))], 0.1)
     assert isinstance(optimiser, torch.optim.AdamW)
     assert optimiser.defaults["weight_decay"] == 0.1
 
@@ -124,12 +129,12 @@ def test_the_lectures_draws_are_independent_and_within_range() -> None:
 
 
 def test_schedules() -> None:
-    cosine = TrainingSection(learning_rate=1.0, schedule="cosine", warmup_steps=10)
-    assert learning_rate(cosine, 0, 110) == pytest.approx(0.1)
-    assert learning_rate(cosine, 10, 110) == pytest.approx(1.0)
-    assert learning_rate(cosine, 60, 110) == pytest.approx(0.5)
-    assert learning_rate(cosine, 110, 110) == pytest.approx(0.0, abs=1e-12)
-    assert learning_rate(TrainingSection(learning_rate=0.3), 99, 100) == 0.3
+    cosine = TrainingSection(schedule="cosine", warmup_steps=10)
+    assert learning_rate(cosine, 1.0, 0, 110) == pytest.approx(0.1)
+    assert learning_rate(cosine, 1.0, 10, 110) == pytest.approx(1.0)
+    assert learning_rate(cosine, 1.0, 60, 110) == pytest.approx(0.5)
+    assert learning_rate(cosine, 1.0, 110, 110) == pytest.approx(0.0, abs=1e-12)
+    assert learning_rate(TrainingSection(), 0.3, 99, 100) == 0.3
 
 
 def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path: Path) -> None:
@@ -175,7 +180,7 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_keeps_the_checkpoint(t
 
 def test_weights_that_are_no_numbers_never_replace_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="weights must be finite"):
-        fit(tmp_path, epochs=1, steps_per_epoch=1, learning_rate=float("inf"))
+        fit(tmp_path, epochs=1, steps_per_epoch=1, learning_rate=1e38)
     assert not (tmp_path / "checkpoint" / "state.safetensors").exists()
 
 

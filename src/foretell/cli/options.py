@@ -71,7 +71,10 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     default = field.default
     if default not in (None, (), ""):
         settings["help"] = f"{field.description}  [default: {default}]"
-    return click.Option([f"--{name.replace('_', '-')}"], **settings, **_kind(field.annotation))
+    flag = f"--{name.replace('_', '-')}"
+    if field.annotation is bool:
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, **settings)
+    return click.Option([flag], **settings, **_kind(field.annotation))
 
 
 def _kind(annotation: Any) -> dict[str, Any]:
@@ -81,6 +84,8 @@ def _kind(annotation: Any) -> dict[str, Any]:
         return {"type": click.Choice([str(choice) for choice in get_args(annotation)])}
     if get_origin(annotation) is tuple:
         return {"multiple": True, "metavar": "TEXT"}
+    if len(plain) > 1:
+        return {"type": str}
     for kind in (int, float, Path):
         if plain[0] is kind:
             return {"type": click.Path(path_type=Path) if kind is Path else kind}

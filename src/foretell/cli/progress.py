@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
-_WIDTHS = (16, 16, 16, 32, 10, 9, 11)
+_WIDTHS = (17, 16, 16, 32, 10, 9, 11)
 
 
 class Teller:

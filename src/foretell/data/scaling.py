@@ -76,6 +76,13 @@ class Scaling:
         rows = self.scales(table)
         return self.mean[rows][:, chosen], self.deviation[rows][:, chosen]
 
+    def of_column(
+        self, table: Table, name: str
+    ) -> tuple[Float64[np.ndarray, " series"], Float64[np.ndarray, " series"]]:
+        """Mean and deviation of a column, for each series of a table."""
+        column, rows = self.columns.index(name), self.scales(table)
+        return self.mean[rows, column], self.deviation[rows, column]
+
     def missing(self, table: Table) -> MissingArray:
         """Where features are missing."""
         return np.isnan(table.take(self.features))

@@ -5,8 +5,8 @@ The one way in is :func:`read_table`; file → source → columns told apart →
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from .columns import columns_of_numbers, mark_missing, must_exist, series_of_row
 from .frequency import Frequency, named_frequency
 from .health import Health
 from .sources import read_source
+from .statics import StaticValues, read_statics
 from .times import find_time_column, parse_times, round_down
 
 _UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
@@ -46,6 +47,7 @@ class Table:
         series_column: Name of the column of series.
         timezone: Zone in which times are shown.
         health: What was found.
+        statics: Columns with one value for each series.
     """
 
     source: str
@@ -61,6 +63,7 @@ class Table:
     series_column: str | None
     timezone: str | None
     health: Health
+    statics: Mapping[str, StaticValues] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -81,6 +84,7 @@ class Table:
         chosen = list(dict.fromkeys(names))
         digest = hashlib.blake2b(digest_size=16)
         digest.update("\0".join((*chosen, *self.series)).encode())
+        digest.update(repr(sorted(self.statics.items())).encode() if self.statics else b"")
         digest.update(np.ascontiguousarray(self.times).data)
         for column in self.take(chosen).T:
             digest.update(np.ascontiguousarray(column).data)
@@ -172,9 +176,13 @@ def read_table(
     parsed = parse_times(rows, time_column, section.time_format, section.timezone, section.series, health)
     named = named_frequency(section.frequency) if section.frequency else None
     placed_times = round_down(parsed, named) if named else parsed
-    wanted = split_names(section.target, rows.frame.columns) + split_names(section.features, rows.frame.columns)
-    must_exist(rows, wanted)
-    candidates = [name for name in rows.frame.columns if name not in (time_column, section.series)]
+    static = split_names(section.static, rows.frame.columns)
+    named_columns = (section.target, section.features, section.known)
+    wanted = tuple(name for names in named_columns for name in split_names(names, rows.frame.columns))
+    must_exist(rows, wanted + static)
+    statics = read_statics(rows, static, section.series, codes, series)
+    apart = (time_column, section.series, *(name for name in static if name not in wanted))
+    candidates = [name for name in rows.frame.columns if name not in apart]
     numbers = columns_of_numbers(rows, candidates, wanted, section, health)
     columns = tuple(numbers.columns)
     features, targets = _roles(rows.name, section, columns, time_column)
@@ -202,12 +210,13 @@ def read_table(
         series_column=section.series,
         timezone=placed_times.timezone,
         health=health,
+        statics=statics,
     )
 
 
 def _choose_again(table: Table, section: DataSection) -> Table:
     """A table with the targets and features that a section names."""
-    for name in split_names(section.target + section.features, table.columns):
+    for name in split_names(section.target + section.features + section.known, table.columns):
         if name not in table.columns and name != "all":
             raise DataError(
                 f'{table.source} has no column "{name}"; {nearest(name, table.columns)}', file=table.source, column=name
@@ -218,6 +227,9 @@ def _choose_again(table: Table, section: DataSection) -> Table:
             file=table.source,
             column=section.series,
         )
+    for name in section.static:
+        if name not in table.statics:
+            raise DataError(f'{table.source} was read without its static column "{name}"; name it to read_table')
     features, targets = _roles(table.source, section, table.columns, table.time_column)
     if not section.features:
         features = table.features
@@ -239,11 +251,12 @@ def _roles(
     source: str, section: DataSection, columns: tuple[str, ...], time_column: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns to read and the columns to forecast."""
-    features = split_names(section.features, columns) or columns
+    known = split_names(section.known, columns)
+    features = tuple(dict.fromkeys((*split_names(section.features, columns), *known))) if section.features else columns
     targets = split_names(section.target, columns)
     if targets == ("all",) and "all" not in columns:
         targets = features
-    for name in (*features, *targets):
+    for name in (*features, *targets, *known):
         if name not in columns:
             raise DataError(
                 f'{source}, column "{name}": a target or feature holds numbers; found '

@@ -200,7 +200,9 @@ def grouped_places(starts: Int64[np.ndarray, " bound"], every: int) -> Int64[np.
     return first + phase * quotient + np.minimum(phase, rest) + step
 
 
-def find_anchors(table: Table, shape: WindowShape, spans: Spans, missing: MissingArray, max_missing: float) -> Anchors:
+def find_anchors(
+    table: Table, shape: WindowShape, spans: Spans, missing: MissingArray, max_missing: float, reach: int | None = None
+) -> Anchors:
     """Every window of a table, by the span in which all its target rows lie; the others counted by reason.
 
     Args:
@@ -209,11 +211,12 @@ def find_anchors(table: Table, shape: WindowShape, spans: Spans, missing: Missin
         spans: How time is cut.
         missing: Where inputs are missing.
         max_missing: Share of missing inputs above which a window is dropped.
+        reach: How many rows before its anchor an input may lie; the shape's own where None.
 
     Raises:
         DataError: No series has the rows of one window, or a span has no window.
     """
-    anchors = possible_anchors(table, shape, shape.leads[1])
+    anchors = possible_anchors(table, shape, shape.leads[1], reach)
     first = spans.of(spans.places[anchors + shape.leads[0]])
     last = spans.of(spans.places[anchors + shape.leads[1]])
     lost = (np.isnan(table.take(table.targets)).any(axis=1)).astype(np.int64)
@@ -228,6 +231,10 @@ def find_anchors(table: Table, shape: WindowShape, spans: Spans, missing: Missin
         "inputs_missing": int((sparse & ~target_missing & ~border & ~outside).sum()),
         "outside_spans": int(outside.sum()),
     }
+    if reach is not None and reach > shape.first_input:
+        # Windows that only those rungs could read which sample less densely; all rungs have the same ones.
+        too_early = len(possible_anchors(table, shape, shape.leads[1])) - len(anchors)
+        dropped |= {"denser_inputs_missing": too_early} if too_early else {}
     found = Anchors({name: anchors[usable & (last == number)] for number, name in enumerate(SPAN_NAMES)}, dropped)
     for number, (name, count) in enumerate(found.counts.items()):
         if count == 0:
@@ -244,19 +251,25 @@ def find_anchors(table: Table, shape: WindowShape, spans: Spans, missing: Missin
     return found
 
 
-def possible_anchors(table: Table, shape: WindowShape, ahead: int) -> AnchorArray:
+def possible_anchors(table: Table, shape: WindowShape, ahead: int, reach: int | None = None) -> AnchorArray:
     """The anchors whose inputs, and targets up to ``ahead`` rows on, lie inside their series.
+
+    Args:
+        table: The rows.
+        shape: What a window reads.
+        ahead: The farthest row after the anchor that must be there.
+        reach: The farthest row before it; the shape's own where None.
 
     Raises:
         DataError: No series has enough rows.
     """
+    reach = shape.first_input if reach is None else reach
     ranges = [
-        np.arange(start + shape.first_input, stop - ahead)
-        for start, stop in zip(table.starts[:-1], table.starts[1:], strict=True)
+        np.arange(start + reach, stop - ahead) for start, stop in zip(table.starts[:-1], table.starts[1:], strict=True)
     ]
     anchors = np.concatenate(ranges)
     if len(anchors) == 0:
-        needed, longest = shape.first_input + 1 + ahead, int(np.diff(table.starts).max())
+        needed, longest = reach + 1 + ahead, int(np.diff(table.starts).max())
         raise DataError(
             f"{table.source} has {longest} rows{' in its longest series' if len(table.series) > 1 else ''}; "
             f"one window needs {needed} (lookback {shape.lookback}, ahead {shape.leads[1]}, frequency "

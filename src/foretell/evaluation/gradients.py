@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import counted
 from ..nn.cells import Cell
 from ..nn.ways import Walk, watching
-from ..training.loop import Loss
+from ..training.losses import Loss
 
 HELD = 8_000_000  # numbers of gates at all steps that are held at once, for autograd each about five times
 FADED, GROWN = 0.01, 100.0
@@ -84,13 +84,13 @@ class StateGradients:
 
 
 def state_gradients(
-    network: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss
+    network: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, loss: Loss
 ) -> tuple[float, list[StateGradients]]:
     """Follows the gradient of each window's loss back through a network's recurrent layers; the network stays as it is.
 
     Args:
         network: As it predicts. A copy is run in double precision, in which a gradient fades far before it is lost.
-        inputs: Windows of one length, along the first axis.
+        inputs: Windows of one length, along the first axis; all that the network reads.
         targets: What comes next in each.
         loss: A mean over windows.
 
@@ -101,16 +101,16 @@ def state_gradients(
     total = 0.0
     sums: list[np.ndarray] = []
     walks: list[Walk] = []
-    chunk = _chunk(copied, inputs)
-    for some, wanted in zip(torch.split(inputs, chunk), torch.split(targets, chunk), strict=True):
+    chunk = _chunk(copied, inputs[0])
+    for *some, wanted in zip(*(torch.split(part, chunk) for part in (*inputs, targets)), strict=True):
         with torch.enable_grad(), watching() as watched:
             # The sum over windows: what reaches the state of a window is then the gradient of its own loss.
-            summed = loss(copied(_double(some)), _double(wanted)) * len(some)
+            summed = loss(copied(*map(_double, some)), _double(wanted)) * len(wanted)
         walks = [walk for walk in watched if walk.states]
         total += summed.item()
         norms = _summed_norms(summed, walks)
         sums = [before + now for before, now in zip(sums, norms, strict=True)] if sums else norms
-    return total / len(inputs), _described(copied, walks, [norms / len(inputs) for norms in sums])
+    return total / len(targets), _described(copied, walks, [norms / len(targets) for norms in sums])
 
 
 def _chunk(network: nn.Module, inputs: Tensor) -> int:

@@ -1,11 +1,16 @@
 """Networks and their parts: tensors in, tensors out. Nothing here knows of files, tables or tasks."""
 
+from .attention import MultiHeadAttention
 from .cells import GRUCell, LSTMCell, RNNCell
+from .channels import ChannelNetwork, PatchTransformer, ReversibleNormalisation, TrendAndRemainder
 from .conversion import load_torch_state, to_torch_state
+from .convolution import Convolutions
+from .heads import KnownAhead
 from .initialisation import initialise
-from .networks import PerceptronNetwork, RecurrentNetwork
+from .networks import ConvolutionNetwork, ConvolutionRecurrentNetwork, PerceptronNetwork, RecurrentNetwork
 from .recurrent import GRU, LSTM, RNN, Bidirectional
 from .threads import kernel_threads
+from .transformer import Encoder, EncoderBlock, TransformerNetwork
 from .ways import recurrence
 
 __all__ = [
@@ -13,11 +18,23 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "ChannelNetwork",
+    "ConvolutionNetwork",
+    "ConvolutionRecurrentNetwork",
+    "Convolutions",
+    "Encoder",
+    "EncoderBlock",
     "GRUCell",
+    "KnownAhead",
     "LSTMCell",
+    "MultiHeadAttention",
+    "PatchTransformer",
     "PerceptronNetwork",
     "RNNCell",
     "RecurrentNetwork",
+    "ReversibleNormalisation",
+    "TransformerNetwork",
+    "TrendAndRemainder",
     "initialise",
     "kernel_threads",
     "load_torch_state",

@@ -8,7 +8,7 @@ from torch import nn
 
 
 def initialise(network: nn.Module) -> None:
-    """Sets the weights of every dense layer inside a network; recurrent cells set their own.
+    """Sets the weights of every dense layer and convolution inside a network; recurrent cells set their own.
 
     Args:
         network: Changed in place, from torch's current random state.
@@ -19,6 +19,6 @@ def initialise(network: nn.Module) -> None:
     [0.0, 0.0]
     """
     for layer in network.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear | nn.Conv1d) and layer.bias is not None:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)

@@ -1,6 +1,7 @@
 """What every task offers to the rooms below it, which treat all tasks alike."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +14,9 @@ from ..artefact import Artefact
 from ..config import TaskConfiguration
 from ..evaluation.panels import Panel
 from ..evaluation.words import Measure
-from ..training.loop import Loss, Watcher
+from ..training.loop import Watcher
+from ..training.losses import Loss
+from ..training.rates import RangeTest
 from .rung import Rung
 
 
@@ -42,14 +45,14 @@ class Probe:
 
     Attributes:
         network: As it predicts.
-        inputs: Windows (or texts) of one length, along the first axis.
+        inputs: Windows (or texts) of one length, along the first axis; all that the network reads.
         targets: What comes next in each.
         loss: What it was trained to make small: a function of outputs and targets, a mean over windows.
         span: Where the windows come from: ``validation`` of its own data, or ``all`` of other data.
     """
 
     network: nn.Module
-    inputs: Tensor
+    inputs: tuple[Tensor, ...]
     targets: Tensor
     loss: Loss
     span: str
@@ -63,6 +66,7 @@ class Fitted(Protocol):
     parameters: int
     note: str
     history: list[dict[str, Any]]
+    rates: RangeTest | None
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
@@ -71,6 +75,25 @@ class Fitted(Protocol):
     def predict(self, source: object, **options: Any) -> pl.DataFrame:
         """What it says of new data."""
         ...
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One training of a rung: where it is kept, who watches, and what it starts from.
+
+    Attributes:
+        folder: Gets its metrics and checkpoints; training goes on from those that it holds.
+        watcher: Is told how it goes.
+        seed: In place of the configuration's; None leaves that.
+        seconds: After how many seconds it ends with the epoch that is under way; None has time.
+        members: The rungs that a rung is made of which combines others.
+    """
+
+    folder: Path
+    watcher: Watcher
+    seed: int | None = None
+    seconds: float | None = None
+    members: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -111,8 +134,8 @@ class Task(Protocol):
         """Reads and checks the data (None where the task makes its own), cuts spans, learns scaling or vocabulary."""
         ...
 
-    def fit(self, prepared: Any, rung: str, folder: Path, watcher: Watcher) -> Fitted:
-        """Trains one rung, from its last checkpoint where the folder holds one."""
+    def fit(self, prepared: Any, rung: str, attempt: Attempt) -> Fitted:
+        """Trains one rung, from its last checkpoint where the attempt's folder holds one."""
         ...
 
     def evaluate(self, prepared: Any, fitted: Any, span: str) -> Evaluation:

@@ -22,12 +22,13 @@ from ..files import remove_leftovers, write_atomically
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
+from .losses import Loss
 from .optimisers import make_optimiser
+from .rates import RangeTest, find_rate, keep_rate, kept_rate
 from .sampling import Sampler
 from .schedules import learning_rate
 from .seeds import seeded, threads
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 SMALL = 500_000  # weights
 _PRECISION: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
     "32": "32-true",
@@ -40,11 +41,11 @@ _PRECISION: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
 class Examples(Protocol):
     """What a loop learns from."""
 
-    def batch(self, positions: Int64[ndarray, " batch"]) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the training examples at some positions."""
+    def batch(self, positions: Int64[ndarray, " batch"]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Inputs, all that a network reads, and targets of the training examples at some positions."""
         ...
 
-    def validate(self, network: Callable[[Tensor], Tensor], loss: Loss, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Callable[..., Tensor], loss: Loss, device: torch.device) -> dict[str, float]:
         """The validation metrics of a network, its ``loss`` among them."""
         ...
 
@@ -70,29 +71,27 @@ class TrainingResult:
         history: One record for each epoch.
         best_epoch: The epoch whose weights were kept.
         stopped_early: Whether validation stopped improving before the last epoch.
+        cut: After how many epochs its time was over; None where it was not.
+        rates: What the search for a learning rate found, where one was asked for.
     """
 
     history: list[dict[str, Any]]
     best_epoch: int
     stopped_early: bool
+    cut: float | None = None
+    rates: RangeTest | None = None
 
-
-def mean_absolute_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean distance between outputs and targets."""
-    return (outputs - targets).abs().mean()
-
-
-def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean squared distance between outputs and targets."""
-    return (outputs - targets).square().mean()
-
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean surprise, in nats, at the classes that targets number; outputs end in a score for each class."""
-    return nn.functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())
-
-
-LOSSES: dict[str, Loss] = {"mae": mean_absolute_error, "mse": mean_squared_error, "cross-entropy": cross_entropy}
+    @property
+    def note(self) -> str:
+        """What became of it, in words."""
+        told = [f"best of {len(self.history)} epochs: {self.best_epoch}"]
+        if self.stopped_early:
+            told.append("stopped early")
+        if self.cut is not None:
+            told.append(f"cut after {self.cut:.3g} epochs, its share of the time")
+        if self.rates is not None:
+            told.append(f"learning rate {self.rates.chosen:g} found")
+        return ", ".join(told)
 
 
 def check_device(device: str) -> None:
@@ -109,17 +108,26 @@ def check_device(device: str) -> None:
 
 
 def train(
-    network: nn.Module, examples: Examples, sampler: Sampler, section: TrainingSection, folder: Path, watcher: Watcher
+    network: nn.Module,
+    examples: Examples,
+    loss_function: Loss,
+    sampler: Sampler,
+    section: TrainingSection,
+    folder: Path,
+    watcher: Watcher,
+    seconds: float | None = None,
 ) -> TrainingResult:
     """Trains a network, from the last checkpoint in the folder where there is one.
 
     Args:
         network: Changed in place; ends with the best epoch's weights.
         examples: What it learns from.
+        loss_function: What it makes small.
         sampler: In which order.
-        section: How.
+        section: How, nothing left open.
         folder: The run's folder: gets ``metrics.jsonl`` and ``checkpoint/``.
         watcher: Is told how it goes.
+        seconds: After how many seconds it ends with the epoch that is under way; None has time.
 
     Raises:
         DivergedError: The loss or a weight is no longer finite; the last checkpoint before that is kept.
@@ -131,7 +139,6 @@ def train(
     checkpoints = folder / "checkpoint"
     checkpoints.mkdir(parents=True, exist_ok=True)
     remove_leftovers(checkpoints / FILE)
-    loss_function = LOSSES[section.loss]
     total = section.epochs * sampler.steps
     with (
         seeded(section.seed),
@@ -139,8 +146,12 @@ def train(
         kernel_threads(section.threads or usable_processors()),
         recurrence(section.kernel),
     ):
-        optimiser = make_optimiser(section, network.parameters())
         fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])
+        rates = None
+        if section.learning_rate == "auto":
+            rates = _found_rate(network, examples, loss_function, sampler, section, folder, fabric.device)
+        rate = rates.chosen if rates else float(section.learning_rate)
+        optimiser = make_optimiser(section, network.parameters(), rate)
         model, optimiser = fabric.setup(network, optimiser)
         resumed = load_checkpoint(checkpoints, network, optimiser)
         position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(network))
@@ -148,22 +159,26 @@ def train(
         torch.set_num_threads(position.threads)
         _write_metrics(folder, position)
         started = last_saved = time.monotonic()
-        earlier = position.seconds
+        earlier, validating, cut = position.seconds, 0.0, None
+
+        def spent() -> float:
+            return earlier + time.monotonic() - started
 
         def save() -> None:
-            position.seconds = earlier + time.monotonic() - started
+            position.seconds = spent()
             save_checkpoint(checkpoints, position, network, optimiser, best)
 
-        while position.epoch < section.epochs and not _exhausted(position, section):
+        while position.epoch < section.epochs and not _exhausted(position, section) and cut is None:
             model.train()
             batches = sampler.epoch(position.epoch)
             for batch in batches[position.step :]:
                 inputs, targets = examples.batch(batch)
                 done = position.epoch * sampler.steps + position.step
                 for group in optimiser.param_groups:
-                    group["lr"] = learning_rate(section, done, total)
+                    group["lr"] = learning_rate(section, rate, done, total)
                 optimiser.zero_grad()
-                loss = loss_function(model(inputs.to(fabric.device)), targets.to(fabric.device))
+                outputs = model(*(part.to(fabric.device) for part in inputs))
+                loss = loss_function(outputs, targets.to(fabric.device))
                 fabric.backward(loss)
                 if section.clip:
                     nn.utils.clip_grad_norm_(network.parameters(), section.clip)
@@ -174,6 +189,9 @@ def train(
                 position.step += 1
                 position.loss_sum += value
                 watcher.step(position.epoch + 1, position.step, len(batches), value)
+                if seconds is not None and spent() + validating > seconds:
+                    cut = position.epoch + position.step / len(batches)
+                    break
                 now = time.monotonic()
                 if position.step < len(batches) and now - last_saved >= section.checkpoint_seconds:
                     _require_finite(network, position, len(batches), checkpoints)
@@ -181,22 +199,44 @@ def train(
                     last_saved = now
             _require_finite(network, position, len(batches), checkpoints)
             model.eval()
+            began = time.monotonic()
             with torch.inference_mode():
                 validation = examples.validate(model, loss_function, fabric.device)
             if not math.isfinite(validation["loss"]):
                 raise _diverged("validation loss", validation["loss"], position, len(batches), checkpoints)
-            _finish_epoch(position, validation, learning_rate(section, (position.epoch + 1) * sampler.steps - 1, total))
+            validating = time.monotonic() - began
+            last_step = (position.epoch + 1) * sampler.steps - 1
+            _finish_epoch(position, validation, learning_rate(section, rate, last_step, total))
             if validation["loss"] < position.best_loss:
                 position.best_epoch, position.best_loss = position.epoch, validation["loss"]
                 best = _copy(network)
-            position.history[-1]["seconds"] = round(earlier + time.monotonic() - started, 3)
+            position.history[-1]["seconds"] = round(spent(), 3)
             _write_metrics(folder, position)
             save()
             last_saved = time.monotonic()
             watcher.epoch(position.history[-1], section.epochs)
         network.load_state_dict(best)
         network.cpu().float().eval()
-    return TrainingResult(position.history, position.best_epoch, stopped_early=position.epoch < section.epochs)
+    early = position.epoch < section.epochs and cut is None
+    return TrainingResult(position.history, position.best_epoch, early, cut, rates)
+
+
+def _found_rate(
+    network: nn.Module,
+    examples: Examples,
+    loss_function: Loss,
+    sampler: Sampler,
+    section: TrainingSection,
+    folder: Path,
+    device: torch.device,
+) -> RangeTest:
+    """The learning rate that a range test finds, or found when the run was begun."""
+    found = kept_rate(folder)
+    if found is None:
+        with seeded(section.seed):
+            found = find_rate(network, examples.batch, loss_function, sampler, section, device)
+        keep_rate(folder, found)
+    return found
 
 
 def _helpful_threads(network: nn.Module) -> int:
@@ -252,4 +292,4 @@ def _diverged(what: str, value: float, position: Position, steps: int, checkpoin
     )
 
 
-__all__ = ["LOSSES", "Examples", "Loss", "TrainingResult", "Watcher", "train"]
+__all__ = ["Examples", "TrainingResult", "Watcher", "train"]

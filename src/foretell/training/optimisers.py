@@ -57,8 +57,14 @@ class RMSprop(torch.optim.Optimizer):
         return loss
 
 
-def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that the options name."""
+def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """The optimiser that the options name.
+
+    Args:
+        section: Which, and its weight decay.
+        parameters: What is learned.
+        rate: The learning rate.
+    """
     if section.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, lr=section.learning_rate, weight_decay=section.weight_decay)
-    return RMSprop(parameters, lr=section.learning_rate)
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=section.weight_decay)
+    return RMSprop(parameters, lr=rate)

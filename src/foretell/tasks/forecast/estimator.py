@@ -8,7 +8,7 @@ from ...artefact import write_artefact
 from ...data.frames import like
 from ...errors import InputError, UsageError, nearest
 from .. import check_rung
-from ..interface import Silent
+from ..interface import Attempt, Silent
 from .config import Configuration
 from .learned import LearnedForecaster
 from .predicting import Which
@@ -76,12 +76,11 @@ class Forecaster:
             "ahead": self.ahead,
             **self.options,
         }
-        configuration = Configuration.build(
-            {name: value for name, value in flags.items() if value != ()}, environment={}
-        )
+        flags = {name: value for name, value in flags.items() if value != ()}
+        configuration = Configuration.build({**flags, "rung": self.rung}, environment={})
         prepared = task.prepare(data, configuration)
         with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
-            learned = task.fit(prepared, self.rung, Path(folder), Silent())
+            learned = task.fit(prepared, self.rung, Attempt(Path(folder), Silent()))
         self.learned_: LearnedForecaster = learned
         self.windows_ = prepared.counts
         self.metrics_ = {span: task.evaluate(prepared, learned, span).metrics for span in ("validation", "test")}

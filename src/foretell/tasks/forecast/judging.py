@@ -10,7 +10,7 @@ from ...axes import AnchorArray
 from ...data.tables import local_times
 from ...evaluation.metrics import ErrorSums
 from ..interface import Evaluation
-from .models import CHUNK, Model
+from .models import CHUNK, Model, point
 from .prepare import PreparedForecast, View
 
 _SHOWN_DAYS = 14
@@ -56,7 +56,7 @@ def judge_windows(
     step = max(1, len(anchors) // 20_000)
     for start in range(0, len(anchors), CHUNK):
         chunk = anchors[start : start + CHUNK]
-        forecasts, truths = model.predict(view, chunk), history.truths(chunk)
+        forecasts, truths = point(model.predict(view, chunk)), history.truths(chunk)
         times = history.target_times(chunk)
         hours = table.local_hours(times.reshape(-1)).reshape(times.shape)
         sums.add(forecasts, truths, table.codes[chunk], hours)

@@ -1,7 +1,7 @@
 """A forecaster that has learned: what it needs to forecast again, on another machine, from a folder alone."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,20 @@ from pydantic import ValidationError
 
 from ...artefact import Artefact
 from ...axes import AnchorArray
-from ...config import NetworkSection
+from ...data.covariates import NONE, Covariates
 from ...data.frequency import Frequency
 from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
 from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.words import error_text, skill_text
+from ...training.rates import RangeTest
 from ..weights import load_network
-from .config import RUNGS, Configuration
-from .models import BaselineModel, Model, NetworkModel
+from .config import RUNGS, Configuration, ForecastNetwork
+from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
 from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View, prepare
-from .rungs import BASELINES, NETWORKS, NetworkShape
+from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
 
 LONGEST = 10_000_000  # rows that a window may reach
 
@@ -41,6 +42,8 @@ class LearnedForecaster:
         about: The data it learned from: source, fingerprint, rows, range, units.
         note: What it chose or found, in a sentence.
         history: One record for each epoch of its training.
+        covariates: What it reads beside columns.
+        rates: What the search for a learning rate found, where one was asked for.
     """
 
     rung: str
@@ -52,6 +55,8 @@ class LearnedForecaster:
     about: dict[str, Any]
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
+    covariates: Covariates = NONE
+    rates: RangeTest | None = None
 
     @property
     def parameters(self) -> int:
@@ -70,7 +75,7 @@ class LearnedForecaster:
                 f"every {self.frequency}",
                 file=table.source,
             )
-        return View(table, self.shape, self.scaling)
+        return View(table, self.shape, self.scaling, self.covariates)
 
     def configuration_of_columns(self) -> Configuration:
         """The configuration with the columns that were found of use in training."""
@@ -81,8 +86,8 @@ class LearnedForecaster:
         """A table cut into spans as in training; None where it is not the table of the training."""
         if view.table.fingerprint(self.scaling.used) != self.about["fingerprint"]:
             return None
-        again = prepare(view.table, self.configuration_of_columns())
-        return PreparedForecast(self.configuration, view, again.spans, again.anchors)
+        again = prepare(view.table, self.configuration_of_columns(), self.about.get("reach", self.shape.first_input))
+        return PreparedForecast(self.configuration, view, again.spans, again.anchors, again.reach)
 
     def all_windows(self, view: View) -> AnchorArray:
         """Every window of a table that has its targets and enough of its inputs.
@@ -137,7 +142,8 @@ class LearnedForecaster:
             "note": self.note,
             "parameters": self.parameters,
         }
-        return Artefact("forecast", document, arrays, {"scaling.json": self.scaling.document()}, _card(self, metrics))
+        scaling = {**self.scaling.document(), "covariates": self.covariates.document()}
+        return Artefact("forecast", document, arrays, {"scaling.json": scaling}, _card(self, metrics))
 
     @classmethod
     def restore(cls, artefact: Artefact) -> "LearnedForecaster":
@@ -157,13 +163,15 @@ class LearnedForecaster:
             )
             frequency = Frequency(**document["frequency"])
             _must_make_sense(shape, frequency, artefact.arrays)
-            model = _model(
-                rung, document["model"], artefact.arrays, NetworkShape(shape, scaling.width, len(scaling.targets))
-            )
+            covariates = Covariates.restore(artefact.files["scaling.json"].get("covariates", NONE.document()))
+            known, beside = covariates.ahead_width(frequency), covariates.width(frequency)
+            network = NetworkShape(shape, scaling.width + beside, len(scaling.targets), known=known)
+            model = _model(rung, document["model"], artefact.arrays, network)
             about = dict(document["data"])
             if len(about["units"]) != len(scaling.targets) or not {"fingerprint", "rows_needed"} <= about.keys():
                 raise ValueError("what it says of its data contradicts its targets")
-            return cls(rung, configuration, model, scaling, shape, frequency, about, str(document["note"]))
+            note = str(document["note"])
+            return cls(rung, configuration, model, scaling, shape, frequency, about, note, covariates=covariates)
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
@@ -184,6 +192,7 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
         "units": list(prepared.units),
         "windows": prepared.counts,
         "dropped": prepared.dropped,
+        "reach": prepared.reach,
     }
 
 
@@ -233,11 +242,23 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], sha
         if not baseline.fits(shape.window.steps, shape.window.lead_count, shape.targets):
             raise ValueError(f"what {rung} learned does not fit the windows")
         return BaselineModel(baseline)
+    if rung == ENSEMBLE:
+        return EnsembleModel(tuple(_members(values["members"], arrays, shape)))
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
-    section = NetworkSection(units=int(values["units"]))
-    network = load_network(lambda: NETWORKS[rung](shape, section), arrays)
-    return NetworkModel(network, section.units)
+    section = ForecastNetwork.model_validate(values.get("network", {"units": values.get("units")}))
+    own = replace(shape, numbers=int(values.get("quantiles", 1)))
+    network = load_network(lambda: build_network(rung, own, section), arrays)
+    return NetworkModel(network, NETWORKS[rung].own_past, section, own.numbers)
+
+
+def _members(values: list[dict[str, Any]], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Iterator[Member]:
+    for number, member in enumerate(values):
+        rung, windows = str(member["rung"]), member["windows"]
+        own = replace(shape.window, lookback=int(windows["lookback"]), every=int(windows["every"]))
+        if rung == ENSEMBLE or not (1 <= own.every <= own.lookback <= LONGEST and own.lookback % own.every == 0):
+            raise ValueError(f"an ensemble cannot have the member {member['rung']} with windows of {windows}")
+        yield Member(rung, _model(rung, member["model"], arrays_of(number, arrays), replace(shape, window=own)), own)
 
 
 def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from ...axes import AnchorArray
 from ...data.tables import local_times
 from ...data.windows import missing_share, possible_anchors
 from ...errors import DataError, UsageError, counted
-from .models import Model
+from .models import Model, point
 from .prepare import View
 
 Which = Literal["latest", "all"]
@@ -37,7 +37,7 @@ def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -
         raise UsageError(f'which windows to forecast from is "latest" or "all"; found "{which}"')
     anchors = _latest(model, view) if which == "latest" else possible_anchors(view.table, view.shape, 0)
     anchors = _observed(view, anchors, which, max_missing)
-    forecasts = model.predict(view, anchors)
+    forecasts = point(model.predict(view, anchors))
     times = view.history.target_times(anchors)
     table = view.table
     if which == "latest":

@@ -1,19 +1,24 @@
 """From a user's table to everything that the rungs share: spans, scaling, windows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from torch import Tensor
 
+from ...axes import AnchorArray
+from ...config import entries
+from ...data.covariates import NONE, Covariates, KnownRows, learn_covariates
 from ...data.health import Finding
 from ...data.lecture import lecture_anchors
 from ...data.scaling import Scaling, learn_scaling
 from ...data.spans import Spans, cut_spans
-from ...data.tables import Table, read_table, require_targets, unit_of
+from ...data.tables import Table, read_table, require_targets, split_names, unit_of
 from ...data.windows import Anchors, Windows, WindowShape, find_anchors, possible_anchors
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, counted
 from ...evaluation.history import History
-from .config import Configuration
+from .config import RUNGS, Configuration
 
 
 @dataclass(frozen=True)
@@ -23,18 +28,54 @@ class View:
     table: Table
     shape: WindowShape
     scaling: Scaling
+    covariates: Covariates = NONE
+    _others: dict[WindowShape, "View"] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def windows(self) -> Windows:
         """Scaled inputs and targets, for networks."""
-        return Windows(
-            self.scaling.inputs(self.table), self.scaling.scaled_targets(self.table), self.shape, self.table.starts
-        )
+        beside = self.covariates.inputs(self.table)
+        inputs = np.concatenate([self.scaling.inputs(self.table), beside], axis=1)
+        return Windows(inputs, self.scaling.scaled_targets(self.table), self.shape, self.table.starts)
 
     @cached_property
     def history(self) -> History:
         """Targets and times, for simple rules and for judging."""
         return History.of(self.table, self.shape, self.scaling)
+
+    @cached_property
+    def known(self) -> KnownRows:
+        """What is known of each row and of those ahead."""
+        return self.covariates.ahead(self.table, self.scaling, self.shape.leads[1])
+
+    @property
+    def width(self) -> int:
+        """Inputs of a network at each step."""
+        return self.scaling.width + self.covariates.width(self.table.frequency)
+
+    @property
+    def known_width(self) -> int:
+        """Numbers that are known ahead at each lead."""
+        return self.covariates.ahead_width(self.table.frequency)
+
+    def inputs_at(self, anchors: AnchorArray, own_past: bool) -> tuple[Tensor, ...]:
+        """All that a network reads of some windows.
+
+        Args:
+            anchors: The rows that are "now".
+            own_past: Whether it reads each target's own past alone, rather than all features.
+        """
+        windows = self.history.target_windows if own_past else self.windows
+        inputs = windows.inputs_at(anchors)
+        return (inputs, self.known.at(anchors, self.shape.leads)) if self.known_width else (inputs,)
+
+    def reshaped(self, shape: WindowShape) -> "View":
+        """The same table with windows of another shape."""
+        if shape == self.shape:
+            return self
+        if shape not in self._others:
+            self._others[shape] = View(self.table, shape, self.scaling, self.covariates, self._others)
+        return self._others[shape]
 
 
 @dataclass(frozen=True)
@@ -46,12 +87,14 @@ class PreparedForecast:
         view: The table, its window shape and scaling.
         spans: How time is cut.
         anchors: The windows of each span.
+        reach: How many rows before its anchor the first input of any rung may lie.
     """
 
     configuration: Configuration
     view: View
     spans: Spans
     anchors: Anchors
+    reach: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -79,6 +122,25 @@ class PreparedForecast:
             + (f"; dropped: {dropped}" if dropped else "; none dropped")
         )
         return told
+
+    def of_rung(self, options: Mapping[str, object], shape: WindowShape) -> "PreparedForecast":
+        """The same as a rung sees it.
+
+        Args:
+            options: Its own values of options that nobody named.
+            shape: What its windows read.
+        """
+        return replace(self, configuration=self.configuration.of_rung(options), view=self.view.reshaped(shape))
+
+    @property
+    def sampling_note(self) -> str:
+        """How densely a rung samples its windows, where that is another stride than the others' or was asked for."""
+        section, frequency, every = self.configuration.windows, self.view.table.frequency, self.view.shape.every
+        if section.density == 1:
+            return ""
+        if every * section.density == frequency.rows(section.every, "every"):
+            return f"sampled {section.density} times as densely as the others: {counted(self.view.shape.steps, 'step')}"
+        return f"sampled as the others: {counted(every, 'row')} cannot be cut into {section.density} equal strides"
 
     @property
     def units(self) -> tuple[str | None, ...]:
@@ -109,12 +171,13 @@ class PreparedForecast:
         return errors
 
 
-def prepare(source: object, configuration: Configuration) -> PreparedForecast:
+def prepare(source: object, configuration: Configuration, reach: int | None = None) -> PreparedForecast:
     """Reads a table and learns from its training span what the rungs share.
 
     Args:
         source: A path or data frame.
         configuration: All options.
+        reach: How many rows before its anchor the first input of any rung lies; that of the rungs to climb where None.
 
     Raises:
         InputError: The table does not fit what was asked.
@@ -127,14 +190,36 @@ def prepare(source: object, configuration: Configuration) -> PreparedForecast:
             "--unit names the unit of one target; with several, write it in their headers", option="unit"
         )
     shape = WindowShape.resolve(configuration.windows, table.frequency)
-    possible_anchors(table, shape, shape.leads[1])
+    shapes = {shape_of(rung, shape, configuration) for rung in rungs_of(configuration)}
+    reach = max(own.first_input for own in (shape, *shapes)) if reach is None else reach
+    possible_anchors(table, shape, shape.leads[1], reach)
     spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
     scaling = learn_scaling(table, spans.training_rows, per_series=configuration.spans.scale == "per-series")
+    known = tuple(name for name in split_names(configuration.data.known, table.columns) if name in scaling.features)
+    covariates = learn_covariates(table, spans.training_rows, configuration.data.calendar, known)
     if lecture:
         anchors = lecture_anchors(table, shape, spans, configuration.training.batch_size)
     else:
-        anchors = find_anchors(table, shape, spans, scaling.missing(table), configuration.data.max_missing)
-    return PreparedForecast(configuration, View(table, shape, scaling), spans, anchors)
+        anchors = find_anchors(table, shape, spans, scaling.missing(table), configuration.data.max_missing, reach)
+    return PreparedForecast(configuration, View(table, shape, scaling, covariates), spans, anchors, reach)
+
+
+def rungs_of(configuration: Configuration) -> list[str]:
+    """The rungs that a configuration is about: one, those that it names, or all."""
+    run = configuration.run
+    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
+
+
+def shape_of(rung: str, shape: WindowShape, configuration: Configuration) -> WindowShape:
+    """What a rung's windows read: the common shape, or sampled more densely where the rows allow it.
+
+    Args:
+        rung: Its name.
+        shape: What all rungs' windows have in common.
+        configuration: All options.
+    """
+    density = configuration.of_rung(RUNGS[rung].options).windows.density
+    return replace(shape, every=shape.every // density) if shape.every % density == 0 else shape
 
 
 def notable(findings: list[Finding]) -> list[Finding]:

@@ -5,12 +5,25 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ...config import NetworkSection
 from ...data.windows import WindowShape
+from ...errors import ConfigurationError
 from ...evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive
 from ...evaluation.ridge import Ridge
-from ...nn import GRU, LSTM, RNN, PerceptronNetwork, RecurrentNetwork
-from ...nn.recurrent import Recurrent
+from ...nn import (
+    ChannelNetwork,
+    ConvolutionNetwork,
+    ConvolutionRecurrentNetwork,
+    Convolutions,
+    KnownAhead,
+    PatchTransformer,
+    PerceptronNetwork,
+    RecurrentNetwork,
+    TransformerNetwork,
+    TrendAndRemainder,
+)
+from ...nn.convolution import Padding, steps_needed
+from ..layers import recurrent_layers, sizes
+from .config import ForecastNetwork
 
 BASELINES: dict[str, type[Baseline]] = {
     "persistence": Persistence,
@@ -18,36 +31,197 @@ BASELINES: dict[str, type[Baseline]] = {
     "climatology": Climatology,
     "ridge": Ridge,
 }
+ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What a network's layers must fit: the window, its inputs, its outputs."""
+    """What a network's layers must fit: the window, its inputs, its outputs.
+
+    Attributes:
+        window: What a window reads.
+        features: Inputs at each step.
+        targets: Columns to forecast.
+        numbers: Numbers to forecast of each: one, or its quantiles.
+        known: Numbers that are known ahead at each lead.
+    """
 
     window: WindowShape
     features: int
     targets: int
+    numbers: int = 1
+    known: int = 0
+
+    @property
+    def outputs(self) -> tuple[int, int]:
+        """Leads, and numbers at each."""
+        return self.window.lead_count, self.targets * self.numbers
 
 
-def _recurrent(kind: type[Recurrent]) -> Callable[[NetworkShape, NetworkSection], nn.Module]:
-    def build(shape: NetworkShape, section: NetworkSection) -> nn.Module:
-        layer = kind(
-            shape.features,
-            section.units,
-            dropout=section.dropout,
-            recurrent_dropout=section.recurrent_dropout,
-            mask=section.mask,
+@dataclass(frozen=True)
+class NetworkRung:
+    """How a rung's network is made.
+
+    Attributes:
+        build: From its shape and the options.
+        own_past: Whether it reads each target's own past alone, rather than all features.
+        note: What the options became for such windows, where that needs saying.
+    """
+
+    build: Callable[[NetworkShape, ForecastNetwork], nn.Module]
+    own_past: bool = False
+    note: Callable[[WindowShape, ForecastNetwork], str] = lambda window, section: ""
+
+
+def build_network(rung: str, shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    """A rung's network.
+
+    Args:
+        rung: Its name.
+        shape: What it must fit.
+        section: The options, none left open.
+
+    Raises:
+        ConfigurationError: The options contradict each other, or do not fit the window.
+    """
+    network = NETWORKS[rung].build(shape, section)
+    return KnownAhead(network, shape.known, section.units[0], shape.outputs[1]) if shape.known else network
+
+
+def _perceptron(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    first, *others = sizes(section)
+    head = (*others, *section.head)
+    return PerceptronNetwork(shape.window.steps, shape.features, first, *shape.outputs, section.dropout, head)
+
+
+def _recurrent(kind: str) -> NetworkRung:
+    def build(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+        layers = recurrent_layers(kind, shape.features, section, sizes(section))
+        return RecurrentNetwork(layers, *shape.outputs, section.head)
+
+    return NetworkRung(build)
+
+
+def _convolutions(shape: NetworkShape, section: ForecastNetwork, filters: tuple[int, ...]) -> Convolutions:
+    return Convolutions(
+        shape.features,
+        filters,
+        kernel_size=section.kernel_size,
+        pool_size=section.pool_size,
+        pool=section.pool,
+        padding=_padding(shape.window, section, len(filters)),
+    )
+
+
+def _padding(window: WindowShape, section: ForecastNetwork, layers: int) -> Padding:
+    needed = steps_needed(layers, section.kernel_size, section.pool_size)
+    if section.padding == "auto":
+        return "valid" if window.steps >= needed else "same"
+    if section.padding == "valid" and window.steps < needed:
+        raise ConfigurationError(
+            f"{layers} convolutions over {section.kernel_size} steps with pooling of {section.pool_size} need a "
+            f"window of {needed} steps; it has {window.steps}; choose a longer lookback, or --padding same",
+            option="padding",
+            needed=needed,
         )
-        return RecurrentNetwork(layer, shape.window.lead_count, shape.targets)
-
-    return build
+    return section.padding
 
 
-NETWORKS: dict[str, Callable[[NetworkShape, NetworkSection], nn.Module]] = {
-    "mlp": lambda shape, section: PerceptronNetwork(
-        shape.window.steps, shape.features, section.units, shape.window.lead_count, shape.targets, section.dropout
-    ),
-    "rnn": _recurrent(RNN),
-    "gru": _recurrent(GRU),
-    "lstm": _recurrent(LSTM),
+def _padding_note(further: int) -> Callable[[WindowShape, ForecastNetwork], str]:
+    def note(window: WindowShape, section: ForecastNetwork) -> str:
+        layers = len(_filters(section, further))
+        needed = steps_needed(layers, section.kernel_size, section.pool_size)
+        if section.padding != "auto" or window.steps >= needed:
+            return ""
+        return f"padded with zeros, since {layers} convolutions need {needed} steps and a window has {window.steps}"
+
+    return note
+
+
+def _filters(section: ForecastNetwork, further: int) -> tuple[int, ...]:
+    """The filters of each convolution; where sizes are named one by one, so many further ones are not theirs."""
+    return section.units[: len(section.units) - further] if len(section.units) > 1 else section.units * section.layers
+
+
+def _convolution(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    convolutions = _convolutions(shape, section, sizes(section))
+    pool = section.pool if section.ending == "global" else None
+    return ConvolutionNetwork(
+        convolutions, shape.window.steps, *shape.outputs, pool=pool, dropout=section.dropout, head=section.head
+    )
+
+
+def _convolution_recurrent(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    convolutions = _convolutions(shape, section, _filters(section, 1))
+    (recurrent,) = recurrent_layers("gru", convolutions.width, section, section.units[-1:])
+    return ConvolutionRecurrentNetwork(convolutions, recurrent, *shape.outputs, head=section.head)
+
+
+def _one_width(section: ForecastNetwork) -> int:
+    if len(section.units) > 1:
+        raise ConfigurationError(
+            f"all blocks of an encoder have one width; units names {', '.join(map(str, section.units))}", option="units"
+        )
+    return section.units[0]
+
+
+def _transformer(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    return TransformerNetwork(
+        shape.window.steps,
+        shape.features,
+        _one_width(section),
+        section.heads,
+        section.feed_forward,
+        section.layers,
+        *shape.outputs,
+        dropout=section.dropout,
+        head=section.head,
+    )
+
+
+def _channels(shape: NetworkShape, channel: nn.Module) -> nn.Module:
+    return ChannelNetwork(channel, shape.window.lead_count, shape.numbers)
+
+
+def _trend(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    outputs = shape.window.lead_count * shape.numbers
+    return _channels(shape, TrendAndRemainder(shape.window.steps, outputs, section.average))
+
+
+def _patches(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    steps = shape.window.steps
+    channel = PatchTransformer(
+        steps,
+        shape.window.lead_count * shape.numbers,
+        patch=min(section.patch, steps),
+        stride=min(section.stride, section.patch, steps),
+        width=_one_width(section),
+        heads=section.heads,
+        feed_forward=section.feed_forward,
+        layers=section.layers,
+        dropout=section.dropout,
+        head=section.head,
+    )
+    return _channels(shape, channel)
+
+
+def _patch_note(window: WindowShape, section: ForecastNetwork) -> str:
+    return f"one patch, the window's {window.steps} steps" if section.patch >= window.steps else ""
+
+
+_GRU = _recurrent("gru")
+NETWORKS: dict[str, NetworkRung] = {
+    "mlp": NetworkRung(_perceptron),
+    "rnn": _recurrent("rnn"),
+    "gru": _GRU,
+    "gru-dropout": _GRU,
+    "gru-stacked": _GRU,
+    "gru-bidirectional": _GRU,
+    "gru-reversed": _GRU,
+    "lstm": _recurrent("lstm"),
+    "conv": NetworkRung(_convolution, note=_padding_note(0)),
+    "conv-gru": NetworkRung(_convolution_recurrent, note=_padding_note(1)),
+    "transformer": NetworkRung(_transformer),
+    "dlinear": NetworkRung(_trend, own_past=True),
+    "patch-transformer": NetworkRung(_patches, own_past=True, note=_patch_note),
 }

@@ -1,6 +1,6 @@
 """Forecasting as a task: what the ladder, the predictor and the command line call."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,45 +9,48 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ...artefact import Artefact
+from ...axes import AnchorArray
+from ...errors import UsageError
 from ...evaluation.panels import Panel
-from ...training.loop import LOSSES, Loss, Watcher, train
+from ...training.loop import train
+from ...training.losses import LOSSES, Loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Evaluation, Probe
+from ..interface import Attempt, Evaluation, Probe
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
 from .judging import judge_span, judge_windows, summary
 from .learned import LearnedForecaster, describe
-from .models import CHUNK, BaselineModel, NetworkModel
+from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
-from .prepare import PreparedForecast, prepare
-from .rungs import BASELINES, NETWORKS, NetworkShape
+from .prepare import PreparedForecast, View, prepare, shape_of
+from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
 
 
 class ForecastExamples:
     """The windows of a prepared table, as the training loop draws them.
 
     Args:
-        prepared: The table.
+        view: The table as the network sees it.
+        anchors: The windows of each span.
+        own_past: Whether it reads each target's own past alone.
     """
 
-    def __init__(self, prepared: PreparedForecast) -> None:
-        self.windows = prepared.view.windows
-        self.training = prepared.anchors.spans["train"]
-        self.validation = prepared.anchors.spans["validation"]
+    def __init__(self, view: View, anchors: dict[str, AnchorArray], own_past: bool) -> None:
+        self.view, self.own_past = view, own_past
+        self.training, self.validation = anchors["train"], anchors["validation"]
 
-    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[tuple[Tensor, ...], Tensor]:
         """Inputs and targets of some training windows."""
         anchors = self.training[positions]
-        return self.windows.inputs_at(anchors), self.windows.targets_at(anchors)
+        return self.view.inputs_at(anchors, self.own_past), self.view.windows.targets_at(anchors)
 
     def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
         """The mean loss over all validation windows."""
         total = 0.0
-        for start in range(0, len(self.validation), CHUNK):
-            anchors = self.validation[start : start + CHUNK]
-            outputs = network(self.windows.inputs_at(anchors).to(device))
-            total += loss(outputs, self.windows.targets_at(anchors).to(device)).item() * len(anchors)
+        for _, anchors in chunks(self.validation, self.view):
+            outputs = network(*(part.to(device) for part in self.view.inputs_at(anchors, self.own_past)))
+            total += loss(outputs, self.view.windows.targets_at(anchors).to(device)).item() * len(anchors)
         return {"loss": total / len(self.validation)}
 
 
@@ -63,24 +66,17 @@ class ForecastTask:
         """Reads a table and learns what the rungs share."""
         return prepare(source, configuration)
 
-    def fit(self, prepared: PreparedForecast, rung: str, folder: Path, watcher: Watcher) -> LearnedForecaster:
-        """Learns one rung; a network goes on from its last checkpoint in the folder."""
-        view, configuration = prepared.view, prepared.configuration
+    def fit(self, prepared: PreparedForecast, rung: str, attempt: Attempt) -> LearnedForecaster:
+        """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
+        shape = shape_of(rung, prepared.view.shape, prepared.configuration)
+        own = prepared.of_rung(RUNGS[rung].options, shape)
         if rung in BASELINES:
-            baseline = BASELINES[rung]().fit(view.history, prepared.spans.training_rows, prepared.anchors.spans)
-            return _learned(prepared, rung, BaselineModel(baseline), baseline.note)
-        section = configuration.training
-        shape = NetworkShape(view.shape, view.scaling.width, len(view.scaling.targets))
-        with seeded(section.seed):
-            network = NETWORKS[rung](shape, configuration.network)
-        lecture = view.shape.align == "lecture"
-        steps = section.steps_per_epoch or (500 if lecture else None)
-        sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
-        result = train(network, ForecastExamples(prepared), sampler, section, folder, watcher)
-        note = f"best of {len(result.history)} epochs: {result.best_epoch}" + (
-            ", stopped early" if result.stopped_early else ""
-        )
-        return _learned(prepared, rung, NetworkModel(network, configuration.network.units), note, result.history)
+            anchors = prepared.anchors.spans
+            baseline = BASELINES[rung]().fit(own.view.history, prepared.spans.training_rows, anchors)
+            return _learned(own, rung, BaselineModel(baseline), baseline.note)
+        if rung == ENSEMBLE:
+            return _combined(own, attempt)
+        return _trained(own, rung, attempt)
 
     def evaluate(self, prepared: PreparedForecast, fitted: LearnedForecaster, span: str) -> Evaluation:
         """Judges a rung on one span."""
@@ -106,7 +102,7 @@ class ForecastTask:
         own = fitted.own(view)
         anchors = fitted.all_windows(view) if own is None else own.anchors.spans["validation"]
         chosen = anchors[evenly_spread(len(anchors), count)]
-        inputs, targets = view.windows.inputs_at(chosen), view.windows.targets_at(chosen)
+        inputs, targets = view.inputs_at(chosen, fitted.model.own_past), view.windows.targets_at(chosen)
         loss = LOSSES[fitted.configuration.training.loss]
         return Probe(fitted.model.network, inputs, targets, loss, "all" if own is None else "validation")
 
@@ -121,21 +117,41 @@ class ForecastTask:
         return forecast_panels(prepared, evaluations, best, reference)
 
 
-def _learned(
-    prepared: PreparedForecast, rung: str, model: Any, note: str, history: list[dict[str, Any]] | None = None
-) -> LearnedForecaster:
+def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> LearnedForecaster:
+    """A network that has learned."""
+    view, configuration, made = prepared.view, prepared.configuration, NETWORKS[rung]
+    section = configuration.training.seeded(attempt.seed)
+    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets), known=view.known_width)
+    with seeded(section.seed):
+        network = build_network(rung, shape, configuration.network)
+    lecture = view.shape.align == "lecture"
+    steps = section.steps_per_epoch or (500 if lecture else None)
+    sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
+    examples = ForecastExamples(view, prepared.anchors.spans, made.own_past)
+    loss = LOSSES[section.loss]
+    result = train(network, examples, loss, sampler, section, attempt.folder, attempt.watcher, attempt.seconds)
+    notes = [result.note, prepared.sampling_note, made.note(view.shape, configuration.network)]
+    model = NetworkModel(network, made.own_past, configuration.network)
+    learned = _learned(prepared, rung, model, "; ".join(filter(None, notes)))
+    return replace(learned, history=result.history, rates=result.rates)
+
+
+def _combined(prepared: PreparedForecast, attempt: Attempt) -> LearnedForecaster:
+    """The mean of other rungs."""
+    if not attempt.members:
+        raise UsageError(
+            f"{ENSEMBLE} is the mean of other rungs, which a comparison trains: foretell compare forecast DATA",
+            rung=ENSEMBLE,
+        )
+    members = tuple(Member(name, member.model, member.shape) for name, member in attempt.members.items())
+    return _learned(prepared, ENSEMBLE, EnsembleModel(members), f"mean of {', '.join(attempt.members)}")
+
+
+def _learned(prepared: PreparedForecast, rung: str, model: Model, note: str) -> LearnedForecaster:
     view = prepared.view
-    return LearnedForecaster(
-        rung,
-        prepared.configuration,
-        model,
-        view.scaling,
-        view.shape,
-        view.table.frequency,
-        {**describe(prepared), "rows_needed": model.rows_needed(view)},
-        note,
-        history or [],
-    )
+    about = {**describe(prepared), "rows_needed": model.rows_needed(view)}
+    known = (model, view.scaling, view.shape, view.table.frequency, about, note)
+    return LearnedForecaster(rung, prepared.configuration, *known, covariates=view.covariates)
 
 
 task = ForecastTask()

@@ -14,23 +14,21 @@ from ...artefact import Artefact
 from ...data.sources import read_source
 from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
 from ...evaluation.words import skill_text
-from ...nn import GRU, LSTM, RNN, RecurrentNetwork
-from ...nn.recurrent import Recurrent
+from ...nn import RecurrentNetwork
+from ...training.rates import RangeTest
+from ..layers import recurrent_layers, sizes
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration
 from .sequences import Sequences, one_hot
 
 CHUNK = 1024
-LAYERS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 Shares = Float64[np.ndarray, " symbol"]
 
 
 def build_network(rung: str, configuration: Configuration) -> RecurrentNetwork:
-    """A recurrent layer and a dense one, whose outputs are a score for each symbol."""
+    """Recurrent layers and dense ones, whose outputs are a score for each symbol."""
     section, symbols = configuration.network, configuration.recall.symbols
-    dropouts: dict[str, Any] = {"dropout": section.dropout, "recurrent_dropout": section.recurrent_dropout}
-    layer = LAYERS[rung](symbols, section.units, mask=section.mask, **dropouts)
-    return RecurrentNetwork(layer, 1, symbols)
+    return RecurrentNetwork(recurrent_layers(rung, symbols, section, sizes(section)), 1, symbols, section.head)
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class LearnedRecall:
         about: The data it learned from.
         note: What it chose or found, in a sentence.
         history: One record for each epoch of its training.
+        rates: What the search for a learning rate found, where one was asked for.
     """
 
     rung: str
@@ -52,6 +51,7 @@ class LearnedRecall:
     about: dict[str, Any]
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
+    rates: RangeTest | None = None
 
     @property
     def parameters(self) -> int:
@@ -153,7 +153,7 @@ class LearnedRecall:
                 if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
                     raise ValueError(f"{name} must hold finite numbers")
             model: nn.Module | Shares
-            if rung in LAYERS:
+            if RUNGS[rung].kind == "model":
                 model = load_network(lambda: build_network(rung, configuration), arrays)
             else:
                 model = arrays["shares"].astype(np.float64)

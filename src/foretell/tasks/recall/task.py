@@ -1,6 +1,5 @@
 """Recalling as a task: what the ladder, the predictor and the command line call."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,14 @@ from torch import Tensor
 from ...artefact import Artefact
 from ...errors import UsageError
 from ...evaluation.panels import Figure, Line, Panel
-from ...training.loop import LOSSES, Loss, Watcher, train
+from ...training.loop import train
+from ...training.losses import LOSSES, Loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Evaluation, Probe
+from ..interface import Attempt, Evaluation, Probe
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
-from .learned import CHUNK, LAYERS, LearnedRecall, build_network
+from .learned import CHUNK, LearnedRecall, build_network
 from .sequences import PreparedRecall, Sequences, answers, one_hot, prepare
 
 _BLOCKS = 500  # bootstrap blocks: sequences are independent, so their length matters to memory alone
@@ -35,9 +35,10 @@ class RecallExamples:
         self.training = prepared.sequences["train"]
         self.validation = prepared.sequences["validation"]
 
-    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[tuple[Tensor, ...], Tensor]:
         """Inputs and answers of some training sequences."""
-        return _tensors(self.training[positions], self.symbols)
+        inputs, targets = _tensors(self.training[positions], self.symbols)
+        return (inputs,), targets
 
     def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
         """The mean loss over all validation sequences."""
@@ -66,23 +67,23 @@ class RecallTask:
             raise UsageError(f"{self.name} makes its own data; leave DATA away, and say --gap, --symbols or --seed")
         return prepare(configuration)
 
-    def fit(self, prepared: PreparedRecall, rung: str, folder: Path, watcher: Watcher) -> LearnedRecall:
-        """Learns one rung; a network goes on from its last checkpoint in the folder."""
-        configuration, section = prepared.configuration, prepared.configuration.training
+    def fit(self, prepared: PreparedRecall, rung: str, attempt: Attempt) -> LearnedRecall:
+        """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
+        configuration = prepared.configuration.of_rung(RUNGS[rung].options)
         about = {"fingerprint": prepared.fingerprint, "sequences": prepared.counts}
-        if rung not in LAYERS:
+        if RUNGS[rung].kind == "baseline":
             counts = np.bincount(answers(prepared.sequences["train"]), minlength=configuration.recall.symbols)
             shares = counts / counts.sum()
             note = f"always {shares.argmax()}, which is {shares.max():.1%} of training"
             return LearnedRecall(rung, configuration, shares, about, note)
+        section = configuration.training.seeded(attempt.seed)
         with seeded(section.seed):
             network = build_network(rung, configuration)
         sampler = Sampler(prepared.counts["train"], section.batch_size, section.steps_per_epoch, section.seed)
-        result = train(network, RecallExamples(prepared), sampler, section, folder, watcher)
-        note = f"best of {len(result.history)} epochs: {result.best_epoch}" + (
-            ", stopped early" if result.stopped_early else ""
-        )
-        return LearnedRecall(rung, configuration, network.requires_grad_(False), about, note, result.history)
+        examples, loss = RecallExamples(prepared), LOSSES[section.loss]
+        result = train(network, examples, loss, sampler, section, attempt.folder, attempt.watcher, attempt.seconds)
+        network = network.requires_grad_(False)
+        return LearnedRecall(rung, configuration, network, about, result.note, result.history, result.rates)
 
     def evaluate(self, prepared: PreparedRecall, fitted: LearnedRecall, span: str) -> Evaluation:
         """Judges a rung on one span."""
@@ -102,7 +103,7 @@ class RecallTask:
         chosen = sequences[evenly_spread(len(sequences), count)]
         inputs, targets = _tensors(chosen, fitted.configuration.recall.symbols)
         loss = LOSSES[fitted.configuration.training.loss]
-        return Probe(fitted.model, inputs, targets, loss, "validation" if own else "all")
+        return Probe(fitted.model, (inputs,), targets, loss, "validation" if own else "all")
 
     def restore(self, artefact: Artefact) -> LearnedRecall:
         """The rung that a model folder holds."""

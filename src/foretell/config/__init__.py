@@ -1,0 +1,23 @@
+"""Options: typed sections, what their values may be, and the one validator that reads them."""
+
+from .configuration import TaskConfiguration, render
+from .kinds import Duration, LearningRate, Names, Sizes, entries
+from .sections import DataSection, NetworkSection, RunSection, Section, SpanSection, TrainingSection, WindowSection, own
+
+__all__ = [
+    "DataSection",
+    "Duration",
+    "LearningRate",
+    "Names",
+    "NetworkSection",
+    "RunSection",
+    "Section",
+    "Sizes",
+    "SpanSection",
+    "TaskConfiguration",
+    "TrainingSection",
+    "WindowSection",
+    "entries",
+    "own",
+    "render",
+]

@@ -1,0 +1,200 @@
+"""A task's configuration: its sections, and the one validator that reads them: file < environment < flag.
+
+Every option's name is unique within a task, so that ``--lookback``, ``FORETELL_LOOKBACK`` and ``[windows] lookback``
+are the same option everywhere.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from ..errors import ConfigurationError, UsageError, nearest
+from .sections import Section
+
+Configuration = TypeVar("Configuration", bound="TaskConfiguration")
+
+
+class TaskConfiguration(BaseModel):
+    """The base of every task's configuration: its fields are sections.
+
+    Attributes:
+        reads_data: Whether the task reads data that its user names; else it makes its own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reads_data: ClassVar[bool] = True
+
+    @classmethod
+    def options(cls) -> Iterator[tuple[str, str, FieldInfo]]:
+        """Every option of the task as (section, name, field), in the order of declaration."""
+        for section_name, section in cls.model_fields.items():
+            section_class = section.annotation
+            if isinstance(section_class, type) and issubclass(section_class, Section):
+                for name, field in section_class.model_fields.items():
+                    yield section_name, name, field
+
+    @classmethod
+    def build(
+        cls: type[Configuration],
+        flags: Mapping[str, object] | None = None,
+        *,
+        recipe: Mapping[str, Mapping[str, object]] | None = None,
+        file: str | Path | None = None,
+        sets: Mapping[str, object] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Configuration:
+        """The configuration from a recipe, a TOML file, then the environment, then flags; the last one wins.
+
+        Args:
+            flags: Values by option name; those that are None were not given.
+            recipe: The sections of a recipe.
+            file: A TOML file with a table for each section.
+            sets: Values by dotted path, ``{"training.epochs": "5"}``, as from ``--set``.
+            environment: The environment; ``os.environ`` where None.
+
+        Raises:
+            ConfigurationError: An option is unknown, or its value breaks its rule.
+            UsageError: A path of ``--set`` names no option.
+        """
+        places = {name: section for section, name, _ in cls.options()}
+        values: dict[str, dict[str, object]] = {}
+        origins: dict[tuple[str, str], str] = {}
+
+        def put(section: str, name: str, value: object, origin: str) -> None:
+            values.setdefault(section, {})[name] = value
+            origins[section, name] = origin
+
+        for section, entries_of in (recipe or {}).items():
+            for name, value in entries_of.items():
+                put(section, name, value, "the recipe")
+        for section, name, value in _from_file(file):
+            put(section, name, value, f"the file {file}")
+        surroundings = os.environ if environment is None else environment
+        for name, section in places.items():
+            variable = "FORETELL_" + name.upper()
+            if variable in surroundings:
+                put(section, name, surroundings[variable], f"the environment variable {variable}")
+        for path, value in (sets or {}).items():
+            section, _, name = path.rpartition(".")
+            if name not in places or section not in ("", places[name]):
+                known = [f"{section}.{name}" for section, name, _ in cls.options()]
+                raise UsageError(f'--set names "{path}", which is no option; {nearest(path, known)}', option=path)
+            put(places[name], name, value, "--set")
+        for name, value in (flags or {}).items():
+            if value is not None:
+                put(places[name], name, value, f"the option --{name.replace('_', '-')}")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _explain(error, origins, cls) from None
+
+    def of_rung(self: Configuration, options: Mapping[str, object]) -> Configuration:
+        """The configuration with a rung's own values for what was left open.
+
+        Args:
+            options: Values by option name; what they do not name keeps its default.
+        """
+        updates: dict[str, Section] = {}
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, Section):
+                values = {option: options.get(option, getattr(section, option)) for option in section.left_open()}
+                updates[name] = section.model_copy(update=values)
+        return self.model_copy(update=updates)
+
+    def toml(self) -> str:
+        """The configuration as a TOML document; options without a value, or left open, are left out."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return tomli_w.dumps(
+            {
+                name: section.model_dump(mode="json", exclude_none=True, exclude=section.left_open())
+                for name, section in sections.items()
+            }
+        )
+
+
+def _from_file(file: str | Path | None) -> Iterator[tuple[str, str, object]]:
+    if file is None:
+        return
+    try:
+        document = tomllib.loads(Path(file).read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the configuration file {file} cannot be read: {error.strerror}", file=str(file)
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the configuration file {file} is not TOML: {error}", file=str(file)) from None
+    for section, entries in document.items():
+        if not isinstance(entries, dict):
+            raise ConfigurationError(
+                f'"{section}" in {file} stands outside a section; write it under its section, such as [training]',
+                file=str(file),
+            )
+        for name, value in entries.items():
+            yield section, name, value
+
+
+def _explain(
+    error: ValidationError, origins: Mapping[tuple[str, str], str], model: type[TaskConfiguration]
+) -> ConfigurationError:
+    """One sentence for the first broken rule: which option, from where, the rule, the value found."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    section, name = path[0], path[1] if len(path) > 1 else ""
+    origin = origins.get((section, name), "the configuration")
+    if first["type"] == "extra_forbidden":
+        known = [option for _, option, _ in model.options()] if name else list(model.model_fields)
+        return ConfigurationError(
+            f'"{name or section}" in {origin} is no option; {nearest(name or section, known)}', option=name or section
+        )
+    rule = first["msg"][0].lower() + first["msg"][1:]
+    return ConfigurationError(
+        f"{name or section} from {origin} breaks its rule: {rule}; found {first['input']!r}",
+        option=name,
+        value=str(first["input"]),
+    )
+
+
+def _line(name: str, value: object) -> str:
+    if isinstance(value, list):
+        return f"{name} = [{', '.join(_line('', entry).removeprefix(' = ') for entry in value)}]"
+    return tomli_w.dumps({name or "_": value}).strip().removeprefix("" if name else "_")
+
+
+def section_of(model: type[TaskConfiguration], name: str) -> type[Section]:
+    """The class of a task's section."""
+    found: Any = model.model_fields[name].annotation
+    return cast("type[Section]", found)
+
+
+def render(model: type[TaskConfiguration]) -> str:
+    """Every option of a task with its default and its help, as TOML that can be edited.
+
+    Args:
+        model: The task's configuration.
+    """
+    lines: list[str] = []
+    current = ""
+    for section, name, field in model.options():
+        if section != current:
+            lines += [""] if lines else []
+            lines += [f"# {str(section_of(model, section).__doc__).splitlines()[0]}", f"[{section}]"]
+            current = section
+        lines.append(f"# {field.description}")
+        default = field.default
+        if default is None:
+            lines.append(f"# {name} =")
+        else:
+            plain = (
+                list(default) if isinstance(default, tuple) else str(default) if isinstance(default, Path) else default
+            )
+            # What a rung may have of its own stands as a remark, so that the file leaves it open.
+            remark = "# " if name in section_of(model, section).owned() else ""
+            lines.append(remark + _line(name, plain))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,60 @@
+"""Kinds of values that options have: lists of names and sizes, durations, learning rates."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+
+def _as_tuple(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple(_as_text(entry) for entry in value)
+    return (_as_text(value),)
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""A list of names: in a flag either repeated or separated by commas."""
+
+
+def _as_list(value: object) -> object:
+    given = value if isinstance(value, list | tuple) else (value,)
+    return tuple(part for entry in given for part in (entries([entry]) if isinstance(entry, str) else [entry]))
+
+
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1, le=16_384)], ...], BeforeValidator(_as_list)]
+"""Whole numbers, one for each layer: ``32`` or ``64,32``."""
+
+Activations = Annotated[tuple[Literal["tanh", "relu"], ...], BeforeValidator(_as_list)]
+"""Activations, one for each layer or one for all."""
+
+Duration = Annotated[str, BeforeValidator(_as_text)]
+"""A stretch of time (``10d``, ``1h``, ``90min``) or a number of rows; resolved once the frequency is known."""
+
+
+def _as_rate(value: object) -> object:
+    if value == "auto":
+        return value
+    try:
+        rate = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise ValueError("a learning rate is a number above zero, or 'auto'")
+    return rate
+
+
+LearningRate = Annotated[float | Literal["auto"], BeforeValidator(_as_rate)]
+"""A learning rate, or ``auto``."""
+
+
+def entries(texts: Iterable[str]) -> list[str]:
+    """The entries of a list option, given one by one or separated by commas.
+
+    >>> entries(("mlp, gru", "ridge", ""))
+    ['mlp', 'gru', 'ridge']
+    """
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]

@@ -1,0 +1,132 @@
+"""The Transformer's parts: positions, and encoder blocks of attention and dense layers (Vaswani et al. 2017)."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from .attention import MultiHeadAttention
+from .heads import dense
+from .initialisation import initialise
+
+
+def sinusoidal_positions(places: int, width: int) -> Float[Tensor, "place unit"]:
+    """sin and cos of each place at wavelengths from 2π to 10000·2π (section 3.5).
+
+    Args:
+        places: How many.
+        width: Numbers of each.
+
+    >>> sinusoidal_positions(3, 4)[0].tolist()
+    [0.0, 1.0, 0.0, 1.0]
+    """
+    angles = torch.arange(places)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention, then two dense layers; each normalises what it reads and adds what it finds ("pre-norm").
+
+    Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020).
+
+    Args:
+        width: Numbers of a position.
+        heads: Heads of attention.
+        feed_forward: Units between the two dense layers.
+        dropout: Share that is dropped in training: of the weights of attention, and of what is added.
+    """
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, heads, dropout)
+        self.dense = nn.Sequential(nn.Linear(width, feed_forward), nn.GELU(), nn.Linear(feed_forward, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, positions: Float[Tensor, "batch place unit"], allowed: Bool[Tensor, "#batch #query place"] | None = None
+    ) -> Float[Tensor, "batch place unit"]:
+        """Each position, with what it found among the others.
+
+        Args:
+            positions: Of a batch of sequences.
+            allowed: Where attention may go; everywhere where None.
+        """
+        read = self.attention_norm(positions)
+        positions = positions + self.dropout(self.attention(read, read, allowed))
+        return positions + self.dropout(self.dense(self.dense_norm(positions)))
+
+
+class Encoder(nn.Module):
+    """Encoder blocks one upon the other, and a last normalisation.
+
+    Args:
+        width: Numbers of a position.
+        heads: Heads of attention.
+        feed_forward: Units between the dense layers of a block.
+        layers: How many blocks.
+        dropout: Share that is dropped in training.
+
+    >>> Encoder(32, 4, 64, layers=2)(torch.zeros(2, 7, 32)).shape
+    torch.Size([2, 7, 32])
+    """
+
+    def __init__(self, width: int, heads: int, feed_forward: int, layers: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(EncoderBlock(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self, positions: Float[Tensor, "batch place unit"], allowed: Bool[Tensor, "#batch #query place"] | None = None
+    ) -> Float[Tensor, "batch place unit"]:
+        """Reads a batch of sequences; ``allowed`` says where attention may go."""
+        for block in self.blocks:
+            positions = block(positions, allowed)
+        return self.norm(positions)
+
+
+class TransformerNetwork(nn.Module):
+    """An encoder over the steps of a window, whose last position makes the forecast.
+
+    Args:
+        steps: Inputs of a window along time.
+        features: Inputs at each step.
+        width: Numbers of a position.
+        heads: Heads of attention.
+        feed_forward: Units between the dense layers of a block.
+        layers: How many blocks.
+        leads: Forecast steps.
+        targets: Numbers to forecast at each of them.
+        dropout: Share that is dropped in training.
+        head: Units of further dense layers before the output.
+    """
+
+    positions: Tensor
+
+    def __init__(
+        self,
+        steps: int,
+        features: int,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        layers: int,
+        leads: int,
+        targets: int,
+        dropout: float = 0.0,
+        head: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Linear(features, width)
+        self.register_buffer("positions", sinusoidal_positions(steps, width))
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = Encoder(width, heads, feed_forward, layers, dropout)
+        self.head = dense(width, head, leads * targets)
+        self.output_shape = (leads, targets)
+        initialise(self)
+
+    def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
+        """Forecasts a batch of windows."""
+        positions = self.encoder(self.dropout(self.embed(inputs) + self.positions))
+        return self.head(positions[:, -1]).unflatten(1, self.output_shape)

@@ -1,0 +1,72 @@
+"""Recurrent layers as options name them."""
+
+from typing import Any
+
+from ..config import NetworkSection
+from ..errors import ConfigurationError
+from ..nn import GRU, LSTM, RNN, Bidirectional
+from ..nn.recurrent import Recurrent
+
+CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+
+
+def sizes(section: NetworkSection) -> tuple[int, ...]:
+    """The units of each layer.
+
+    Raises:
+        ConfigurationError: ``units`` names another number of layers than ``layers``.
+
+    >>> sizes(NetworkSection(units=32, layers=2)), sizes(NetworkSection(units="32,64"))
+    ((32, 32), (32, 64))
+    """
+    units = section.units
+    if not units:
+        raise ConfigurationError("units must name at least one size", option="units")
+    if len(units) > 1 and section.layers not in (1, len(units)):
+        raise ConfigurationError(
+            f"units names {len(units)} layers ({', '.join(map(str, units))}), layers says "
+            f"{section.layers}; leave one out",
+            option="layers",
+            value=section.layers,
+        )
+    return units if len(units) > 1 else units * section.layers
+
+
+def recurrent_layers(
+    kind: str, features: int, section: NetworkSection, units: tuple[int, ...]
+) -> list[Recurrent | Bidirectional]:
+    """Recurrent layers one upon the other; all but the last return sequences.
+
+    Args:
+        kind: ``rnn``, ``gru`` or ``lstm``.
+        features: Inputs of a step.
+        section: Activation, direction, dropout.
+        units: Of each layer.
+
+    Raises:
+        ConfigurationError: ``activation`` names another number of layers.
+    """
+    activations = section.activation * len(units) if len(section.activation) == 1 else section.activation
+    if len(activations) != len(units):
+        raise ConfigurationError(
+            f"activation names {len(activations)} layers ({', '.join(activations)}), the network has {len(units)}; "
+            "name one for all, or one for each",
+            option="activation",
+        )
+    layers: list[Recurrent | Bidirectional] = []
+    for number, (size, activation) in enumerate(zip(units, activations, strict=True)):
+        options: dict[str, Any] = {"reset": section.reset} if kind == "gru" else {}
+        layer = CELLS[kind](
+            features,
+            size,
+            activation=activation,
+            dropout=section.dropout,
+            recurrent_dropout=section.recurrent_dropout,
+            mask=section.mask,
+            return_sequences=number + 1 < len(units),
+            reversed=section.direction == "backward",
+            **options,
+        )
+        layers.append(Bidirectional(layer, section.merge) if section.direction == "both" else layer)
+        features = layers[-1].width
+    return layers

@@ -1,0 +1,115 @@
+"""Finding a learning rate: a short training in which it grows from step to step (Smith 2017).
+
+"Cyclical Learning Rates for Training Neural Networks": where it is too small nothing is learned, where it is too
+large the loss climbs; a tenth of the rate at which the loss was least is a good one.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..config import TrainingSection
+from ..errors import UnsafeFileError
+from ..files import write_atomically
+from .losses import Loss
+from .optimisers import make_optimiser
+from .sampling import Sampler
+
+FILE = "rates.json"
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
+_MEMORY = 0.9  # of the running mean of losses
+_CLIMBED = 4.0  # times the least loss: the test has seen enough
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a range test found.
+
+    Attributes:
+        rates: The rate of each step.
+        losses: The loss there, a running mean.
+        chosen: The rate to train with.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    chosen: float
+
+
+def find_rate(
+    network: nn.Module,
+    batch: Callable[..., tuple[tuple[Tensor, ...], Tensor]],
+    loss_function: Loss,
+    sampler: Sampler,
+    section: TrainingSection,
+    device: torch.device,
+) -> RangeTest:
+    """Tries rates from a millionth to one on a copy of a network.
+
+    Args:
+        network: As it is before training; left as it is.
+        batch: Gives the inputs and targets of some examples.
+        loss_function: Of outputs and targets.
+        sampler: The order of the examples.
+        section: The optimiser, and how gradients are clipped.
+        device: Where to train.
+    """
+    trial = deepcopy(network).to(device).train()
+    optimiser = make_optimiser(section, trial.parameters(), LOWEST)
+    rates, losses, mean, least = [], [], 0.0, math.inf
+    epoch, batches = 0, sampler.epoch(0)
+    for step in range(STEPS):
+        if step and step % sampler.steps == 0:
+            epoch += 1
+            batches = sampler.epoch(epoch)
+        rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        inputs, targets = batch(batches[step % sampler.steps])
+        optimiser.zero_grad()
+        loss = loss_function(trial(*(part.to(device) for part in inputs)), targets.to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        if section.clip:
+            nn.utils.clip_grad_norm_(trial.parameters(), section.clip)
+        value = loss.item()
+        if not math.isfinite(value):
+            break
+        optimiser.step()
+        mean = _MEMORY * mean + (1 - _MEMORY) * value
+        smooth = mean / (1 - _MEMORY ** (step + 1))
+        rates.append(rate)
+        losses.append(smooth)
+        least = min(least, smooth)
+        if smooth > _CLIMBED * least:
+            break
+    chosen = rates[min(range(len(losses)), key=losses.__getitem__)] / 10 if losses else LOWEST
+    return RangeTest(rates, losses, float(f"{chosen:.2g}"))
+
+
+def kept_rate(folder: Path) -> RangeTest | None:
+    """What a range test found before, in a run's own folder; None where there was none.
+
+    Raises:
+        UnsafeFileError: The file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        found = RangeTest(**json.loads(path.read_text("utf-8")))
+        if not 0 < float(found.chosen) < math.inf or len(found.rates) != len(found.losses):
+            raise ValueError("it names no rate")
+    except (OSError, ValueError, TypeError) as error:
+        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
+    return found
+
+
+def keep_rate(folder: Path, found: RangeTest) -> None:
+    """Keeps what a range test found, so that a run that is resumed trains on with the same rate."""
+    write_atomically(folder / FILE, json.dumps(asdict(found)).encode())
