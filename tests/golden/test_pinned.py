@@ -47,6 +47,7 @@ def test_the_gru_is_its_equations() -> None:
         update = sigmoid(x @ w[1] + state @ u[1] + b[1])
         candidate = np.tanh(x @ w[2] + b[2] + reset * (state @ u[2] + weights["candidate_bias"]))
         state = (1 - update) * candidate + update * state
+    assert isinstance(network.head, torch.nn.Linear)
     expected = state @ network.head.weight.detach().numpy().T + network.head.bias.detach().numpy()
     np.testing.assert_allclose(network(inputs).detach().numpy()[:, :, 0], expected, atol=1e-12)
 
@@ -72,4 +73,5 @@ def test_initial_weights_are_keras_s() -> None:
     assert 0.9 * limit < float(weights["input_weights"].detach().abs().max()) <= limit
     assert not weights["bias"].any()
     assert not weights["candidate_bias"].any()
+    assert isinstance(network.head, torch.nn.Linear)
     assert not network.head.bias.any()

@@ -121,7 +121,7 @@ def test_a_small_gap_is_learned_and_the_folder_answers_alike(tmp_path: Path) -> 
     assert (judged["span"], judged["metrics"]["count"]) == ("all", 197)
     probe = task.probe(restored.fitted, None, 5)
     assert probe is not None
-    assert (probe.inputs.shape, probe.targets.shape, probe.span) == ((5, 4, 8), (5, 1), "validation")
+    assert (probe.inputs[0].shape, probe.targets.shape, probe.span) == ((5, 4, 8), (5, 1), "validation")
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,22 @@
 
 from .configuration import TaskConfiguration, render
 from .kinds import Duration, LearningRate, Names, Sizes, entries
-from .sections import DataSection, NetworkSection, RunSection, Section, SpanSection, TrainingSection, WindowSection, own
+from .sections import (
+    DataSection,
+    EvaluationSection,
+    NetworkSection,
+    RunSection,
+    Section,
+    SpanSection,
+    TrainingSection,
+    WindowSection,
+    own,
+)
 
 __all__ = [
     "DataSection",
     "Duration",
+    "EvaluationSection",
     "LearningRate",
     "Names",
     "NetworkSection",

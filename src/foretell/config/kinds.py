@@ -35,6 +35,11 @@ Duration = Annotated[str, BeforeValidator(_as_text)]
 """A stretch of time (``10d``, ``1h``, ``90min``) or a number of rows; resolved once the frequency is known."""
 
 
+Level = Annotated[float, Field(gt=0, lt=1)]
+Levels = Annotated[tuple[Level, ...], BeforeValidator(_as_list)]
+"""Shares of the truth that intervals shall cover: ``0.8`` or ``0.8,0.95``."""
+
+
 def _as_rate(value: object) -> object:
     if value == "auto":
         return value

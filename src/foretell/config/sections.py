@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .kinds import Activations, Duration, LearningRate, Names, Sizes
+from .kinds import Activations, Duration, LearningRate, Levels, Names, Sizes
 
 
 def own(default: Any, **rules: Any) -> Any:
@@ -87,6 +87,18 @@ class SpanSection(Section):
     scale: Literal["all", "per-series"] = Field("all", description="One scaling for all series, or one for each.")
 
 
+class EvaluationSection(Section):
+    """How models are judged: intervals around forecasts, and how often the origin moves on."""
+
+    intervals: Levels = Field(
+        (), description="Shares of the truth that intervals around forecasts shall cover, such as 0.8,0.95."
+    )
+    folds: int = Field(1, ge=1, le=100, description="Backtest: so many tests one after the other, each trained anew.")
+    origin: Literal["expanding", "sliding"] = Field(
+        "expanding", description="Whether training grows from fold to fold, or keeps its length and moves on."
+    )
+
+
 class NetworkSection(Section):
     """The shape of a network, and what it drops while it learns; what is not named is each rung's own."""
 
@@ -120,7 +132,7 @@ Training = TypeVar("Training", bound="TrainingSection")
 class TrainingSection(Section):
     """How a network learns."""
 
-    loss: Literal["mae", "mse", "cross-entropy"] = Field("mae", description="Loss to minimise.")
+    loss: Literal["mae", "mse", "quantile", "cross-entropy"] = Field("mae", description="Loss to minimise.")
     optimiser: Literal["rmsprop", "adamw"] = own("rmsprop", description="Optimiser; rmsprop is Keras's.")
     learning_rate: LearningRate = own(1e-3, description="Learning rate, or 'auto' to find one before training.")
     schedule: Literal["constant", "cosine"] = own("constant", description="Course of the learning rate.")

@@ -26,6 +26,7 @@ class Convolutions(nn.Module):
         padding: ``valid`` reads only what is there, so that sequences grow shorter; ``same`` reads zeros beyond the
             ends, and pools what is left at the end.
 
+    >>> import torch
     >>> Convolutions(14, (32, 32, 32))(torch.zeros(8, 240, 14)).shape
     torch.Size([8, 20, 32])
     """

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ..evaluation.panels import Figure, Number
+from ..evaluation.panels import Figure, Line, Number
 
 COLOURS = ("#5b6472", "#0b7fab", "#d1495b", "#2e8b57", "#b8860b", "#7a4fbf", "#c2571a", "#1f9e89")
 
@@ -23,6 +23,8 @@ def draw(figure: Figure) -> go.Figure:
         colour = COLOURS[number % len(COLOURS)]
         if figure.kind in ("lines", "points"):
             mode = "markers" if len(line.y) == 1 else "lines" if figure.kind == "lines" else "lines+markers"
+            if line.low is not None and line.high is not None:
+                drawn.add_traces(_band(line, colour))
             style = {"color": colour, "width": 1.5 if line.paired else 2, "dash": "dot" if line.paired else "solid"}
             drawn.add_trace(
                 go.Scatter(
@@ -83,6 +85,14 @@ def draw(figure: Figure) -> go.Figure:
         # Epochs, hours and leads are counted: no tick stands between two of them.
         drawn.update_xaxes(dtick=max(1, round((max(places) - min(places)) / 12)))
     return drawn
+
+
+def _band(line: Line, colour: str) -> list[go.Scatter]:
+    """The interval around a line, a shade of its colour."""
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": line.name}
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    fill = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},.18)"}
+    return [go.Scatter(x=line.x, y=line.low, **edge), go.Scatter(x=line.x, y=line.high, **edge, **fill)]
 
 
 def _marked(places: set[int | float]) -> dict[str, Any]:

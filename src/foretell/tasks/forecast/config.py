@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ...config import (
     DataSection,
+    EvaluationSection,
     NetworkSection,
     RunSection,
     SpanSection,
@@ -38,7 +39,9 @@ class ForecastNetwork(NetworkSection):
 class ForecastTraining(TrainingSection):
     """How a network learns."""
 
-    loss: Literal["mae", "mse"] = Field("mae", description="Loss to minimise, on scaled values.")
+    loss: Literal["mae", "mse", "quantile"] = Field(
+        "mae", description="Loss to minimise, on scaled values; quantile: of the median and the ends of --intervals."
+    )
 
 
 class Configuration(TaskConfiguration):
@@ -47,9 +50,16 @@ class Configuration(TaskConfiguration):
     data: DataSection = DataSection()
     windows: WindowSection = WindowSection()
     spans: SpanSection = SpanSection()
+    evaluation: EvaluationSection = EvaluationSection()
     network: ForecastNetwork = ForecastNetwork()
     training: ForecastTraining = ForecastTraining()
     run: RunSection = RunSection()
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Shares of the truth that intervals shall cover, the smallest first; none where none are wanted."""
+        wanted = self.evaluation.intervals or ((0.8,) if self.training.loss == "quantile" else ())
+        return tuple(sorted(set(wanted)))
 
 
 MEASURE = Measure(

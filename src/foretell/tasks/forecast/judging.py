@@ -8,12 +8,33 @@ from jaxtyping import Int64
 
 from ...axes import AnchorArray
 from ...data.tables import local_times
+from ...evaluation.conformal import MOST_SCORES, Calibration, CoverageSums, Intervals
 from ...evaluation.metrics import ErrorSums
+from ...training.sampling import evenly_spread
 from ..interface import Evaluation
 from .models import CHUNK, Model, point
 from .prepare import PreparedForecast, View
 
 _SHOWN_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some weeks of one series, as the report draws them.
+
+    Attributes:
+        times: Of the targets at the last lead.
+        truth: The first target there.
+        forecast: What was forecast.
+        low: The lower ends of the widest intervals; none where there are no intervals.
+        high: The upper ones.
+    """
+
+    times: list[str]
+    truth: np.ndarray
+    forecast: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -23,20 +44,24 @@ class ForecastDetails:
     Attributes:
         sums: Errors by series, lead and hour.
         residuals: Forecast less truth at the last lead, of evenly spaced windows.
-        times: Times of a stretch of one series.
-        truth: The first target there.
-        forecast: Its forecasts at the last lead.
+        stretch: The end of the span.
+        coverage: How often intervals held the truth; None where there are none.
     """
 
     sums: ErrorSums
     residuals: np.ndarray
-    times: list[str]
-    truth: np.ndarray
-    forecast: np.ndarray
+    stretch: Stretch
+    coverage: CoverageSums | None = None
 
 
 def judge_windows(
-    model: Model, view: View, anchors: AnchorArray, places: np.ndarray, units: tuple[str | None, ...], naive: np.ndarray
+    model: Model,
+    view: View,
+    anchors: AnchorArray,
+    places: np.ndarray,
+    units: tuple[str | None, ...],
+    naive: np.ndarray,
+    intervals: Intervals | None = None,
 ) -> Evaluation:
     """Judges a model on some windows.
 
@@ -47,36 +72,73 @@ def judge_windows(
         places: The place in time of each row of the table.
         units: The unit of each target.
         naive: What the seasonal naive rule misses by in training.
+        intervals: Around its forecasts, where there are any.
     """
     history, table = view.history, view.table
     sums = ErrorSums(history.deviation, view.shape.lead_count)
+    coverage = None if intervals is None else CoverageSums(intervals, history.deviation)
     residuals = []
     stretch = _stretch(view, anchors)
     shown: list[np.ndarray] = []
     step = max(1, len(anchors) // 20_000)
     for start in range(0, len(anchors), CHUNK):
         chunk = anchors[start : start + CHUNK]
-        forecasts, truths = point(model.predict(view, chunk)), history.truths(chunk)
+        codes = table.codes[chunk]
+        quantiles, truths = model.predict(view, chunk), history.truths(chunk)
+        forecasts = point(quantiles)
         times = history.target_times(chunk)
         hours = table.local_hours(times.reshape(-1)).reshape(times.shape)
-        sums.add(forecasts, truths, table.codes[chunk], hours)
+        sums.add(forecasts, truths, codes, hours)
         errors = forecasts[:, -1] - truths[:, -1]
         residuals.append(errors[::step])
+        lines = [truths, forecasts]
+        if coverage is not None and intervals is not None:
+            coverage.add(quantiles, truths, codes)
+            lines += intervals.around(quantiles, history.deviation[codes], len(intervals.levels) - 1)
         inside = np.isin(chunk, stretch)
         if inside.any():
-            shown.append(np.stack([truths[inside, -1, 0], forecasts[inside, -1, 0]], axis=1))
-    pair = np.concatenate(shown)
+            shown.append(np.stack([line[inside, -1, 0] for line in lines]))
     last_times = history.target_times(stretch)[:, -1]
     iso = local_times(last_times, table.timezone).dt.strftime("%Y-%m-%dT%H:%M:%S%.f").to_list()
-    details = ForecastDetails(sums, np.concatenate(residuals), iso, pair[:, 0], pair[:, 1])
+    details = ForecastDetails(sums, np.concatenate(residuals), Stretch(iso, *np.concatenate(shown, axis=1)), coverage)
     block = max(view.shape.leads[1], int(np.ceil(table.frequency.rows_per_day)), 1)
-    return Evaluation(sums.metrics(view.scaling.targets, units, naive), sums.losses, places[anchors], block, details)
+    metrics = sums.metrics(view.scaling.targets, units, naive)
+    if coverage is not None:
+        metrics["intervals"] = coverage.metrics(0 if len(units) == 1 else None)
+        for number, entry in enumerate(metrics.get("targets", {}).values()):
+            entry["intervals"] = coverage.metrics(number)
+    return Evaluation(metrics, sums.losses, places[anchors], block, details)
 
 
-def judge_span(model: Model, prepared: PreparedForecast, span: str) -> Evaluation:
+def judge_span(model: Model, prepared: PreparedForecast, span: str, intervals: Intervals | None = None) -> Evaluation:
     """Judges a model on one span of its data."""
     anchors = prepared.anchors.spans[span]
-    return judge_windows(model, prepared.view, anchors, prepared.spans.places, prepared.units, prepared.naive_errors)
+    places, naive = prepared.spans.places, prepared.naive_errors
+    return judge_windows(model, prepared.view, anchors, places, prepared.units, naive, intervals)
+
+
+def learn_intervals(model: Model, prepared: PreparedForecast, levels: tuple[float, ...]) -> Intervals | None:
+    """Intervals around a model's forecasts, from its errors on the validation span; None where none are wanted.
+
+    Args:
+        model: What forecasts.
+        prepared: The data.
+        levels: Shares of the truth that they shall cover, the smallest first.
+
+    Raises:
+        DataError: The validation span has too few windows.
+    """
+    if not levels:
+        return None
+    view, anchors = prepared.view, prepared.anchors.spans["validation"]
+    most = max(1000, MOST_SCORES // (view.shape.lead_count * len(view.scaling.targets)))
+    anchors = anchors[evenly_spread(len(anchors), most)]
+    calibration = Calibration(levels)
+    for start in range(0, len(anchors), CHUNK):
+        chunk = anchors[start : start + CHUNK]
+        deviation = view.history.deviation[view.table.codes[chunk]]
+        calibration.add(model.predict(view, chunk), view.history.truths(chunk), deviation)
+    return calibration.intervals(view.table.source)
 
 
 def _stretch(view: View, anchors: AnchorArray) -> Int64[np.ndarray, " shown"]:

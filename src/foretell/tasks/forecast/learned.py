@@ -16,6 +16,7 @@ from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
 from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
+from ...evaluation.conformal import Intervals
 from ...evaluation.words import error_text, skill_text
 from ...training.rates import RangeTest
 from ..weights import load_network
@@ -25,6 +26,7 @@ from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View, prepare
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
 
+_MARGINS = "intervals/margins"
 LONGEST = 10_000_000  # rows that a window may reach
 
 
@@ -43,6 +45,7 @@ class LearnedForecaster:
         note: What it chose or found, in a sentence.
         history: One record for each epoch of its training.
         covariates: What it reads beside columns.
+        intervals: Around its forecasts, where they were asked for.
         rates: What the search for a learning rate found, where one was asked for.
     """
 
@@ -56,6 +59,7 @@ class LearnedForecaster:
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     covariates: Covariates = NONE
+    intervals: Intervals | None = None
     rates: RangeTest | None = None
 
     @property
@@ -126,7 +130,7 @@ class LearnedForecaster:
             DataError: The table has too few rows, another frequency, or lacks a column.
         """
         view, limit = self.view(self.read(source)), self.configuration.data.max_missing
-        return forecast_frame(self.model, view, which, limit)
+        return forecast_frame(self.model, view, which, limit, self.intervals)
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
@@ -142,6 +146,9 @@ class LearnedForecaster:
             "note": self.note,
             "parameters": self.parameters,
         }
+        if self.intervals:
+            document["intervals"] = list(self.intervals.levels)
+            arrays |= {_MARGINS: self.intervals.margins}
         scaling = {**self.scaling.document(), "covariates": self.covariates.document()}
         return Artefact("forecast", document, arrays, {"scaling.json": scaling}, _card(self, metrics))
 
@@ -166,12 +173,15 @@ class LearnedForecaster:
             covariates = Covariates.restore(artefact.files["scaling.json"].get("covariates", NONE.document()))
             known, beside = covariates.ahead_width(frequency), covariates.width(frequency)
             network = NetworkShape(shape, scaling.width + beside, len(scaling.targets), known=known)
-            model = _model(rung, document["model"], artefact.arrays, network)
+            arrays = dict(artefact.arrays)
+            intervals = _intervals(document.get("intervals"), arrays.pop(_MARGINS, None), network)
+            model = _model(rung, document["model"], arrays, network)
             about = dict(document["data"])
             if len(about["units"]) != len(scaling.targets) or not {"fingerprint", "rows_needed"} <= about.keys():
                 raise ValueError("what it says of its data contradicts its targets")
             note = str(document["note"])
-            return cls(rung, configuration, model, scaling, shape, frequency, about, note, covariates=covariates)
+            learned = cls(rung, configuration, model, scaling, shape, frequency, about, note)
+            return replace(learned, covariates=covariates, intervals=intervals)
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
@@ -234,6 +244,16 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
     return Scaling(
         names["columns"], mean, deviation, names["features"], names["masked"], names["targets"], names["series"]
     )
+
+
+def _intervals(levels: object, margins: np.ndarray | None, shape: NetworkShape) -> Intervals | None:
+    if levels is None and margins is None:
+        return None
+    shares = tuple(float(level) for level in levels) if isinstance(levels, list) else ()
+    expected = (len(shares), shape.window.lead_count, shape.targets)
+    if margins is None or not shares or margins.shape != expected or not all(0 < share < 1 for share in shares):
+        raise ValueError(f"intervals must hold {expected} margins")
+    return Intervals(shares, margins.astype(np.float64))
 
 
 def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Model:

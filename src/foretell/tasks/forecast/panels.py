@@ -4,7 +4,7 @@ import numpy as np
 
 from ...evaluation.panels import Figure, Grid, Line, Number, Panel
 from ..interface import Evaluation
-from .judging import ForecastDetails
+from .judging import ForecastDetails, Stretch
 from .prepare import PreparedForecast
 
 
@@ -25,7 +25,7 @@ def forecast_panels(
     chosen = [name for name in dict.fromkeys((reference, best)) if name in evaluations]
     details: dict[str, ForecastDetails] = {name: evaluation.details for name, evaluation in evaluations.items()}
     shape, frequency = prepared.view.shape, prepared.view.table.frequency
-    shown = details[best]
+    shown = details[best].stretch
     series = f" of {prepared.view.table.series[0]}" if prepared.view.table.series_column else ""
     value = targets[0] if unit is None or unit in targets[0] else f"{targets[0]} ({unit})"
     panels = [
@@ -40,7 +40,7 @@ def forecast_panels(
                     "time",
                     value,
                     [Line("truth", shown.times, _numbers(shown.truth))]
-                    + [Line(name, details[name].times, _numbers(details[name].forecast)) for name in chosen],
+                    + [_forecast(name, details[name].stretch, band=name == best) for name in chosen],
                 )
             ],
         ),
@@ -68,10 +68,43 @@ def forecast_panels(
             ],
         ),
     ]
+    if coverage := _coverage(details, chosen, label.removeprefix("error ") or "in its unit"):
+        prose = "Intervals were made as wide as errors on validation ask for (split conformal); this is what test says."
+        panels.append(Panel("Intervals", prose, coverage))
     if len(prepared.view.table.series) > 1 or len(targets) > 1:
-        panels.append(_by_series(prepared, shown, best))
+        panels.append(_by_series(prepared, details[best], best))
     panels.append(_windows(prepared))
     return panels
+
+
+def _forecast(name: str, stretch: Stretch, *, band: bool) -> Line:
+    """What a rung forecast; the best one with the widest of its intervals."""
+    low, high = (None if end is None or not band else _numbers(end) for end in (stretch.low, stretch.high))
+    return Line(name, stretch.times, _numbers(stretch.forecast), low, high)
+
+
+def _coverage(details: dict[str, ForecastDetails], chosen: list[str], label: str) -> list[Figure | Grid]:
+    """How often the intervals held the truth, and how wide they were."""
+    known = {name: details[name].coverage for name in details}
+    rows: list[list[str | Number]] = []
+    for name, sums in known.items():
+        if sums is not None:
+            for share, entry in sums.metrics(0).items():
+                rows.append([name, share, entry["coverage"], entry["width"]])
+    if not rows:
+        return []
+    header = ["rung", "to cover", "covered on test", f"mean width, {label}"]
+    items: list[Figure | Grid] = [Grid("Intervals of the first target", header, rows)]
+    lines = []
+    for name in chosen:
+        sums = known[name]
+        if sums is not None and sums.intervals.margins.shape[1] > 1:
+            for number, level in enumerate(sums.intervals.levels):
+                shares = _numbers(sums.by_lead(number))
+                lines.append(Line(f"{name}, {level:g}", list(range(1, len(shares) + 1)), shares))
+    if lines:
+        items.append(Figure("lines", "Covered, by lead", "place among the leads", "share of the truth inside", lines))
+    return items
 
 
 def _by_lead(

@@ -10,13 +10,16 @@ from ...axes import AnchorArray
 from ...data.tables import local_times
 from ...data.windows import missing_share, possible_anchors
 from ...errors import DataError, UsageError, counted
+from ...evaluation.conformal import Intervals
 from .models import Model, point
 from .prepare import View
 
 Which = Literal["latest", "all"]
 
 
-def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -> pl.DataFrame:
+def forecast_frame(
+    model: Model, view: View, which: Which, max_missing: float, intervals: Intervals | None = None
+) -> pl.DataFrame:
     """The forecasts of a table's windows.
 
     Args:
@@ -24,10 +27,12 @@ def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -
         view: The table.
         which: The latest windows of each series, or all.
         max_missing: Share of missing inputs above which a window is not forecast from.
+        intervals: Around its forecasts, where there are any.
 
     Returns:
         A row for each forecast: the series (where there are several), the time it is for, the time of the last
-        row it could see, and one column for each target, ``forecast NAME``.
+        row it could see, and one column for each target, ``forecast NAME``, with both ends of each interval after it,
+        ``low 80% NAME`` and ``high 80% NAME``.
 
     Raises:
         UsageError: ``which`` is neither.
@@ -37,7 +42,8 @@ def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -
         raise UsageError(f'which windows to forecast from is "latest" or "all"; found "{which}"')
     anchors = _latest(model, view) if which == "latest" else possible_anchors(view.table, view.shape, 0)
     anchors = _observed(view, anchors, which, max_missing)
-    forecasts = point(model.predict(view, anchors))
+    quantiles = model.predict(view, anchors)
+    forecasts = point(quantiles)
     times = view.history.target_times(anchors)
     table = view.table
     if which == "latest":
@@ -55,8 +61,15 @@ def forecast_frame(model: Model, view: View, which: Which, max_missing: float) -
     columns.append(local_times(times[window, lead], table.timezone).alias(table.time_column))
     taken = (table.series_column, table.time_column)
     columns.append(local_times(made, table.timezone).alias("made at" if "made at" not in taken else "forecast made at"))
+    deviation = view.history.deviation[table.codes[anchors]]
+    bounds = {}
+    if intervals is not None:
+        bounds = {level: intervals.around(quantiles, deviation, place) for place, level in enumerate(intervals.levels)}
     for number, name in enumerate(view.scaling.targets):
         columns.append(pl.Series(f"forecast {name}", forecasts[window, lead, number]))
+        for level, (low, high) in bounds.items():
+            columns.append(pl.Series(f"low {100 * level:g}% {name}", low[window, lead, number]))
+            columns.append(pl.Series(f"high {100 * level:g}% {name}", high[window, lead, number]))
     frame = pl.DataFrame(columns)
     return frame.sort([column for column in (table.series_column, table.time_column) if column], maintain_order=True)
 

@@ -11,15 +11,16 @@ from torch import Tensor
 from ...artefact import Artefact
 from ...axes import AnchorArray
 from ...errors import UsageError
+from ...evaluation.conformal import quantiles_of
 from ...evaluation.panels import Panel
 from ...training.loop import train
-from ...training.losses import LOSSES, Loss
+from ...training.losses import LOSSES, Loss, quantile_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
-from .judging import judge_span, judge_windows, summary
+from .judging import judge_span, judge_windows, learn_intervals, summary
 from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
@@ -73,15 +74,18 @@ class ForecastTask:
         if rung in BASELINES:
             anchors = prepared.anchors.spans
             baseline = BASELINES[rung]().fit(own.view.history, prepared.spans.training_rows, anchors)
-            return _learned(own, rung, BaselineModel(baseline), baseline.note)
-        if rung == ENSEMBLE:
-            return _combined(own, attempt)
-        return _trained(own, rung, attempt)
+            learned = _learned(own, rung, BaselineModel(baseline), baseline.note)
+        elif rung == ENSEMBLE:
+            learned = _combined(own, attempt)
+        else:
+            learned = _trained(own, rung, attempt)
+        return replace(learned, intervals=learn_intervals(learned.model, own, prepared.configuration.levels))
 
     def evaluate(self, prepared: PreparedForecast, fitted: LearnedForecaster, span: str) -> Evaluation:
         """Judges a rung on one span."""
-        evaluation = judge_span(fitted.model, prepared, span)
-        metrics = summary(evaluation, prepared.view, prepared.units)
+        own = prepared.of_rung(RUNGS[fitted.rung].options, fitted.shape)
+        evaluation = judge_span(fitted.model, own, span, fitted.intervals)
+        metrics = summary(evaluation, own.view, own.units)
         return Evaluation(metrics, evaluation.losses, evaluation.moments, evaluation.block, evaluation.details)
 
     def judge(self, fitted: LearnedForecaster, source: object) -> dict[str, Any]:
@@ -89,9 +93,13 @@ class ForecastTask:
         view = fitted.view(fitted.read(source))
         own, units = fitted.own(view), tuple(fitted.about["units"])
         if own is not None:
-            return {"span": "test", "metrics": summary(judge_span(fitted.model, own, "test"), view, units)}
+            return {
+                "span": "test",
+                "metrics": summary(judge_span(fitted.model, own, "test", fitted.intervals), view, units),
+            }
         anchors, places = fitted.all_windows(view), np.arange(view.table.rows)
-        evaluation = judge_windows(fitted.model, view, anchors, places, units, np.zeros(len(units)))
+        naive = np.zeros(len(units))
+        evaluation = judge_windows(fitted.model, view, anchors, places, units, naive, fitted.intervals)
         return {"span": "all", "metrics": summary(evaluation, view, units)}
 
     def probe(self, fitted: LearnedForecaster, source: object, count: int) -> Probe | None:
@@ -103,7 +111,7 @@ class ForecastTask:
         anchors = fitted.all_windows(view) if own is None else own.anchors.spans["validation"]
         chosen = anchors[evenly_spread(len(anchors), count)]
         inputs, targets = view.inputs_at(chosen, fitted.model.own_past), view.windows.targets_at(chosen)
-        loss = LOSSES[fitted.configuration.training.loss]
+        loss = _loss(fitted.configuration)
         return Probe(fitted.model.network, inputs, targets, loss, "all" if own is None else "validation")
 
     def restore(self, artefact: Artefact) -> LearnedForecaster:
@@ -121,19 +129,26 @@ def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> Learned
     """A network that has learned."""
     view, configuration, made = prepared.view, prepared.configuration, NETWORKS[rung]
     section = configuration.training.seeded(attempt.seed)
-    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets), known=view.known_width)
+    numbers = len(quantiles_of(configuration.levels)) if section.loss == "quantile" else 1
+    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets), numbers, view.known_width)
     with seeded(section.seed):
         network = build_network(rung, shape, configuration.network)
     lecture = view.shape.align == "lecture"
     steps = section.steps_per_epoch or (500 if lecture else None)
     sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
     examples = ForecastExamples(view, prepared.anchors.spans, made.own_past)
-    loss = LOSSES[section.loss]
+    loss = _loss(configuration)
     result = train(network, examples, loss, sampler, section, attempt.folder, attempt.watcher, attempt.seconds)
     notes = [result.note, prepared.sampling_note, made.note(view.shape, configuration.network)]
-    model = NetworkModel(network, made.own_past, configuration.network)
+    model = NetworkModel(network, made.own_past, configuration.network, numbers)
     learned = _learned(prepared, rung, model, "; ".join(filter(None, notes)))
     return replace(learned, history=result.history, rates=result.rates)
+
+
+def _loss(configuration: Configuration) -> Loss:
+    """What the options say is to be made small."""
+    name = configuration.training.loss
+    return quantile_loss(quantiles_of(configuration.levels)) if name == "quantile" else LOSSES[name]
 
 
 def _combined(prepared: PreparedForecast, attempt: Attempt) -> LearnedForecaster:
