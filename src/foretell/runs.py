@@ -126,17 +126,6 @@ def leaderboard_of(folder: Path) -> dict[str, Any] | None:
     return board
 
 
-def curve_of(folder: Path) -> list[dict[str, Any]]:
-    """The learning curve that a run's own folder holds, a record for each epoch."""
-    path = folder / "metrics.jsonl"
-    if not path.exists():
-        return []
-    try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    except ValueError as error:
-        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
-
-
 def find(reference: str, runs_dir: Path) -> Path:
     """The folder that a run's name or path means: a run, a rung of one (``NAME/gru``), or a model folder.
 
@@ -188,7 +177,9 @@ def remedy(job: dict[str, Any], reference: str) -> str:
     """How an unfinished run is finished."""
     if job.get("verb") == "train":
         return f"finish it with: foretell train --resume {reference}"
-    return f"the {'study' if job.get('verb') == STUDY else 'comparison'} was stopped; start it again"
+    if job.get("verb") == "compare":
+        return f"finish it with: foretell compare --resume {reference}"
+    return "the study was stopped; start it again"
 
 
 def listing(runs_dir: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from . import runs
-from .config import TaskConfiguration
+from .config import RunSection, TaskConfiguration
 from .errors import UsageError
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .evaluation.words import Measure, skill_text, value_text
@@ -17,6 +17,7 @@ from .files import json_text, write_atomically
 from .ladder import LadderWatcher, compare
 from .report.page import write_page
 from .tasks.interface import Prepared, Task
+from .training.curves import curve_of
 
 BASELINE = "best baseline"
 
@@ -109,7 +110,14 @@ def plan(option: str, values: tuple[object, ...], build: Callable[[Mapping[str, 
 
 
 def carry_out(
-    task: Task, source: Any, study: Study, rungs: list[str], folder: Path, first: Prepared, watcher: StudyWatcher
+    task: Task,
+    source: Any,
+    study: Study,
+    rungs: list[str],
+    run: RunSection,
+    folder: Path,
+    first: Prepared,
+    watcher: StudyWatcher,
 ) -> dict[str, Any]:
     """Compares the rungs for each value; leaves their folders, the leaderboard and the report in the run's folder.
 
@@ -118,6 +126,7 @@ def carry_out(
         source: The data, as :meth:`~foretell.tasks.interface.Task.prepare` takes them.
         study: What is varied.
         rungs: As :func:`~foretell.tasks.choose_rungs` gives them.
+        run: How many seeds, and how much time for each value.
         folder: The run's folder.
         first: The data, prepared for the first value.
         watcher: Is told how it goes.
@@ -133,7 +142,7 @@ def carry_out(
         job["fingerprint"] = prepared.fingerprint
         home = runs.create(folder, variant.folder, job, variant.configuration)
         title = f"{folder.name}: {study.option} = {variant.name}"
-        documents.append(compare(task, prepared, rungs, home, title, watcher))
+        documents.append(compare(task, prepared, rungs, run, home, title, watcher))
         runs.finish(home)
     return _conclude(task, study, documents, folder)
 
@@ -248,7 +257,7 @@ def _learning(measure: Measure, study: Study, documents: list[dict[str, Any]], f
     for rung in _models(documents[0]):
         lines: list[Line] = []
         for variant in study.variants:
-            curve = runs.curve_of(folder / variant.folder / rung)
+            curve = curve_of(folder / variant.folder / rung)
             if not curve:
                 continue
             epochs: list[Number] = [record["epoch"] for record in curve]

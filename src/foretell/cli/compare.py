@@ -5,10 +5,13 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..evaluation.words import Measure
-from .output import columns, print_json
+from .options import runs_dir_option
+from .output import columns, output_options, print_json
 from .progress import told
-from .tasks import TaskGroup
+from .resuming import begun_run
+from .tasks import TaskGroup, options_come_after
 
 
 def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
@@ -19,7 +22,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
         configuration: Its options, resolved.
         given: ``data`` where the task reads some, the output options, and ``recipe`` where there is one.
     """
-    from .. import ladder, runs
+    from .. import runs
     from ..tasks import choose_rungs, get_task
     from ..training.loop import check_device
 
@@ -32,8 +35,23 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     prepared = task.prepare(data, configuration)
     job = job_of("compare", task_name, prepared, given) | {"rungs": rungs}
     folder = runs.create(runs_dir, name or runs.numbered(stem_of(data, given) or task_name), job, configuration)
-    with told(task.measure, given, prepared.messages) as teller:
-        document = ladder.compare(task, prepared, rungs, folder, f"{folder.name}: {task_name}", teller)
+    _carry_out(task, prepared, rungs, configuration, folder, given)
+
+
+def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
+    """Goes on with a comparison that was stopped: rungs that were done stay, the one under way goes on."""
+    begun = begun_run(reference, runs_dir, "compare", given)
+    _carry_out(begun.task, begun.prepared, begun.job["rungs"], begun.configuration, begun.folder, given)
+
+
+def _carry_out(
+    task: Any, prepared: Any, rungs: list[str], configuration: Any, folder: Path, given: dict[str, Any]
+) -> None:
+    from .. import ladder, runs
+
+    title = f"{folder.name}: {task.name}"
+    with told(task.measure, given, prepared.messages, remedy=f"foretell compare --resume {folder.name}") as teller:
+        document = ladder.compare(task, prepared, rungs, configuration.run, folder, title, teller)
     runs.finish(folder)
     if given["as_json"]:
         print_json(document)
@@ -75,10 +93,23 @@ def absolute(data: str | None) -> str | None:
     return str(Path(data).resolve()) if data is not None and Path(data).exists() else data
 
 
-command = TaskGroup(
+@click.command(
     "compare",
+    cls=TaskGroup,
     body=compare_data,
     without=("rung",),
     summary="Climb the ladder of {task}{data}: baselines first, then models, one leaderboard.",
-    help="Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model.",
+    invoke_without_command=True,
 )
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a comparison that was stopped.")
+@runs_dir_option
+@output_options
+@click.pass_context
+def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
+    """Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model."""
+    if context.invoked_subcommand is not None:
+        options_come_after(context, {"resume": resumed})
+    elif resumed is None:
+        raise UsageError("compare needs a task and data (foretell compare forecast weather.csv ...), or --resume RUN")
+    else:
+        resume(resumed, runs_dir, given)

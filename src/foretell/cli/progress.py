@@ -89,7 +89,7 @@ class Teller:
             return
         if not self._header:
             self._header = True
-            self._print([*([self.option] if self.option else []), *board(self.measure)])
+            self._print([*([self.option] if self.option else []), *board(self.measure, row)])
         self._print([*([self._value] if self.option else []), *row_cells(row, self.measure)])
 
     def close(self) -> None:
@@ -99,9 +99,11 @@ class Teller:
             self._bar = None
 
     def _print(self, cells: list[str]) -> None:
-        widths = (*((max(8, len(self.option)),) if self.option else ()), *_WIDTHS)
+        widths = [*([max(8, len(self.option))] if self.option else []), *_WIDTHS]
+        numbers = (len(widths) - 2, len(widths) - 1)
+        widths += [max(16, len(cell)) for cell in cells[len(widths) :]]
         text = "  ".join(
-            cell.rjust(width) if position >= len(widths) - 2 else cell.ljust(width)
+            cell.rjust(width) if position in numbers else cell.ljust(width)
             for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
         shown = (
@@ -124,7 +126,9 @@ class Teller:
 
 
 @contextmanager
-def told(measure: Measure, given: dict[str, Any], messages: list[str], option: str = "") -> Iterator[Teller]:
+def told(
+    measure: Measure, given: dict[str, Any], messages: list[str], option: str = "", remedy: str = ""
+) -> Iterator[Teller]:
     """Says what was found in the data, then how a climb over them goes.
 
     Args:
@@ -132,12 +136,18 @@ def told(measure: Measure, given: dict[str, Any], messages: list[str], option: s
         given: What a command was given: ``quiet`` and ``as_json``.
         messages: What was found.
         option: What a study varies.
+        remedy: The command that goes on with it, said where it is interrupted.
     """
     quiet = given["quiet"] or given["as_json"]
     teller = Teller(measure, quiet=quiet, rows=not given["as_json"], option=option)
     teller.found(messages)
     try:
         yield teller
+    except KeyboardInterrupt:
+        teller.close()
+        if remedy:
+            tell(f"go on with: {remedy}", quiet=given["quiet"] or given["as_json"])
+        raise
     finally:
         teller.close()
 
@@ -151,10 +161,11 @@ def _bar() -> "Progress":
     return Progress(*form, TimeRemainingColumn(), console=console, transient=True)
 
 
-def board(measure: Measure) -> list[str]:
-    """The headings of a leaderboard."""
+def board(measure: Measure, row: dict[str, Any]) -> list[str]:
+    """The headings of a leaderboard with such rows."""
     errors = [f"{span} {measure.label}" for span in ("validation", "test")]
-    return ["rung", *errors, "skill (95 % interval)", "verdict", "seconds", "parameters"]
+    further = measure.columns(row["split"]["test"])
+    return ["rung", *errors, "skill (95 % interval)", "verdict", "seconds", "parameters", *further]
 
 
 def row_cells(row: dict[str, Any], measure: Measure) -> list[str]:
@@ -168,4 +179,5 @@ def row_cells(row: dict[str, Any], measure: Measure) -> list[str]:
         row["verdict"] if row["kind"] == "model" else "baseline",
         f"{row['seconds']:.1f}",
         f"{row['parameters']:,}",
+        *measure.columns(row["split"]["test"]).values(),
     ]

@@ -42,6 +42,7 @@ def list_runs(runs_dir: Path, as_json: bool, quiet: bool, no_color: bool) -> Non
 def show_run(run: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Show what a run was for, its leaderboard and its files."""
     from .. import runs
+    from ..training.curves import curve_of
 
     folder = runs.find(run, runs_dir)
     home = runs.home_of(folder)
@@ -55,7 +56,7 @@ def show_run(run: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: boo
     click.echo(f"{home}: {job['verb']} {job['task']}{data}{varied}, {state}")
     if leaderboard is not None:
         _show(leaderboard, task_measure(job["task"]), home)
-    for record in runs.curve_of(folder):
+    for record in curve_of(folder):
         losses = record["train"]["loss"], record["validation"]["loss"]
         click.echo(f"epoch {record['epoch']}: loss {losses[0]:.4f}, validation {losses[1]:.4f}")
 
@@ -64,12 +65,12 @@ def _show(leaderboard: dict[str, Any], measure: Measure, home: Path) -> None:
     """A leaderboard as text; that of a study has its values in front."""
     rows = [row_cells(row, measure) for row in leaderboard["rows"]]
     if "option" not in leaderboard:
-        click.echo(columns(board(measure), rows, right=(5, 6)))
+        click.echo(columns(board(measure, leaderboard["rows"][0]), rows, right=(5, 6)))
         click.echo(f"kept: {leaderboard['kept']}; skill is against {leaderboard['reference']}, the best baseline")
         click.echo(f"report: {home / 'report.html'}\nmodel:  {home / 'model'}")
         return
     values = [value_text(row["value"]) for row in leaderboard["rows"]]
-    header = [leaderboard["option"].rpartition(".")[2], *board(measure)]
+    header = [leaderboard["option"].rpartition(".")[2], *board(measure, leaderboard["rows"][0])]
     click.echo(columns(header, [[value, *row] for value, row in zip(values, rows, strict=True)], right=(6, 7)))
     click.echo(f"skill is against the best baseline of each value\nreport: {home / 'report.html'}")
 

@@ -39,7 +39,7 @@ def study_option(
     folder = runs.create(run.runs_dir, run.name or runs.numbered(stem_of(data, given)), job, options)
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
     with told(task.measure, given, [], planned.short) as teller:
-        document = study.carry_out(task, data, planned, rungs, folder, prepared, teller)
+        document = study.carry_out(task, data, planned, rungs, run, folder, prepared, teller)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})

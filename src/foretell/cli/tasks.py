@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import UsageError, nearest
 from ..tasks import NAMES, task_configuration
@@ -11,6 +12,25 @@ from .options import build, task_options
 from .output import output_options
 
 Body = Callable[[str, Any, dict[str, Any]], None]
+
+
+def options_come_after(context: click.Context, alone: dict[str, str | None]) -> None:
+    """Checks that nothing was said before the task.
+
+    Args:
+        context: The verb's.
+        alone: Options that go without a task, and what was said of them.
+
+    Raises:
+        UsageError: Something was.
+    """
+    verb = context.info_name
+    early = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    for option, value in alone.items():
+        if value:
+            raise UsageError(f"--{option} goes without a task: foretell {verb} --{option} {value}")
+    if early:
+        raise UsageError(f"options come after the task: foretell {verb} {context.invoked_subcommand} DATA --option ...")
 
 
 class TaskGroup(click.Group):

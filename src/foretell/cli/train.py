@@ -4,26 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from ..errors import InputError, UsageError
+from ..errors import UsageError
 from .compare import job_of, stem_of
 from .options import runs_dir_option
 from .output import output_options, print_json, tell
 from .progress import row_cells, told
-from .tasks import TaskGroup
+from .resuming import begun_run
+from .tasks import TaskGroup, options_come_after
 
 
 def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
     """Trains one rung into a new run folder."""
     from .. import runs
-    from ..tasks import check_rung, get_task
+    from ..tasks import check_rung, get_task, task_rungs
     from ..training.loop import check_device
 
     rung = configuration.run.rung
     if rung is None:
         raise UsageError("train needs a rung: --rung gru; to train several, foretell compare")
     check_rung(task_name, rung)
+    configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
@@ -33,43 +34,22 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> Non
     job = job_of("train", task_name, prepared, given) | {"rung": rung}
     stem = stem_of(data, given) or task_name
     folder = runs.create(runs_dir, name or runs.numbered(f"{stem}-{rung}"), job, configuration)
-    _carry_out(task, prepared, rung, folder, given)
+    _carry_out(task, prepared, rung, configuration, folder, given)
 
 
 def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
     """Goes on with a run that was stopped, exactly where its last checkpoint stood."""
-    from .. import runs
-    from ..tasks import get_task, task_configuration
-
-    folder = runs.find(reference, runs_dir)
-    job = runs.job_of(folder)
-    if job.get("verb") != "train":
-        raise InputError(f"{folder} is a run of {job.get('verb')}; only a train run can be resumed", run=reference)
-    if job.get("finished"):
-        raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
-    task = get_task(job["task"])
-    configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
-    if job["data"] == "-":
-        raise InputError(
-            f"{folder} read its data from standard input, which is gone; train again from a file", run=reference
-        )
-    tell(f"resuming {folder}", quiet=given["quiet"] or given["as_json"])
-    prepared = task.prepare(job["data"], configuration)
-    if prepared.fingerprint != job["fingerprint"]:
-        raise InputError(
-            f"{job['data']} has changed since {folder} was started, so the run cannot go on exactly; train again",
-            run=reference,
-            file=job["data"],
-        )
-    _carry_out(task, prepared, job["rung"], folder, given)
+    begun = begun_run(reference, runs_dir, "train", given)
+    _carry_out(begun.task, begun.prepared, begun.job["rung"], begun.configuration, begun.folder, given)
 
 
-def _carry_out(task: Any, prepared: Any, rung: str, folder: Path, given: dict[str, Any]) -> None:
+def _carry_out(task: Any, prepared: Any, rung: str, configuration: Any, folder: Path, given: dict[str, Any]) -> None:
     from .. import ladder, runs
 
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
-    with told(task.measure, given, prepared.messages) as teller:
-        document = ladder.train_one(task, prepared, rung, folder, f"{folder.name}: {rung}", teller)
+    title = f"{folder.name}: {rung}"
+    with told(task.measure, given, prepared.messages, remedy=f"foretell train --resume {folder.name}") as teller:
+        document = ladder.train_one(task, prepared, rung, configuration.run, folder, title, teller)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})
@@ -110,14 +90,7 @@ def command(
 ) -> None:
     """Train one rung of a task, carry out a recipe, or go on with a run that was stopped."""
     if context.invoked_subcommand is not None:
-        early = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-        for option, value in (("resume", resumed), ("recipe", recipe)):
-            if value:
-                raise UsageError(f"--{option} goes without a task: foretell train --{option} {value}")
-        if early:
-            raise UsageError(
-                f"options come after the task: foretell train {context.invoked_subcommand} DATA --option ..."
-            )
+        options_come_after(context, {"resume": resumed, "recipe": recipe})
         return
     if bool(resumed) == bool(recipe):
         raise UsageError(

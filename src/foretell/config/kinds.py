@@ -1,5 +1,6 @@
 """Kinds of values that options have: lists of names and sizes, durations, learning rates."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -38,6 +39,17 @@ Duration = Annotated[str, BeforeValidator(_as_text)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Levels = Annotated[tuple[Level, ...], BeforeValidator(_as_list)]
 """Shares of the truth that intervals shall cover: ``0.8`` or ``0.8,0.95``."""
+
+
+def _as_seconds(value: object) -> object:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|m|h|d)?\s*", str(value).lower())
+    if match is None or float(match[1]) == 0:
+        raise ValueError("a budget is a time above zero, such as 90s, 10m or 2h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[(match[2] or "s")[0]]
+
+
+Seconds = Annotated[float, BeforeValidator(_as_seconds)]
+"""A time on the clock, in seconds: ``90s``, ``10m``, ``2h``."""
 
 
 def _as_rate(value: object) -> object:

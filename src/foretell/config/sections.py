@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .kinds import Activations, Duration, LearningRate, Levels, Names, Sizes
+from .kinds import Activations, Duration, LearningRate, Levels, Names, Seconds, Sizes
 
 
 def own(default: Any, **rules: Any) -> Any:
@@ -166,6 +166,10 @@ class RunSection(Section):
 
     rungs: Names = Field((), description="Rungs to climb, separated by commas (all when not named).")
     rung: str | None = Field(None, description="The rung to train.")
+    seeds: int = Field(1, ge=1, le=100, description="Trainings of each model, each from its own seed.")
+    budget: Seconds | None = Field(
+        None, description="Time that all trainings share fairly (90s, 10m, 2h); what is cut is told."
+    )
     runs_dir: Path = Field(Path("runs"), description="Folder of runs.")
     name: str | None = Field(
         None, description="Name of the run (made from the data's name and a number when not given)."

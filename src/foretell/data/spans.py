@@ -32,13 +32,14 @@ class Spans:
     starts: tuple[str, str, str, str]
 
     def of(self, places: Int64[np.ndarray, " place"]) -> Int64[np.ndarray, " place"]:
-        """The span (0 train, 1 validation, 2 test, 3 after it) of each place."""
-        return np.searchsorted(self.borders[1:], places, side="right").astype(np.int64)
+        """The span (0 train, 1 validation, 2 test, 3 none of them) of each place."""
+        found = np.searchsorted(self.borders[1:], places, side="right").astype(np.int64)
+        return np.where(places < self.borders[0], 3, found)
 
     @property
     def training_rows(self) -> np.ndarray:
         """Which rows lie in the training span."""
-        return self.places < self.borders[1]
+        return (self.places >= self.borders[0]) & (self.places < self.borders[1])
 
 
 def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
@@ -80,9 +81,42 @@ def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
             f"and {end - second}",
             rows=total,
         )
-    borders = (0, first, second, end)
+    return _told(table, places, (0, first, second, end))
+
+
+def roll_spans(table: Table, spans: Spans, folds: int, *, sliding: bool) -> list[Spans]:
+    """Spans for each fold of a backtest: the test span in equal parts, validation and training right before each.
+
+    Args:
+        table: The rows.
+        spans: As they are cut for one test.
+        folds: How many parts.
+        sliding: Whether training keeps its length, or grows with each fold.
+
+    Raises:
+        InputError: A part would hold no row.
+    """
+    start, first, second, end = spans.borders
+    if folds == 1:
+        return [spans]
+    if end - second < folds:
+        raise InputError(
+            f"{table.source}: the test span holds {end - second} rows of time, which cannot be cut into {folds} folds",
+            rows=end - second,
+            folds=folds,
+        )
+    edges = [second + round(fold * (end - second) / folds) for fold in range(folds + 1)]
+    moved = [edge - second for edge in edges[:-1]]
+    return [
+        _told(table, spans.places, (start + moved[fold] * sliding, first + moved[fold], edges[fold], edges[fold + 1]))
+        for fold in range(folds)
+    ]
+
+
+def _told(table: Table, places: Int64[np.ndarray, " row"], borders: tuple[int, int, int, int]) -> Spans:
+    """Spans with their times, for messages."""
     starts = tuple(show_time(int(table.times[places >= place].min()), table.timezone) for place in borders[:3])
-    last = show_time(int(table.times[places < end].max()), table.timezone)
+    last = show_time(int(table.times[places < borders[3]].max()), table.timezone)
     return Spans(places, borders, (starts[0], starts[1], starts[2], last))
 
 

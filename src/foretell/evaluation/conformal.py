@@ -1,10 +1,10 @@
 """Prediction intervals by split conformal prediction: how wide they must be is read from errors on the validation span.
 
 For each lead and target the margin is the k-th smallest score of n validation windows, k = ⌈(n + 1) · level⌉. The score
-of a forecast of one number is its distance from the truth (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random
-World", 2005; Lei et al., "Distribution-Free Predictive Inference for Regression", 2018); that of quantiles is how far
-the truth lies outside them (Romano, Patterson and Candès, "Conformalized Quantile Regression", 2019). What is covered
-on average holds where validation and future are alike; what was reached on test is always told beside it.
+of a forecast of one number is its distance from the truth (Vovk, Gammerman and Shafer, "Algorithmic Learning in a
+Random World", 2005; Lei et al., "Distribution-Free Predictive Inference for Regression", 2018); that of quantiles is
+how far the truth lies outside them (Romano, Patterson and Candès, "Conformalized Quantile Regression", 2019). What is
+covered on average holds where validation and future are alike; what was reached on test is always told beside it.
 """
 
 import math

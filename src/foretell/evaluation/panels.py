@@ -24,9 +24,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Figure:
-    """Lines, bars or a histogram over common axes, with a sentence on how to read it; ``log`` is about the y axis.
+    """Lines, bars or a histogram over common axes, with a sentence on how to read it.
 
-    ``points`` are lines through marked places on the x axis, which is logarithmic where they lie far apart.
+    ``log`` and ``log_x`` make an axis logarithmic. ``points`` are lines through marked places on the x axis, which is
+    logarithmic where they lie far apart.
     """
 
     kind: Literal["lines", "points", "bars", "histogram"]
@@ -36,6 +37,7 @@ class Figure:
     lines: list[Line]
     caption: str = ""
     log: bool = False
+    log_x: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class Panel:
-    """One section of a report."""
+    """One section of a report; its items stand one below the other, or two side by side where there is room."""
 
     heading: str
     prose: str = ""
     items: list[Figure | Grid] = field(default_factory=list)
+    side_by_side: bool = False

@@ -37,8 +37,8 @@ class Skill:
 
 
 def bootstrap_skill(
-    losses: Float64[np.ndarray, " window"],
-    baseline: Float64[np.ndarray, " window"],
+    losses: Float64[np.ndarray, "*seed window"],
+    baseline: Float64[np.ndarray, "*seed_of_baseline window"],
     moments: Int64[np.ndarray, " window"],
     block: int,
     *,
@@ -48,9 +48,12 @@ def bootstrap_skill(
 ) -> Skill:
     """The skill of a model against a baseline on the same windows.
 
+    Where a model was trained from several seeds, the seeds are drawn as well as the blocks, so that the interval says
+    what the next training may come to.
+
     Args:
-        losses: The model's error of each window.
-        baseline: The baseline's error of the same windows.
+        losses: The model's error of each window; a row for each seed where there are several.
+        baseline: The baseline's error of the same windows; likewise.
         moments: The place of each window on the time axis, in rows; several series may share one.
         block: Length of a block in rows.
         resamples: Bootstrap draws.
@@ -61,23 +64,40 @@ def bootstrap_skill(
     >>> bootstrap_skill(np.full(1000, 0.9), np.ones(1000), time, 24).verdict
     'better'
     """
-    value = float(1 - losses.sum() / baseline.sum()) if baseline.sum() > 0 else 0.0
+    ours, theirs = np.atleast_2d(losses), np.atleast_2d(baseline)
+    error = float(theirs.mean(axis=0).sum())
+    value = 1 - float(ours.mean(axis=0).sum()) / error if error > 0 else 0.0
     place = moments - moments.min()
     length = int(place.max()) + 1
     blocks = length // block
     if blocks < FEWEST_BLOCKS:
         return Skill(value, None, None, "unclear")
-    # Sums over any block are differences of cumulative sums over time.
-    cumulative = [
-        np.concatenate([[0.0], np.cumsum(np.bincount(place, errors, minlength=length))])
-        for errors in (losses, baseline)
-    ]
     generator = np.random.default_rng(seed)
     starts = generator.integers(0, length - block + 1, (resamples, blocks))
-    model, reference = (total[starts + block] - total[starts] for total in cumulative)
-    sums = reference.sum(axis=1)
-    if not (sums > 0).all():
+    model, reference = (_resampled(errors, place, length, starts, block, generator) for errors in (ours, theirs))
+    if not (reference > 0).all():
         return Skill(value, None, None, "unclear")
-    skills = 1 - model.sum(axis=1) / sums
+    skills = 1 - model / reference
     low, high = (float(bound) for bound in np.quantile(skills, [(1 - confidence) / 2, (1 + confidence) / 2]))
     return Skill(value, low, high, "better" if low > 0 else "worse" if high < 0 else "unclear")
+
+
+def _resampled(
+    errors: Float64[np.ndarray, "seed window"],
+    place: Int64[np.ndarray, " window"],
+    length: int,
+    starts: Int64[np.ndarray, "resample block"],
+    block: int,
+    generator: np.random.Generator,
+) -> Float64[np.ndarray, " resample"]:
+    """The summed error of each resample: its blocks, the mean over seeds that are drawn with replacement."""
+    seeds = len(errors)
+    sums = np.empty((seeds, len(starts)))
+    for number, own in enumerate(errors):
+        # Sums over any block are differences of cumulative sums over time.
+        total = np.concatenate([[0.0], np.cumsum(np.bincount(place, own, minlength=length))])
+        sums[number] = (total[starts + block] - total[starts]).sum(axis=1)
+    if seeds == 1:
+        return sums[0]
+    drawn = generator.multinomial(seeds, np.full(seeds, 1 / seeds), len(starts)) / seeds
+    return (sums * drawn.T).sum(axis=0)

@@ -21,6 +21,7 @@ class Measure:
         further: Metrics with a column of their own in reports, by their headings.
         loss: What training minimises, as the label of an axis.
         counted: What is counted: ``windows``.
+        columns: What a span's metrics have to say beside, by headings.
     """
 
     label: str
@@ -32,17 +33,37 @@ class Measure:
     further: dict[str, str] = field(default_factory=dict)
     loss: str = "loss"
     counted: str = "windows"
+    columns: Callable[[Metrics], dict[str, str]] = lambda metrics: {}
 
 
 def error_text(metrics: Metrics) -> str:
-    """The mean absolute error with its unit; scaled where there are several targets.
+    """The mean absolute error with its unit, scaled where there are several targets; its spread over several trainings.
 
     >>> error_text({"mae": 2.4123, "unit": "degC", "mae_scaled": 0.28})
     '2.412 degC'
+    >>> error_text({"mae": None, "mae_scaled": 0.28, "spread": {"mae_scaled": 0.0123}})
+    '0.28 ± 0.012 scaled'
     """
-    if metrics.get("mae") is None:
-        return f"{metrics['mae_scaled']:.4g} scaled"
-    return f"{metrics['mae']:.4g} {metrics.get('unit') or ''}".strip()
+    name, unit = ("mae_scaled", "scaled") if metrics.get("mae") is None else ("mae", metrics.get("unit") or "")
+    spread = (metrics.get("spread") or {}).get(name)
+    return f"{metrics[name]:.4g}{'' if spread is None else f' ± {spread:.2g}'} {unit}".strip()
+
+
+def interval_columns(metrics: Metrics) -> dict[str, str]:
+    """How often each interval held the truth, and how wide it was.
+
+    >>> interval_columns({"unit": "degC", "intervals": {"0.8": {"coverage": 0.789, "width": 9.12, "width_scaled": 0.9}}})
+    {'covered by 80 %': '78.9 %', 'width of 80 %': '9.12 degC'}
+    """
+    columns = {}
+    for level, entry in metrics.get("intervals", {}).items():
+        share = f"{100 * float(level):g} %"
+        width, unit = (
+            (entry["width"], metrics.get("unit") or "") if entry["width"] else (entry["width_scaled"], "scaled")
+        )
+        columns[f"covered by {share}"] = f"{100 * entry['coverage']:.1f} %"
+        columns[f"width of {share}"] = f"{width:.3g} {unit}".strip()
+    return columns
 
 
 def error_drawn(metrics: Metrics) -> tuple[float, str]:

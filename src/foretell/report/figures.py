@@ -77,6 +77,9 @@ def draw(figure: Figure) -> go.Figure:
     )
     if figure.log:
         drawn.update_yaxes(type="log", exponentformat="power")
+    if figure.log_x:
+        drawn.update_xaxes(type="log", exponentformat="power")
+        return drawn
     if figure.kind == "points":
         drawn.update_xaxes(**_marked({x for line in figure.lines for x in line.x if isinstance(x, int | float)}))
         return drawn

@@ -16,6 +16,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.6r
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem } p, figcaption { color: var(--quiet); margin: .2rem 0 .8rem; max-width: 75ch }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0 }
 th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 600 }
+.pairs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 0 1.2rem } .pairs figure { min-width: 0 }
 td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 400px }
 .better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }
 """
@@ -72,6 +73,7 @@ def _section(number: int, panel: Panel) -> str:
         for position, item in enumerate(panel.items)
     )
     prose = f"<p>{escape(panel.prose)}</p>" if panel.prose else ""
+    items = f'<div class="pairs">\n{items}\n</div>' if panel.side_by_side else items
     return f"<section>\n<h2>{escape(panel.heading)}</h2>\n{prose}\n{items}\n</section>"
 
 

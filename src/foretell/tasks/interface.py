@@ -1,6 +1,6 @@
 """What every task offers to the rooms below it, which treat all tasks alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,9 +14,9 @@ from ..artefact import Artefact
 from ..config import TaskConfiguration
 from ..evaluation.panels import Panel
 from ..evaluation.words import Measure
+from ..training.curves import RangeTest
 from ..training.loop import Watcher
 from ..training.losses import Loss
-from ..training.rates import RangeTest
 from .rung import Rung
 
 
@@ -72,6 +72,10 @@ class Fitted(Protocol):
         """All it knows, and how good it is."""
         ...
 
+    def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "Fitted":
+        """The same with what a model folder does not hold: its curve, and the rates that were tried."""
+        ...
+
     def predict(self, source: object, **options: Any) -> pl.DataFrame:
         """What it says of new data."""
         ...
@@ -116,6 +120,11 @@ class Prepared(Protocol):
         ...
 
     @property
+    def seed(self) -> int:
+        """Where the random choices of a training on these data come from."""
+        ...
+
+    @property
     def messages(self) -> list[str]:
         """What the user should know about the data, a sentence each."""
         ...
@@ -132,6 +141,10 @@ class Task(Protocol):
 
     def prepare(self, source: object, configuration: Any) -> Prepared:
         """Reads and checks the data (None where the task makes its own), cuts spans, learns scaling or vocabulary."""
+        ...
+
+    def folds(self, prepared: Any) -> Sequence[Prepared]:
+        """The data cut anew for each test of a backtest, in the order of time; themselves where there is one test."""
         ...
 
     def fit(self, prepared: Any, rung: str, attempt: Attempt) -> Fitted:
@@ -154,8 +167,8 @@ class Task(Protocol):
         """The rung that a model folder holds."""
         ...
 
-    def panels(self, prepared: Any, evaluations: dict[str, Evaluation], best: str, reference: str) -> list[Panel]:
-        """What a report shows beyond leaderboard and learning curves."""
+    def panels(self, prepared: Any, kept: Any, evaluations: dict[str, Evaluation], reference: str) -> list[Panel]:
+        """What a report shows of a rung that learned and of a baseline beside it, beyond leaderboard and curves."""
         ...
 
 

@@ -22,9 +22,10 @@ from ..files import remove_leftovers, write_atomically
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
+from .curves import CURVE, RangeTest, keep_rate, kept_rate
 from .losses import Loss
 from .optimisers import make_optimiser
-from .rates import RangeTest, find_rate, keep_rate, kept_rate
+from .rates import find_rate
 from .sampling import Sampler
 from .schedules import learning_rate
 from .seeds import seeded, threads
@@ -272,7 +273,7 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
 
 def _write_metrics(folder: Path, position: Position) -> None:
     lines = "".join(json.dumps(record) + "\n" for record in position.history)
-    write_atomically(folder / "metrics.jsonl", lines.encode())
+    write_atomically(folder / CURVE, lines.encode())
 
 
 def _require_finite(network: nn.Module, position: Position, steps: int, checkpoints: Path) -> None:

@@ -4,42 +4,22 @@
 large the loss climbs; a tenth of the rate at which the loss was least is a good one.
 """
 
-import json
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..config import TrainingSection
-from ..errors import UnsafeFileError
-from ..files import write_atomically
+from .curves import RangeTest
 from .losses import Loss
 from .optimisers import make_optimiser
 from .sampling import Sampler
 
-FILE = "rates.json"
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
 _MEMORY = 0.9  # of the running mean of losses
 _CLIMBED = 4.0  # times the least loss: the test has seen enough
-
-
-@dataclass(frozen=True)
-class RangeTest:
-    """What a range test found.
-
-    Attributes:
-        rates: The rate of each step.
-        losses: The loss there, a running mean.
-        chosen: The rate to train with.
-    """
-
-    rates: list[float]
-    losses: list[float]
-    chosen: float
 
 
 def find_rate(
@@ -90,26 +70,3 @@ def find_rate(
             break
     chosen = rates[min(range(len(losses)), key=losses.__getitem__)] / 10 if losses else LOWEST
     return RangeTest(rates, losses, float(f"{chosen:.2g}"))
-
-
-def kept_rate(folder: Path) -> RangeTest | None:
-    """What a range test found before, in a run's own folder; None where there was none.
-
-    Raises:
-        UnsafeFileError: The file is damaged.
-    """
-    path = folder / FILE
-    if not path.exists():
-        return None
-    try:
-        found = RangeTest(**json.loads(path.read_text("utf-8")))
-        if not 0 < float(found.chosen) < math.inf or len(found.rates) != len(found.losses):
-            raise ValueError("it names no rate")
-    except (OSError, ValueError, TypeError) as error:
-        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
-    return found
-
-
-def keep_rate(folder: Path, found: RangeTest) -> None:
-    """Keeps what a range test found, so that a run that is resumed trains on with the same rate."""
-    write_atomically(folder / FILE, json.dumps(asdict(found)).encode())

@@ -15,7 +15,7 @@ from ...config import (
     WindowSection,
     own,
 )
-from ...evaluation.words import Measure, error_drawn, error_text
+from ...evaluation.words import Measure, error_drawn, error_text, interval_columns
 from ..rung import Rung
 
 
@@ -68,9 +68,10 @@ MEASURE = Measure(
     "mae_scaled",
     error_text,
     error_drawn,
-    listed=("mae", "unit", "mae_scaled"),
+    listed=("mae", "unit", "mae_scaled", "spread"),
     further={"scaled": "mae_scaled"},
     loss="loss (scaled)",
+    columns=interval_columns,
 )
 
 _LONG = {"epochs": 40}  # as the lectures train what drops out

@@ -18,7 +18,7 @@ from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
 from ...evaluation.words import error_text, skill_text
-from ...training.rates import RangeTest
+from ...training.curves import RangeTest
 from ..weights import load_network
 from .config import RUNGS, Configuration, ForecastNetwork
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
@@ -62,10 +62,19 @@ class LearnedForecaster:
     intervals: Intervals | None = None
     rates: RangeTest | None = None
 
+    def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedForecaster":
+        """The same with what a model folder does not hold: its curve, and the rates that were tried."""
+        return replace(self, history=history, rates=rates)
+
     @property
     def parameters(self) -> int:
         """How many numbers it learned."""
         return self.model.parameters
+
+    @property
+    def learns_from_columns(self) -> bool:
+        """Whether it is a model, rather than a rule on each target's own past."""
+        return not isinstance(self.model, BaselineModel)
 
     def view(self, table: Table) -> View:
         """A table as this forecaster sees it.

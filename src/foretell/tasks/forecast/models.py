@@ -53,7 +53,11 @@ class BaselineModel:
 
     def predict(self, view: View, anchors: AnchorArray) -> QuantileArray:
         """What the baseline says."""
-        return self.baseline.predict(view.history, anchors)[..., None]
+        said = self.baseline.predict(view.history, anchors)
+        if view.swap and view.swap.column in view.scaling.targets:
+            target = view.scaling.targets.index(view.swap.column)
+            said[:, :, target] = self.baseline.predict(view.history, view.swap.of(anchors))[:, :, target]
+        return said[..., None]
 
     def rows_needed(self, view: View) -> int:
         """What the baseline reads."""

@@ -4,21 +4,24 @@ import numpy as np
 
 from ...evaluation.panels import Figure, Grid, Line, Number, Panel
 from ..interface import Evaluation
+from .importance import importance_panel
 from .judging import ForecastDetails, Stretch
+from .learned import LearnedForecaster
 from .prepare import PreparedForecast
 
 
 def forecast_panels(
-    prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str
+    prepared: PreparedForecast, kept: LearnedForecaster, evaluations: dict[str, Evaluation], reference: str
 ) -> list[Panel]:
     """The panels of the test span.
 
     Args:
         prepared: The data.
+        kept: The rung to look at.
         evaluations: The test evaluation of each rung.
-        best: The rung to look at.
         reference: The baseline to show beside it.
     """
+    best = kept.rung
     targets = prepared.view.scaling.targets
     unit = prepared.units[0]
     label = f"error ({unit})" if unit else "error"
@@ -73,6 +76,8 @@ def forecast_panels(
         panels.append(Panel("Intervals", prose, coverage))
     if len(prepared.view.table.series) > 1 or len(targets) > 1:
         panels.append(_by_series(prepared, details[best], best))
+    if importance := importance_panel(prepared, kept):
+        panels.append(importance)
     panels.append(_windows(prepared))
     return panels
 

@@ -13,7 +13,7 @@ from ...data.covariates import NONE, Covariates, KnownRows, learn_covariates
 from ...data.health import Finding
 from ...data.lecture import lecture_anchors
 from ...data.scaling import Scaling, learn_scaling
-from ...data.spans import Spans, cut_spans
+from ...data.spans import Spans, cut_spans, roll_spans
 from ...data.tables import Table, read_table, require_targets, split_names, unit_of
 from ...data.windows import Anchors, Windows, WindowShape, find_anchors, possible_anchors
 from ...errors import ConfigurationError, counted
@@ -22,13 +22,41 @@ from .config import RUNGS, Configuration
 
 
 @dataclass(frozen=True)
+class Swap:
+    """One column that is read from other windows than the rest.
+
+    Attributes:
+        column: Its name.
+        anchors: Windows, rising.
+        partners: Of each the window that it takes the column from.
+    """
+
+    column: str
+    anchors: AnchorArray
+    partners: AnchorArray
+
+    def of(self, anchors: AnchorArray) -> AnchorArray:
+        """The windows that some of the windows take the column from."""
+        return self.partners[np.searchsorted(self.anchors, anchors)]
+
+
+@dataclass(frozen=True)
 class View:
-    """A table as a model sees it: its windows and its history, each made when first asked for."""
+    """A table as a model sees it: its windows and its history, each made when first asked for.
+
+    Attributes:
+        table: The rows.
+        shape: What a window reads.
+        scaling: What was learned of the columns.
+        covariates: What networks read beside columns.
+        swap: A column that comes from other windows, to see what it is worth.
+    """
 
     table: Table
     shape: WindowShape
     scaling: Scaling
     covariates: Covariates = NONE
+    swap: Swap | None = None
     _others: dict[WindowShape, "View"] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -67,14 +95,44 @@ class View:
         """
         windows = self.history.target_windows if own_past else self.windows
         inputs = windows.inputs_at(anchors)
-        return (inputs, self.known.at(anchors, self.shape.leads)) if self.known_width else (inputs,)
+        if self.swap:
+            places = self._places(self.swap.column, self.scaling.targets if own_past else None)
+            inputs[:, :, places] = windows.inputs_at(self.swap.of(anchors))[:, :, places]
+        if not self.known_width:
+            return (inputs,)
+        known = self.known.at(anchors, self.shape.leads)
+        if self.swap and self.swap.column in self.covariates.known:
+            place = known.shape[2] - len(self.covariates.known) + self.covariates.known.index(self.swap.column)
+            known[:, :, place] = self.known.at(self.swap.of(anchors), self.shape.leads)[:, :, place]
+        return inputs, known
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that can be swapped: features and targets."""
+        return self.scaling.used
+
+    def swapped(self, swap: Swap) -> "View":
+        """The same table with one column read from other windows."""
+        other = View(self.table, self.shape, self.scaling, self.covariates, swap)
+        for name in ("windows", "history", "known"):  # what was made before is made for good
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
+    def _places(self, column: str, own: tuple[str, ...] | None) -> list[int]:
+        """Where a column stands among the inputs, its mask included."""
+        if own is not None:
+            return [own.index(column)] if column in own else []
+        scaling = self.scaling
+        places = [scaling.features.index(column)] if column in scaling.features else []
+        return places + ([len(scaling.features) + scaling.masked.index(column)] if column in scaling.masked else [])
 
     def reshaped(self, shape: WindowShape) -> "View":
         """The same table with windows of another shape."""
         if shape == self.shape:
             return self
         if shape not in self._others:
-            self._others[shape] = View(self.table, shape, self.scaling, self.covariates, self._others)
+            self._others[shape] = View(self.table, shape, self.scaling, self.covariates, self.swap, self._others)
         return self._others[shape]
 
 
@@ -131,6 +189,11 @@ class PreparedForecast:
             shape: What its windows read.
         """
         return replace(self, configuration=self.configuration.of_rung(options), view=self.view.reshaped(shape))
+
+    @property
+    def seed(self) -> int:
+        """Where the random choices of a training on this table come from."""
+        return self.configuration.training.seed
 
     @property
     def sampling_note(self) -> str:
@@ -194,6 +257,31 @@ def prepare(source: object, configuration: Configuration, reach: int | None = No
     reach = max(own.first_input for own in (shape, *shapes)) if reach is None else reach
     possible_anchors(table, shape, shape.leads[1], reach)
     spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
+    if configuration.evaluation.folds > 1 and lecture:
+        raise ConfigurationError("--folds goes with --align standard; the lectures know one test", option="folds")
+    return _within(table, spans, shape, configuration, reach)
+
+
+def folds(prepared: PreparedForecast) -> list[PreparedForecast]:
+    """The table cut anew for each test of a backtest: the test span in equal parts, each with a training before it.
+
+    Tashman, "Out-of-sample tests of forecasting accuracy: an analysis and review" (2000).
+
+    Args:
+        prepared: The table, cut once.
+    """
+    section, table, view = prepared.configuration.evaluation, prepared.view.table, prepared.view
+    cuts = roll_spans(table, prepared.spans, section.folds, sliding=section.origin == "sliding")
+    if len(cuts) == 1:
+        return [prepared]
+    return [_within(table, own, view.shape, prepared.configuration, prepared.reach) for own in cuts]
+
+
+def _within(
+    table: Table, spans: Spans, shape: WindowShape, configuration: Configuration, reach: int
+) -> PreparedForecast:
+    """What the rungs share, learned from the training span of some spans."""
+    lecture = shape.align == "lecture"
     scaling = learn_scaling(table, spans.training_rows, per_series=configuration.spans.scale == "per-series")
     known = tuple(name for name in split_names(configuration.data.known, table.columns) if name in scaling.features)
     covariates = learn_covariates(table, spans.training_rows, configuration.data.calendar, known)

@@ -24,7 +24,7 @@ from .judging import judge_span, judge_windows, learn_intervals, summary
 from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
-from .prepare import PreparedForecast, View, prepare, shape_of
+from .prepare import PreparedForecast, View, folds, prepare, shape_of
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
 
 
@@ -66,6 +66,10 @@ class ForecastTask:
     def prepare(self, source: object, configuration: Configuration) -> PreparedForecast:
         """Reads a table and learns what the rungs share."""
         return prepare(source, configuration)
+
+    def folds(self, prepared: PreparedForecast) -> list[PreparedForecast]:
+        """The table cut anew for each test of a backtest."""
+        return folds(prepared)
 
     def fit(self, prepared: PreparedForecast, rung: str, attempt: Attempt) -> LearnedForecaster:
         """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
@@ -119,10 +123,10 @@ class ForecastTask:
         return LearnedForecaster.restore(artefact)
 
     def panels(
-        self, prepared: PreparedForecast, evaluations: dict[str, Evaluation], best: str, reference: str
+        self, prepared: PreparedForecast, kept: LearnedForecaster, evaluations: dict[str, Evaluation], reference: str
     ) -> list[Panel]:
-        """Forecast against truth, errors by hour and lead, residuals, windows."""
-        return forecast_panels(prepared, evaluations, best, reference)
+        """Forecast against truth, errors by hour and lead, residuals, which columns mattered, windows."""
+        return forecast_panels(prepared, kept, evaluations, reference)
 
 
 def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> LearnedForecaster:

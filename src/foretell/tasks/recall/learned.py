@@ -1,6 +1,6 @@
 """A rung that has learned to recall: what it needs to do it again, from a folder alone."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...data.sources import read_source
 from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
 from ...evaluation.words import skill_text
 from ...nn import RecurrentNetwork
-from ...training.rates import RangeTest
+from ...training.curves import RangeTest
 from ..layers import recurrent_layers, sizes
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration
@@ -52,6 +52,10 @@ class LearnedRecall:
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     rates: RangeTest | None = None
+
+    def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedRecall":
+        """The same with what a model folder does not hold: its curve, and the rates that were tried."""
+        return replace(self, history=history, rates=rates)
 
     @property
     def parameters(self) -> int:

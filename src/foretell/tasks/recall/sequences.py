@@ -49,6 +49,11 @@ class PreparedRecall:
         return hashlib.sha256(b"".join(sequences.tobytes() for sequences in self.sequences.values())).hexdigest()
 
     @property
+    def seed(self) -> int:
+        """Where the random choices of a training on these sequences come from."""
+        return self.configuration.training.seed
+
+    @property
     def messages(self) -> list[str]:
         """What the sequences are."""
         section, seed, counts = self.configuration.recall, self.configuration.training.seed, self.counts

@@ -67,6 +67,10 @@ class RecallTask:
             raise UsageError(f"{self.name} makes its own data; leave DATA away, and say --gap, --symbols or --seed")
         return prepare(configuration)
 
+    def folds(self, prepared: PreparedRecall) -> list[PreparedRecall]:
+        """The sequences themselves: there is one test."""
+        return [prepared]
+
     def fit(self, prepared: PreparedRecall, rung: str, attempt: Attempt) -> LearnedRecall:
         """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
         configuration = prepared.configuration.of_rung(RUNGS[rung].options)
@@ -110,11 +114,11 @@ class RecallTask:
         return LearnedRecall.restore(artefact)
 
     def panels(
-        self, prepared: PreparedRecall, evaluations: dict[str, Evaluation], best: str, reference: str
+        self, prepared: PreparedRecall, kept: LearnedRecall, evaluations: dict[str, Evaluation], reference: str
     ) -> list[Panel]:
         """What was asked, and how each symbol fared."""
         symbols = [str(symbol) for symbol in range(prepared.configuration.recall.symbols)]
-        chosen = [name for name in dict.fromkeys((reference, best)) if name in evaluations]
+        chosen = [name for name in dict.fromkeys((reference, kept.rung)) if name in evaluations]
         lines = [Line(name, symbols, evaluations[name].details) for name in chosen]
         figure = Figure(
             "bars", "By symbol", "the answer", "share of wrong answers", lines, "Chance knows one symbol alone."

@@ -1,0 +1,66 @@
+"""Runs that were stopped: what they were for, and their data as they were."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .output import tell
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """A run that was begun and not finished.
+
+    Attributes:
+        folder: Its folder.
+        job: What it is for.
+        task: Whose rungs.
+        configuration: All options, as they were.
+        prepared: The data, as they were.
+    """
+
+    folder: Path
+    job: dict[str, Any]
+    task: Any
+    configuration: Any
+    prepared: Any
+
+
+def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) -> BegunRun:
+    """A run that can be gone on with, from its folder.
+
+    Args:
+        reference: Its name or folder.
+        runs_dir: Folder of runs.
+        verb: What it must have been begun with.
+        given: The output options.
+
+    Raises:
+        InputError: It was begun otherwise, is finished, or its data are gone or have changed.
+    """
+    from .. import runs
+    from ..tasks import get_task, task_configuration
+
+    folder = runs.find(reference, runs_dir)
+    job = runs.job_of(folder)
+    if job["verb"] != verb:
+        told = f"; {runs.remedy(job, reference)}" if not job.get("finished") else ""
+        raise InputError(f"{folder} is a run of {job['verb']}, not of {verb}{told}", run=reference)
+    if job.get("finished"):
+        raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
+    task = get_task(job["task"])
+    configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
+    if job["data"] == "-":
+        raise InputError(
+            f"{folder} read its data from standard input, which is gone; {verb} again from a file", run=reference
+        )
+    tell(f"resuming {folder}", quiet=given["quiet"] or given["as_json"])
+    prepared = task.prepare(job["data"], configuration)
+    if prepared.fingerprint != job["fingerprint"]:
+        raise InputError(
+            f"{job['data']} has changed since {folder} was started, so the run cannot go on exactly; {verb} again",
+            run=reference,
+            file=job["data"],
+        )
+    return BegunRun(folder, job, task, configuration, prepared)

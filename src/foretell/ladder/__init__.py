@@ -1,0 +1,7 @@
+"""The ladder: the rungs of a task one after the other, each for all folds and seeds, into one leaderboard."""
+
+from .climbing import Climb, LadderWatcher, Plan, climb
+from .comparing import compare, train_one
+from .trials import Trial
+
+__all__ = ["Climb", "LadderWatcher", "Plan", "Trial", "climb", "compare", "train_one"]

@@ -1,0 +1,63 @@
+"""Compare and train: a whole ladder into one leaderboard, or one rung beside every baseline."""
+
+from pathlib import Path
+from typing import Any
+
+from ..artefact import write_artefact
+from ..config import RunSection
+from ..tasks import baselines_and
+from ..tasks.interface import Prepared, Task
+from .climbing import LadderWatcher, Plan, climb
+from .concluding import conclude, metrics_of
+from .trials import folder_of, trials_of
+
+
+def compare(
+    task: Task, prepared: Prepared, rungs: list[str], run: RunSection, folder: Path, title: str, watcher: LadderWatcher
+) -> dict[str, Any]:
+    """Climbs the ladder; leaves each rung's model, the best model, the leaderboard and the report in the folder.
+
+    Rungs that the folder holds already, as it was stopped, are taken from there.
+
+    Args:
+        task: Whose ladder.
+        prepared: The data.
+        rungs: As :func:`~foretell.tasks.choose_rungs` gives them.
+        run: How many seeds, and how much time.
+        folder: The run's folder.
+        title: Heading of the report.
+        watcher: Is told how it goes.
+
+    Returns:
+        The leaderboard, as ``compare --json`` prints it.
+    """
+    trials = trials_of(task, prepared, run.seeds)
+    result = climb(task, Plan(rungs, trials, lambda name: folder / name, budget=run.budget), watcher)
+    for row in result.rows:
+        name = row["rung"]
+        row["run"] = str(folder / name)
+        kept = result.results[name].kept(task.measure.score)
+        for home in {folder / name, folder_of(folder / name, kept.trial)}:
+            write_artefact(home / "model", kept.fitted.artefact(metrics_of(result, name)), replace=True)
+    return conclude(task, prepared, result, folder, result.best, title)
+
+
+def train_one(
+    task: Task, prepared: Prepared, rung: str, run: RunSection, folder: Path, title: str, watcher: LadderWatcher
+) -> dict[str, Any]:
+    """Trains one rung in the run's own folder and judges it against every baseline.
+
+    Args:
+        task: Whose rung.
+        prepared: The data.
+        rung: Its name.
+        run: How many seeds, and how much time.
+        folder: The run's folder; training goes on from its checkpoint where it holds one.
+        title: Heading of the report.
+        watcher: Is told how it goes.
+    """
+    trials = trials_of(task, prepared, run.seeds)
+    plan = Plan(baselines_and(task.name, rung), trials, lambda _: folder, keeps=False, budget=run.budget)
+    result = climb(task, plan, watcher)
+    next(row for row in result.rows if row["rung"] == rung)["run"] = str(folder)
+    return conclude(task, prepared, result, folder, rung, title)
