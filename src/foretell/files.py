@@ -1,5 +1,6 @@
 """Files that are either old or new, never half of each: written beside, flushed, renamed."""
 
+import io
 import json
 import math
 import os
@@ -38,6 +39,25 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StorageError(
             f"{path} could not be written: {error.strerror}{intact}", file=str(path), errno=error.errno
         ) from None
+
+
+def write_parquet(path: Path, frame: Any) -> None:
+    """Writes a Polars frame as Parquet, as :func:`write_atomically` does; its folder is made where it is missing.
+
+    Args:
+        path: The file.
+        frame: What it shall hold.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path.parent} cannot be made: {error.strerror}", folder=str(path.parent)) from None
+    stream = io.BytesIO()
+    frame.write_parquet(stream)
+    write_atomically(path, stream.getvalue())
 
 
 def remove_leftovers(path: Path) -> None:

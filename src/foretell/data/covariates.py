@@ -251,7 +251,7 @@ def require_known(table: Table, known: KnownRows, anchors: AnchorArray, leads: t
         )
 
 
-def without_future(table: Table) -> Int64[np.ndarray, " series"]:
+def last_observed(table: Table) -> Int64[np.ndarray, " series"]:
     """The last row of each series in which a target is observed: rows after it hold only what is known ahead."""
     observed = ~np.isnan(table.take(table.targets)).all(axis=1)
     rows = np.where(observed, np.arange(table.rows), -1)

@@ -24,7 +24,7 @@ class Scaling:
 
     Attributes:
         columns: The columns that it knows, targets included.
-        mean: One row, or one for each series.
+        mean: One row, or one for each series and one for series that were not in training.
         deviation: Likewise; never zero.
         features: Columns that become inputs: those that vary in training.
         masked: Features with a mask beside them.
@@ -51,22 +51,23 @@ class Scaling:
         return tuple(dict.fromkeys((*self.features, *self.targets)))
 
     def scales(self, table: Table) -> np.ndarray:
-        """Which row of ``mean`` belongs to each series of a table.
+        """Which row of ``mean`` belongs to each series of a table; a new one has that of all series together.
 
         Raises:
-            DataError: Each series has its own scaling, and one is new.
+            DataError: Each series has its own scaling, one is new, and nothing is known of all together.
         """
         if not self.series:
             return np.zeros(len(table.series), np.int64)
         unknown = [name for name in table.series if name not in self.series]
-        if unknown:
+        if unknown and len(self.mean) == len(self.series):  # as in folders before format 1.2
             raise DataError(
                 f'{table.source}: series "{unknown[0]}" was not in training, and each series has its own scaling; '
                 f"known are {', '.join(self.series[:8])}",
                 file=table.source,
                 series=unknown[0],
             )
-        return np.array([self.series.index(name) for name in table.series])
+        known = {name: place for place, name in enumerate(self.series)}
+        return np.array([known.get(name, len(self.series)) for name in table.series])
 
     def target_scales(
         self, table: Table
@@ -144,6 +145,7 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
     columns = table.columns
     if per_series:
         groups = [np.arange(start, stop)[training[start:stop]] for start, stop in pairwise(table.starts)]
+        groups.append(np.flatnonzero(training))
     else:
         groups = [np.flatnonzero(training)]
     mean = np.zeros((len(groups), len(columns)))
@@ -171,7 +173,7 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
     for name in table.targets:
         constant = np.flatnonzero(~varies[:, columns.index(name)])
         if len(constant):
-            owner = f" of series {table.series[constant[0]]}" if per_series else ""
+            owner = f" of series {table.series[constant[0]]}" if per_series and constant[0] < len(table.series) else ""
             raise DataError(
                 f'{table.source}, column "{name}": the target{owner} must vary within the training span; it is missing '
                 "or constant there; choose other spans",

@@ -52,7 +52,7 @@ def error_text(metrics: Metrics) -> str:
 def interval_columns(metrics: Metrics) -> dict[str, str]:
     """How often each interval held the truth, and how wide it was.
 
-    >>> interval_columns({"unit": "degC", "intervals": {"0.8": {"coverage": 0.789, "width": 9.12, "width_scaled": 0.9}}})
+    >>> interval_columns({"unit": "degC", "intervals": {"0.8": {"coverage": 0.789, "width": 9.12}}})
     {'covered by 80 %': '78.9 %', 'width of 80 %': '9.12 degC'}
     """
     columns = {}

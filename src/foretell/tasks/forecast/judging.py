@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from ...axes import AnchorArray
 from ...data.tables import local_times
@@ -16,6 +16,7 @@ from .models import CHUNK, Model, point
 from .prepare import PreparedForecast, View
 
 _SHOWN_DAYS = 14
+MOST_REMEMBERED = 4096  # windows
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,20 @@ def judge_span(model: Model, prepared: PreparedForecast, span: str, intervals: I
     anchors = prepared.anchors.spans[span]
     places, naive = prepared.spans.places, prepared.naive_errors
     return judge_windows(model, prepared.view, anchors, places, prepared.units, naive, intervals)
+
+
+def validation_losses(model: Model, prepared: PreparedForecast) -> Float64[np.ndarray, " window"]:
+    """The scaled error of some validation windows, evenly spread, in the order of time."""
+    view, anchors = prepared.view, prepared.anchors.spans["validation"]
+    anchors = anchors[evenly_spread(len(anchors), MOST_REMEMBERED)]
+    anchors = anchors[np.argsort(view.table.times[anchors], kind="stable")]
+    losses = []
+    for start in range(0, len(anchors), CHUNK):
+        chunk = anchors[start : start + CHUNK]
+        deviation = view.history.deviation[view.table.codes[chunk]]
+        errors = np.abs(point(model.predict(view, chunk)) - view.history.truths(chunk))
+        losses.append((errors.mean(axis=1) / deviation).mean(axis=1))
+    return np.concatenate(losses)
 
 
 def learn_intervals(model: Model, prepared: PreparedForecast, levels: tuple[float, ...]) -> Intervals | None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ...artefact import Artefact
 from ...axes import AnchorArray
+from ...data.appending import longer
 from ...data.covariates import NONE, Covariates
 from ...data.frequency import Frequency
 from ...data.scaling import Scaling
@@ -21,9 +22,10 @@ from ...evaluation.words import error_text, skill_text
 from ...training.curves import RangeTest
 from ..weights import load_network
 from .config import RUNGS, Configuration, ForecastNetwork
+from .drifting import NOTHING, Remembered
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
 from .predicting import Which, forecast_frame
-from .prepare import PreparedForecast, View, prepare
+from .prepare import PreparedForecast, View, folds, prepare
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
 
 _MARGINS = "intervals/margins"
@@ -46,6 +48,7 @@ class LearnedForecaster:
         history: One record for each epoch of its training.
         covariates: What it reads beside columns.
         intervals: Around its forecasts, where they were asked for.
+        drift: What it remembers of its training, to tell later whether inputs or errors have drifted.
         rates: What the search for a learning rate found, where one was asked for.
     """
 
@@ -60,6 +63,7 @@ class LearnedForecaster:
     history: list[dict[str, Any]] = field(default_factory=list)
     covariates: Covariates = NONE
     intervals: Intervals | None = None
+    drift: Remembered = NOTHING
     rates: RangeTest | None = None
 
     def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedForecaster":
@@ -100,7 +104,8 @@ class LearnedForecaster:
         if view.table.fingerprint(self.scaling.used) != self.about["fingerprint"]:
             return None
         again = prepare(view.table, self.configuration_of_columns(), self.about.get("reach", self.shape.first_input))
-        return PreparedForecast(self.configuration, view, again.spans, again.anchors, again.reach)
+        again = folds(again)[self.about.get("fold", 0)]
+        return replace(again, configuration=self.configuration, view=view)
 
     def all_windows(self, view: View) -> AnchorArray:
         """Every window of a table that has its targets and enough of its inputs.
@@ -138,8 +143,15 @@ class LearnedForecaster:
         Raises:
             DataError: The table has too few rows, another frequency, or lacks a column.
         """
-        view, limit = self.view(self.read(source)), self.configuration.data.max_missing
-        return forecast_frame(self.model, view, which, limit, self.intervals)
+        return self.predict_table(self.read(source), which=which)
+
+    def predict_table(self, table: Table, *, which: Which = "latest") -> pl.DataFrame:
+        """The same from a table that was read before."""
+        if table.series_column and which == "latest":
+            # A series that is younger than a window begins with missing rows; --max-missing says how many there may be.
+            table = longer(table, self.model.rows_needed(self.view(table)) + self.shape.leads[1])
+        limit = self.configuration.data.max_missing
+        return forecast_frame(self.model, self.view(table), which, limit, self.intervals)
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
@@ -159,7 +171,8 @@ class LearnedForecaster:
             document["intervals"] = list(self.intervals.levels)
             arrays |= {_MARGINS: self.intervals.margins}
         scaling = {**self.scaling.document(), "covariates": self.covariates.document()}
-        return Artefact("forecast", document, arrays, {"scaling.json": scaling}, _card(self, metrics))
+        files = {"scaling.json": scaling, "drift.json": self.drift.document()}
+        return Artefact("forecast", document, arrays, files, _card(self, metrics))
 
     @classmethod
     def restore(cls, artefact: Artefact) -> "LearnedForecaster":
@@ -190,7 +203,10 @@ class LearnedForecaster:
                 raise ValueError("what it says of its data contradicts its targets")
             note = str(document["note"])
             learned = cls(rung, configuration, model, scaling, shape, frequency, about, note)
-            return replace(learned, covariates=covariates, intervals=intervals)
+            drift = Remembered.restore(artefact.files.get("drift.json", NOTHING.document()))
+            if not drift.columns.keys() <= set(scaling.columns):
+                raise ValueError("drift.json names other columns than scaling.json")
+            return replace(learned, covariates=covariates, intervals=intervals, drift=drift)
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
@@ -212,6 +228,7 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
         "windows": prepared.counts,
         "dropped": prepared.dropped,
         "reach": prepared.reach,
+        "fold": prepared.fold,
     }
 
 
@@ -241,9 +258,9 @@ def _pair(values: list[int]) -> tuple[int, int]:
 def _scaling(document: Mapping[str, Any]) -> Scaling:
     names = {key: tuple(map(str, document[key])) for key in ("columns", "features", "masked", "targets", "series")}
     mean, deviation = (np.asarray(document[key], np.float64) for key in ("mean", "deviation"))
-    expected = (len(names["series"]) or 1, len(names["columns"]))
-    if mean.shape != expected or deviation.shape != expected:
-        raise ValueError(f"scaling.json must hold {expected} means and deviations")
+    rows = (len(names["series"]), len(names["series"]) + 1) if names["series"] else (1,)
+    if mean.shape not in [(count, len(names["columns"])) for count in rows] or deviation.shape != mean.shape:
+        raise ValueError("scaling.json must hold a mean and a deviation for each column, and for each series")
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
         raise ValueError("the means of scaling.json must be finite, the deviations above zero")
     if not set(names["targets"] + names["features"]) <= set(names["columns"]) or not set(names["masked"]) <= set(

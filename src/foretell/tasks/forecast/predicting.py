@@ -1,12 +1,14 @@
 """Forecasts as a table: for which time, made when, and the value."""
 
-from itertools import pairwise
+import warnings
 from typing import Literal
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Int64
 
 from ...axes import AnchorArray
+from ...data.covariates import last_observed, require_known
 from ...data.tables import local_times
 from ...data.windows import missing_share, possible_anchors
 from ...errors import DataError, UsageError, counted
@@ -40,15 +42,22 @@ def forecast_frame(
     """
     if which not in ("latest", "all"):
         raise UsageError(f'which windows to forecast from is "latest" or "all"; found "{which}"')
-    anchors = _latest(model, view) if which == "latest" else possible_anchors(view.table, view.shape, 0)
-    anchors = _observed(view, anchors, which, max_missing)
+    table = view.table
+    last = last_observed(table) if view.covariates.known else table.starts[1:] - 1
+    if which == "latest":
+        anchors = _latest(model, view, last)
+    else:
+        anchors = possible_anchors(table, view.shape, 0)
+        anchors = anchors[anchors <= last[table.codes[anchors]]]
+    anchors = _observed(view, anchors, last, which, max_missing)
+    if view.covariates.known:
+        require_known(table, view.known, anchors, view.shape.leads)
     quantiles = model.predict(view, anchors)
     forecasts = point(quantiles)
     times = view.history.target_times(anchors)
-    table = view.table
     if which == "latest":
         # Every future row once: the last row's whole range, and before it the first lead of earlier windows.
-        own_last = table.starts[1:][table.codes[anchors]] - 1
+        own_last = last[table.codes[anchors]]
         first = np.arange(view.shape.lead_count) == 0
         keep = (anchors == own_last)[:, None] | first
     else:
@@ -74,48 +83,66 @@ def forecast_frame(
     return frame.sort([column for column in (table.series_column, table.time_column) if column], maintain_order=True)
 
 
-def _observed(view: View, anchors: AnchorArray, which: Which, max_missing: float) -> AnchorArray:
+def _observed(
+    view: View, anchors: AnchorArray, last: Int64[np.ndarray, " series"], which: Which, max_missing: float
+) -> AnchorArray:
     """The anchors with enough observed inputs; the last row of each series must be among them."""
     table = view.table
-    for code, (start, stop) in enumerate(pairwise(table.starts)):
-        for number, target in enumerate(view.scaling.targets):
-            if np.isnan(view.history.observed[start:stop, number]).all():
-                raise DataError(
-                    f'{table.source}, column "{target}": nothing is observed{_of(view, code)} to forecast from',
-                    file=table.source,
-                    column=target,
-                )
+    highest = np.fmax.reduceat(view.history.observed, table.starts[:-1], axis=0)
+    unseen = np.asarray(np.isnan(highest).any(axis=1))
+    _all_must_do_or_some_are_left_out(view, unseen, "nothing of a target is observed", which)
+    anchors = anchors[~unseen[table.codes[anchors]]]
     usable = anchors - view.shape.first_input >= table.starts[:-1][table.codes[anchors]]
     share = np.zeros(len(anchors))
     share[usable] = missing_share(table, view.shape, anchors[usable], view.scaling.missing(table))
-    last = np.isin(anchors, table.starts[1:] - 1)
-    if which == "latest" and (share[last] > max_missing).any():
-        worst = int(anchors[last][np.argmax(share[last])])
-        raise DataError(
-            f"{table.source}: {share[last].max():.0%} of the latest inputs{_of(view, int(table.codes[worst]))} are "
-            f"missing, at most {max_missing:.0%} may be (--max-missing); end the table at the last observed row",
-            file=table.source,
-        )
+    if which == "latest":
+        sparse = np.zeros(len(table.series), bool)
+        latest = anchors == last[table.codes[anchors]]
+        sparse[table.codes[anchors[latest]]] = share[latest] > max_missing
+        worst = f"{share[latest].max():.0%}" if latest.any() else ""
+        reason = f"{worst} of the latest inputs are missing, at most {max_missing:.0%} may be (--max-missing)"
+        _all_must_do_or_some_are_left_out(view, sparse, reason, which)
     return anchors[share <= max_missing]
+
+
+def _all_must_do_or_some_are_left_out(
+    view: View, failing: Bool[np.ndarray, " series"], reason: str, which: Which
+) -> None:
+    """Series that cannot be forecast are an error where they are all there is, else they are told and left out.
+
+    Raises:
+        DataError: No series can be forecast.
+    """
+    table, names = view.table, [view.table.series[code] for code in np.flatnonzero(failing)]
+    if not names:
+        return
+    if failing.all():
+        shown = f" of {', '.join(names[:3])}" if table.series_column else ""
+        raise DataError(f"{table.source}: {reason}{shown}; nothing can be forecast from that", file=table.source)
+    more = " ..." if len(names) > 5 else ""
+    warnings.warn(
+        f"{table.source}: no forecast of {len(names)} series ({', '.join(names[:5])}{more}): {reason}", stacklevel=2
+    )
 
 
 def _of(view: View, code: int) -> str:
     return f" of {view.table.series[code]}" if view.table.series_column else ""
 
 
-def _latest(model: Model, view: View) -> AnchorArray:
+def _latest(model: Model, view: View, last: Int64[np.ndarray, " series"]) -> AnchorArray:
     """The last row of each series, and before it those whose forecasts also lie in the future."""
     table, first_lead = view.table, view.shape.leads[0]
     needed = model.rows_needed(view)
     ranges = []
-    for code, (start, stop) in enumerate(pairwise(table.starts)):
-        if stop - start < needed:
+    for code, (start, end) in enumerate(zip(table.starts[:-1], last, strict=True)):
+        rows = max(int(end - start), -1) + 1
+        if rows < needed and not table.series_column:
             raise DataError(
-                f"{table.source} has {counted(int(stop - start), 'row')}{_of(view, code)}; one forecast needs {needed} "
+                f"{table.source} has {counted(rows, 'row')}{_of(view, code)}; one forecast needs {needed} "
                 f"every {table.frequency}",
                 file=table.source,
-                rows=int(stop - start),
+                rows=rows,
                 needed=needed,
             )
-        ranges.append(np.arange(max(start + needed - 1, stop - first_lead), stop))
+        ranges.append(np.arange(max(start + needed - 1, end + 1 - first_lead), end + 1))
     return np.concatenate(ranges)

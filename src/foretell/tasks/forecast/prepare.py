@@ -19,6 +19,7 @@ from ...data.windows import Anchors, Windows, WindowShape, find_anchors, possibl
 from ...errors import ConfigurationError, counted
 from ...evaluation.history import History
 from .config import RUNGS, Configuration
+from .drifting import Remembered, remember_columns
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class PreparedForecast:
         spans: How time is cut.
         anchors: The windows of each span.
         reach: How many rows before its anchor the first input of any rung may lie.
+        fold: The number of the fold of a backtest, counted from 0.
     """
 
     configuration: Configuration
@@ -153,6 +155,7 @@ class PreparedForecast:
     spans: Spans
     anchors: Anchors
     reach: int
+    fold: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -217,6 +220,11 @@ class PreparedForecast:
         return self.view.table.fingerprint(self.view.scaling.used)
 
     @cached_property
+    def remembered(self) -> Remembered:
+        """How the columns lie in training, to tell later whether they have drifted."""
+        return remember_columns(self.view.table, self.spans.training_rows, self.view.scaling.used)
+
+    @cached_property
     def naive_errors(self) -> np.ndarray:
         """What the seasonal naive rule misses by within training, for each target: the unit of MASE.
 
@@ -274,7 +282,8 @@ def folds(prepared: PreparedForecast) -> list[PreparedForecast]:
     cuts = roll_spans(table, prepared.spans, section.folds, sliding=section.origin == "sliding")
     if len(cuts) == 1:
         return [prepared]
-    return [_within(table, own, view.shape, prepared.configuration, prepared.reach) for own in cuts]
+    parts = [_within(table, own, view.shape, prepared.configuration, prepared.reach) for own in cuts]
+    return [replace(part, fold=number) for number, part in enumerate(parts)]
 
 
 def _within(

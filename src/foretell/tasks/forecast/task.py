@@ -12,6 +12,7 @@ from ...artefact import Artefact
 from ...axes import AnchorArray
 from ...errors import UsageError
 from ...evaluation.conformal import quantiles_of
+from ...evaluation.drift import error_limits
 from ...evaluation.panels import Panel
 from ...training.loop import train
 from ...training.losses import LOSSES, Loss, quantile_loss
@@ -20,7 +21,7 @@ from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
-from .judging import judge_span, judge_windows, learn_intervals, summary
+from .judging import judge_span, judge_windows, learn_intervals, summary, validation_losses
 from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
@@ -83,7 +84,12 @@ class ForecastTask:
             learned = _combined(own, attempt)
         else:
             learned = _trained(own, rung, attempt)
-        return replace(learned, intervals=learn_intervals(learned.model, own, prepared.configuration.levels))
+        intervals = learn_intervals(learned.model, own, prepared.configuration.levels)
+        names = own.view.scaling.targets if rung in BASELINES else own.view.scaling.used
+        losses = validation_losses(learned.model, own)
+        stride = max(1, prepared.counts["validation"] // len(losses))
+        drift = prepared.remembered.of(names, error_limits(losses, stride))
+        return replace(learned, intervals=intervals, drift=drift)
 
     def evaluate(self, prepared: PreparedForecast, fitted: LearnedForecaster, span: str) -> Evaluation:
         """Judges a rung on one span."""

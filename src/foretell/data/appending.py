@@ -1,0 +1,129 @@
+"""New rows after those that are known already, so that a forecast can be made again from the last window alone."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from ..errors import DataError
+from .frequency import Frequency
+from .tables import Table, local_times, show_time
+
+
+def append_rows(table: Table, newer: Table) -> Table:
+    """The rows of one table and those of a newer one; where both have a value, the newer one counts.
+
+    Args:
+        table: What is known.
+        newer: Rows on the same grid, of the same columns; those that are absent between the two count as missing.
+
+    Raises:
+        DataError: They lie on another grid, or lack a column.
+    """
+    if newer.columns != table.columns:
+        missing = [name for name in table.columns if name not in newer.columns]
+        raise DataError(f'{newer.source} has no column "{missing[0]}"', file=newer.source, column=missing[0])
+    series = (*table.series, *(name for name in newer.series if name not in table.series))
+    parts = [_joined(_rows(table, name), _rows(newer, name), newer) for name in series]
+    times, values = zip(*parts, strict=True)
+    starts = np.concatenate([[0], np.cumsum([len(own) for own in times])])
+    statics = {name: tuple(_static(own, name, table, newer) for own in series) for name in table.statics}
+    order = sorted(range(len(series)), key=lambda place: series[place])
+    if order != list(range(len(series))):
+        times, values = [times[place] for place in order], [values[place] for place in order]
+        starts = np.concatenate([[0], np.cumsum([len(own) for own in times])])
+        statics = {name: tuple(own[place] for place in order) for name, own in statics.items()}
+        series = tuple(series[place] for place in order)
+    return replace(
+        table,
+        values=np.concatenate(values),
+        times=np.concatenate(times),
+        starts=starts,
+        series=series,
+        statics=statics,
+        health=newer.health,
+    )
+
+
+def last_rows(table: Table, count: int) -> Table:
+    """The last rows of each series, at most so many."""
+    kept = [np.arange(max(start, stop - count), stop) for start, stop in pairwise(table.starts)]
+    rows = np.concatenate(kept)
+    starts = np.concatenate([[0], np.cumsum([len(own) for own in kept])])
+    return replace(table, values=table.values[rows], times=table.times[rows], starts=starts)
+
+
+def longer(table: Table, count: int) -> Table:
+    """A table whose series have so many rows at least: those that are too short begin with missing rows."""
+    lengths = np.diff(table.starts)
+    if (lengths >= count).all():
+        return table
+    times, values = [], []
+    for start, stop in pairwise(table.starts):
+        absent = max(0, count - int(stop - start))
+        times.append(
+            np.concatenate([_before(table.frequency, int(table.times[start]), absent), table.times[start:stop]])
+        )
+        values.append(np.concatenate([np.full((absent, table.values.shape[1]), np.nan), table.values[start:stop]]))
+    starts = np.concatenate([[0], np.cumsum([len(own) for own in times])])
+    return replace(table, values=np.concatenate(values), times=np.concatenate(times), starts=starts)
+
+
+def frame_of(table: Table) -> pl.DataFrame:
+    """The rows as a data frame: times, series, columns, static columns."""
+    columns = [local_times(table.times, table.timezone).alias(table.time_column)]
+    if table.series_column:
+        columns.append(pl.Series(table.series_column, [table.series[code] for code in table.codes], pl.String))
+    columns += [pl.Series(name, table.values[:, place]) for place, name in enumerate(table.columns)]
+    for name, values in table.statics.items():
+        columns.append(pl.Series(name, [values[code] for code in table.codes]))
+    return pl.DataFrame(columns)
+
+
+def _rows(table: Table, series: str) -> tuple[np.ndarray, np.ndarray] | None:
+    if series not in table.series:
+        return None
+    code = table.series.index(series)
+    own = slice(int(table.starts[code]), int(table.starts[code + 1]))
+    return table.times[own], table.values[own]
+
+
+def _joined(
+    known: tuple[np.ndarray, np.ndarray] | None, newer: tuple[np.ndarray, np.ndarray] | None, source: Table
+) -> tuple[np.ndarray, np.ndarray]:
+    if known is None or newer is None:
+        found = newer if known is None else known
+        if found is None:
+            raise DataError(f"{source.source} holds a series without rows", file=source.source)
+        return found
+    origin = int(min(known[0][0], newer[0][0]))
+    places, exact = source.frequency.index(np.concatenate([known[0], newer[0]]), origin)
+    if not exact.all():
+        row = int(np.argmin(exact))
+        time = show_time(int(np.concatenate([known[0], newer[0]])[row]), source.timezone)
+        raise DataError(
+            f"{source.source}: new rows lie on the grid of those that are known, every {source.frequency}; "
+            f"{time} does not",
+            file=source.source,
+        )
+    count = int(places.max()) + 1
+    values = np.full((count, known[1].shape[1]), np.nan)
+    values[places[: len(known[0])]] = known[1]
+    later = places[len(known[0]) :]
+    values[later] = np.where(np.isnan(newer[1]), values[later], newer[1])
+    return source.frequency.times(np.arange(count), origin), values
+
+
+def _static(series: str, name: str, table: Table, newer: Table) -> str | float | None:
+    for own in (newer, table):
+        if series in own.series and name in own.statics:
+            value = own.statics[name][own.series.index(series)]
+            if value is not None:
+                return value
+    return None
+
+
+def _before(frequency: Frequency, time: int, count: int) -> np.ndarray:
+    """The times of so many rows before one."""
+    return frequency.times(np.arange(-count, 0), time)

@@ -1,0 +1,96 @@
+"""What a forecaster remembers of its training, to tell later whether inputs or errors have drifted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from ...data.tables import Table
+from ...evaluation.drift import NO_LIMITS, ColumnProfile, Limits, profile_column
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """How columns lay in training, and how large errors were on validation.
+
+    Attributes:
+        columns: The profile of each column that the model reads.
+        ranges: The least and the largest value of each.
+        limits: Of the mean scaled error of stretches of validation windows.
+    """
+
+    columns: dict[str, ColumnProfile] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    limits: Limits = NO_LIMITS
+
+    def of(self, names: tuple[str, ...], limits: Limits) -> "Remembered":
+        """The same of some columns, with the limits of a model's errors."""
+        columns, ranges = ({name: own[name] for name in names if name in own} for own in (self.columns, self.ranges))
+        return Remembered(columns, ranges, limits)
+
+    def inputs(self, table: Table) -> list[dict[str, Any]]:
+        """How each column of new rows lies beside training."""
+        found = []
+        for name, profile in self.columns.items():
+            values = table.take([name])[:, 0]
+            values = values[~np.isnan(values)]
+            low, high = self.ranges[name]
+            index, limit = profile.index(values), profile.limits.of(len(values))
+            beyond = float(((values < low) | (values > high)).mean()) if len(values) else 0.0
+            drifted = limit is not None and index > limit
+            found.append({"column": name, "index": index, "limit": limit, "beyond": beyond, "drifted": drifted})
+        return found
+
+    def errors(self, losses: Float64[np.ndarray, " forecast"], windows: int) -> dict[str, Any]:
+        """How the errors of new forecasts lie beside validation.
+
+        Args:
+            losses: The scaled error of each.
+            windows: How many windows they come from.
+        """
+        mean, limit = float(np.nanmean(losses)), self.limits.of(windows)
+        return {"mae_scaled": mean, "limit": limit, "drifted": limit is not None and mean > limit}
+
+    def document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "columns": {name: profile.document() for name, profile in self.columns.items()},
+            "ranges": {name: list(ends) for name, ends in self.ranges.items()},
+            "errors": self.limits.document(),
+        }
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any]) -> "Remembered":
+        """What a JSON object says.
+
+        Raises:
+            ValueError: It contradicts itself.
+        """
+        columns = {str(name): ColumnProfile.restore(own) for name, own in document["columns"].items()}
+        ranges = {str(name): (float(own[0]), float(own[1])) for name, own in document["ranges"].items()}
+        if columns.keys() != ranges.keys():
+            raise ValueError("what is remembered of training names other columns in two places")
+        return cls(columns, ranges, Limits.restore(document["errors"]))
+
+
+NOTHING = Remembered()
+
+
+def remember_columns(table: Table, training: Bool[np.ndarray, " row"], names: tuple[str, ...]) -> Remembered:
+    """How columns lie in training.
+
+    Args:
+        table: The rows.
+        training: Which of them lie in the training span.
+        names: The columns that models read or forecast.
+    """
+    columns, ranges = {}, {}
+    for name in names:
+        values = table.take([name])[training, 0]
+        profile = profile_column(values)
+        if profile is not None:
+            columns[name] = profile
+            ranges[name] = (float(np.nanmin(values)), float(np.nanmax(values)))
+    return Remembered(columns, ranges)
