@@ -5,8 +5,9 @@ from typing import Any
 
 from .artefact import read_artefact
 from .data.frames import like
-from .errors import UnsafeFileError, nearest
+from .errors import UnsafeFileError, UsageError, nearest
 from .tasks import NAMES, get_task
+from .tasks.interface import Follows
 
 
 class Predictor:
@@ -42,6 +43,26 @@ class Predictor:
             **options: What the task allows.
         """
         return like(self.fitted.predict(source, **options), source)
+
+    def follow(self, history: Any = None) -> Any:
+        """The model with the last rows of a table, to be updated with new rows as they come.
+
+        Args:
+            history: A path or data frame; nothing is known yet where None.
+
+        Returns:
+            Something whose ``update(rows)`` appends rows and forecasts again, from the last window alone.
+
+        Raises:
+            UsageError: The task follows nothing.
+        """
+        task = get_task(self.task)
+        if not isinstance(task, Follows):
+            raise UsageError(f"a model of {self.task} follows nothing")
+        follower = task.follow(self.fitted, self.folder / "nothing kept")
+        if history is not None:
+            follower.begin(history)
+        return follower
 
 
 def load(folder: str | Path) -> Predictor:

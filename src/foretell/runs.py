@@ -153,6 +153,16 @@ def model_folder(reference: str, runs_dir: Path) -> Path:
     raise InputError(f"{folder} holds no model yet; {remedy(job_of(folder), reference)}", run=reference)
 
 
+def live_folder(model: Path) -> Path:
+    """Where a model keeps the rows that it follows, and what it said of them: beside the model folder.
+
+    >>> live_folder(Path("/srv/weather-model")).name
+    'weather-model-live'
+    """
+    own = model.name == "model" and (model.parent / "run.json").exists()
+    return model.parent / "live" if own else model.parent / f"{model.name}-live"
+
+
 def require_one(folder: Path, reference: str) -> None:
     """Checks that a folder stands for one model rather than for a study of many.
 
@@ -175,10 +185,8 @@ def home_of(folder: Path) -> Path:
 
 def remedy(job: dict[str, Any], reference: str) -> str:
     """How an unfinished run is finished."""
-    if job.get("verb") == "train":
-        return f"finish it with: foretell train --resume {reference}"
-    if job.get("verb") == "compare":
-        return f"finish it with: foretell compare --resume {reference}"
+    if job.get("verb") in ("train", "compare", "tune"):
+        return f"finish it with: foretell {job['verb']} --resume {reference}"
     return "the study was stopped; start it again"
 
 

@@ -9,7 +9,7 @@ from ..errors import UsageError
 from ..evaluation.words import Measure
 from .options import runs_dir_option
 from .output import columns, output_options, print_json
-from .progress import told
+from .progress import Teller, told
 from .resuming import begun_run
 from .tasks import TaskGroup, options_come_after
 
@@ -50,7 +50,8 @@ def _carry_out(
     from .. import ladder, runs
 
     title = f"{folder.name}: {task.name}"
-    with told(task.measure, given, prepared.messages, remedy=f"foretell compare --resume {folder.name}") as teller:
+    remedy = f"foretell compare --resume {folder.name}"
+    with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
         document = ladder.compare(task, prepared, rungs, configuration.run, folder, title, teller)
     runs.finish(folder)
     if given["as_json"]:

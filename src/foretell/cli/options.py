@@ -38,8 +38,12 @@ def build(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Any:
     return configuration.build(named, file=given.pop("config"), sets=sets)
 
 
-def parsed_sets(texts: tuple[str, ...]) -> dict[str, str]:
+def parsed_sets(texts: tuple[str, ...], option: str = "--set") -> dict[str, str]:
     """What ``--set`` says, by dotted path.
+
+    Args:
+        texts: As they were given.
+        option: Its name, for the error.
 
     Raises:
         UsageError: A text has no value.
@@ -48,7 +52,7 @@ def parsed_sets(texts: tuple[str, ...]) -> dict[str, str]:
     for text in texts:
         path, sign, value = text.partition("=")
         if not sign:
-            raise UsageError(f'--set needs NAME=VALUE, such as training.epochs=5; found "{text}"')
+            raise UsageError(f'{option} needs NAME=VALUE, such as training.epochs=5; found "{text}"')
         sets[path.strip()] = value.strip()
     return sets
 

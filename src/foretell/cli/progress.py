@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
@@ -43,6 +43,11 @@ class Teller:
         self._bar: "Progress | None" = None
         self._task: Any = None
         self._watched = sys.stderr.isatty() and not quiet
+
+    @classmethod
+    def of(cls, measure: Measure, given: dict[str, Any], option: str = "") -> Self:
+        """Who tells as a command was asked to: ``quiet`` and ``as_json`` are among what it was given."""
+        return cls(measure, quiet=given["quiet"] or given["as_json"], rows=not given["as_json"], option=option)
 
     def found(self, messages: list[str]) -> None:
         """Something was found in the data; what was said before is not said again."""
@@ -125,28 +130,25 @@ class Teller:
             click.echo(text, err=True)
 
 
+Telling = TypeVar("Telling", bound=Teller)
+
+
 @contextmanager
-def told(
-    measure: Measure, given: dict[str, Any], messages: list[str], option: str = "", remedy: str = ""
-) -> Iterator[Teller]:
+def told(teller: Telling, messages: list[str], remedy: str = "") -> Iterator[Telling]:
     """Says what was found in the data, then how a climb over them goes.
 
     Args:
-        measure: What the task's models are judged by.
-        given: What a command was given: ``quiet`` and ``as_json``.
+        teller: Who tells.
         messages: What was found.
-        option: What a study varies.
         remedy: The command that goes on with it, said where it is interrupted.
     """
-    quiet = given["quiet"] or given["as_json"]
-    teller = Teller(measure, quiet=quiet, rows=not given["as_json"], option=option)
     teller.found(messages)
     try:
         yield teller
     except KeyboardInterrupt:
         teller.close()
         if remedy:
-            tell(f"go on with: {remedy}", quiet=given["quiet"] or given["as_json"])
+            tell(f"go on with: {remedy}", quiet=teller.quiet)
         raise
     finally:
         teller.close()

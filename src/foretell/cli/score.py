@@ -32,13 +32,18 @@ def command(
 ) -> None:
     """Compare earlier forecasts of RUN with what came: errors by lead, coverage, and whether anything has drifted."""
     from .. import runs
+    from ..errors import UsageError
     from ..predictor import Predictor
     from ..report.page import write_page
     from ..tasks import get_task
+    from ..tasks.interface import Follows
 
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
-    scored = get_task(predictor.task).score(predictor.fitted, rows, runs.live_folder(folder), forecasts)
+    task = get_task(predictor.task)
+    if not isinstance(task, Follows):
+        raise UsageError(f"a model of {predictor.task} made no forecasts that could be scored")
+    scored = task.score(predictor.fitted, rows, runs.live_folder(folder), forecasts)
     if report is not None:
         write_page(report, f"{run}: earlier forecasts", scored.document["origin"], scored.panels)
     if as_json:
@@ -47,8 +52,9 @@ def command(
     cells, leads = [], []
     for name, metrics in scored.document["targets"].items():
         unit = metrics["unit"] or ""
-        covered = ", ".join(f"{own['coverage']:.0%} of {float(level):.0%}" for level, own in metrics["intervals"].items())
-        cells.append([name, f"{metrics['mae']:.4g} {unit}".strip(), f"{metrics['rmse']:.4g}", str(metrics["count"]), covered])
+        shares = (f"{own['coverage']:.0%} of {float(level):.0%}" for level, own in metrics["intervals"].items())
+        error = f"{metrics['mae']:.4g} {unit}".strip()
+        cells.append([name, error, f"{metrics['rmse']:.4g}", str(metrics["count"]), ", ".join(shares)])
         leads += [[name, lead, f"{error:.4g} {unit}".strip()] for lead, error in metrics["by_lead"].items()]
     click.echo(columns(["target", "MAE", "RMSE", "forecasts", "covered"], cells, right=(2, 3)))
     if len(leads) > len(cells):

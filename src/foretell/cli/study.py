@@ -8,7 +8,7 @@ import click
 from ..recipes.reading import Vary
 from .compare import job_of, stem_of
 from .output import print_json, tell
-from .progress import told
+from .progress import Teller, told
 
 
 def study_option(
@@ -38,7 +38,7 @@ def study_option(
     job = job_of(runs.STUDY, task_name, prepared, given) | {"rungs": rungs, "vary": planned.document()}
     folder = runs.create(run.runs_dir, run.name or runs.numbered(stem_of(data, given)), job, options)
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
-    with told(task.measure, given, [], planned.short) as teller:
+    with told(Teller.of(task.measure, given, planned.short), []) as teller:
         document = study.carry_out(task, data, planned, rungs, run, folder, prepared, teller)
     runs.finish(folder)
     if given["as_json"]:

@@ -39,12 +39,21 @@ class TaskGroup(click.Group):
     Args:
         body: Does the work, given the task's name, its configuration and the other arguments.
         without: Options of the task that the verb does not have.
+        further: Options of the verb itself.
         summary: Help of each command, with ``{task}`` in it, and ``{data}`` for where its data come from.
     """
 
-    def __init__(self, *args: Any, body: Body, without: tuple[str, ...], summary: str, **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        body: Body,
+        without: tuple[str, ...],
+        summary: str,
+        further: tuple[click.Option, ...] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
-        self.body, self.without, self.summary = body, without, summary
+        self.body, self.without, self.summary, self.further = body, without, summary, further
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The tasks."""
@@ -62,7 +71,7 @@ class TaskGroup(click.Group):
             self.body(cmd_name, options, given)
 
         argument = [click.Argument(["data"], metavar="DATA")] if configuration.reads_data else []
-        parameters = [*argument, *task_options(configuration, self.without)]
+        parameters = [*argument, *self.further, *task_options(configuration, self.without)]
         data = " on DATA" if configuration.reads_data else " on data that it makes itself"
         command = click.command(cmd_name, help=self.summary.format(task=cmd_name, data=data))(callback)
         command.params = [*parameters, *command.params]

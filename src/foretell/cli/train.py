@@ -9,7 +9,7 @@ from ..errors import UsageError
 from .compare import job_of, stem_of
 from .options import runs_dir_option
 from .output import output_options, print_json, tell
-from .progress import row_cells, told
+from .progress import Teller, row_cells, told
 from .resuming import begun_run
 from .tasks import TaskGroup, options_come_after
 
@@ -48,7 +48,8 @@ def _carry_out(task: Any, prepared: Any, rung: str, configuration: Any, folder: 
 
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
     title = f"{folder.name}: {rung}"
-    with told(task.measure, given, prepared.messages, remedy=f"foretell train --resume {folder.name}") as teller:
+    remedy = f"foretell train --resume {folder.name}"
+    with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
         document = ladder.train_one(task, prepared, rung, configuration.run, folder, title, teller)
     runs.finish(folder)
     if given["as_json"]:

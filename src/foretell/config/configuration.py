@@ -108,6 +108,24 @@ class TaskConfiguration(BaseModel):
                 updates[name] = section.model_copy(update=values)
         return self.model_copy(update=updates)
 
+    def changed(self: Configuration, values: Mapping[str, object]) -> Configuration:
+        """The same with other values of some options.
+
+        Args:
+            values: By dotted path.
+
+        Raises:
+            ConfigurationError: One breaks its option's rule.
+        """
+        sections = self.model_dump(exclude_unset=True)
+        for path, value in values.items():
+            section, _, name = path.rpartition(".")
+            sections.setdefault(section, {})[name] = value
+        try:
+            return type(self).model_validate(sections)
+        except ValidationError as error:
+            raise _explain(error, {}, type(self)) from None
+
     def toml(self) -> str:
         """The configuration as a TOML document; options without a value, or left open, are left out."""
         sections = {name: getattr(self, name) for name in type(self).model_fields}

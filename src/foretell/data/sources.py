@@ -93,6 +93,15 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
     return _from_frame(source, text_columns)
 
 
+def read_frame(path: Path) -> pl.DataFrame:
+    """A table that Foretell wrote: CSV or Parquet, its columns as they are.
+
+    Raises:
+        DataError: There is no such file, or it is none of them.
+    """
+    return read_source(path).frame
+
+
 def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:
     if type(getattr(frame, "index", None)).__name__ == "PeriodIndex":
         frame = frame.to_timestamp()

@@ -136,6 +136,7 @@ def read_table(
     regular: bool = True,
     strict: bool = True,
     grid: Frequency | None = None,
+    likely_time: str | None = None,
     **options: object,
 ) -> Table:
     """Reads a table, checks it, and puts it on an even grid of times.
@@ -146,6 +147,7 @@ def read_table(
         regular: Whether rows are sorted, freed of duplicates and put on the grid; the lectures take them as they come.
         strict: Whether the first error is raised, or all are collected in ``health``.
         grid: The step that the rows must have; inferred where None.
+        likely_time: The column to read times from where it is there and none was named.
         **options: Fields of :class:`~foretell.config.DataSection`, such as ``time="Date Time"``.
 
     A table that was read before is taken as it is; only its targets and features are chosen anew.
@@ -171,7 +173,7 @@ def read_table(
     health = Health(strict=strict)
     for sentence in rows.notes:
         health.note("reading", sentence)
-    time_column = find_time_column(rows, section.time, section.time_format)
+    time_column = find_time_column(rows, section.time, section.time_format, likely_time)
     codes, series = series_of_rows(rows, section.series, time_column)
     parsed = parse_times(rows, time_column, section.time_format, section.timezone, section.series, health)
     named = named_frequency(section.frequency) if section.frequency else None

@@ -4,6 +4,7 @@ A format is taken only if it fits every row; two formats in one column are an er
 """
 
 from dataclasses import dataclass
+from functools import cache
 from zoneinfo import available_timezones
 
 import numpy as np
@@ -65,13 +66,16 @@ class Times:
     timezone: str | None
 
 
-def find_time_column(source: Source, named: str | None, time_format: str | None = None) -> str:
+def find_time_column(
+    source: Source, named: str | None, time_format: str | None = None, remembered: str | None = None
+) -> str:
     """The column that holds the times.
 
     Args:
         source: The rows.
         named: The column that the user named.
         time_format: The format that the user named.
+        remembered: The column to take where it is there.
 
     Raises:
         DataError: The named column is absent, or none or several hold times.
@@ -85,6 +89,8 @@ def find_time_column(source: Source, named: str | None, time_format: str | None 
                 column=named,
             )
         return named
+    if remembered is not None and remembered in frame.columns and _holds_times(frame[remembered], time_format):
+        return remembered
     found = [name for name in frame.columns if _holds_times(frame[name], time_format)]
     if not found:
         found = [name for name in frame.columns if name.lower() in _NUMBER_NAMES and _counts_time(frame[name])]
@@ -187,6 +193,7 @@ def round_down(times: Times, frequency: Frequency) -> Times:
     return Times(pl.Series(frequency.times(places, origin)), None)
 
 
+@cache  # listing all zones takes 30 ms, which a forecast of every minute would pay anew
 def check_timezone(timezone: str) -> None:
     """Checks a zone's name.
 

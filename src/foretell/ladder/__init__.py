@@ -2,6 +2,7 @@
 
 from .climbing import Climb, LadderWatcher, Plan, climb
 from .comparing import compare, train_one
+from .concluding import conclude
 from .trials import Trial
 
-__all__ = ["Climb", "LadderWatcher", "Plan", "Trial", "climb", "compare", "train_one"]
+__all__ = ["Climb", "LadderWatcher", "Plan", "Trial", "climb", "compare", "conclude", "train_one"]

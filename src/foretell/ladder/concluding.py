@@ -1,5 +1,6 @@
 """What a climb leaves: the models, the leaderboard, and the report."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,28 @@ def metrics_of(result: Climb, rung: str) -> dict[str, Any]:
     return {**row["split"], **judged, "seconds": row["seconds"]}
 
 
-def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: str, title: str) -> dict[str, Any]:
-    """Writes the kept rung's model folder, the report and the leaderboard, and returns the latter."""
+def conclude(
+    task: Task,
+    prepared: Prepared,
+    result: Climb,
+    folder: Path,
+    kept: str,
+    title: str,
+    further: Mapping[str, Any] | None = None,
+    panels: Sequence[Panel] = (),
+) -> dict[str, Any]:
+    """Writes the kept rung's model folder, the report and the leaderboard, and returns the latter.
+
+    Args:
+        task: Whose ladder.
+        prepared: The data.
+        result: What the climb came to.
+        folder: The run's folder.
+        kept: The rung whose model is kept.
+        title: Heading of the report.
+        further: What else the leaderboard says.
+        panels: What else the report shows, after the leaderboard.
+    """
     outcome = result.results[kept].kept(task.measure.score)
     document = {
         "task": task.name,
@@ -32,7 +53,8 @@ def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: 
         "report": str(folder / "report.html"),
         "model": str(folder / "model"),
         "windows": prepared.counts,
-        **_folds(task, result, kept),
+        **_folds(result, kept),
+        **(further or {}),
         "dropped": prepared.dropped,
     }
     # A run that was killed while it wrote these is resumed and writes them again.
@@ -42,17 +64,18 @@ def conclude(task: Task, prepared: Prepared, result: Climb, folder: Path, kept: 
     for name, own in result.results.items():
         chosen = own.kept(task.measure.score)
         tests[name] = chosen.test if chosen.trial.fold == fold else own.outcomes[-1].test
-    panels = [
+    shown = [
         leaderboard(task, result),
+        *panels,
         *learning(task, result),
         *task.panels(outcome.trial.prepared, outcome.fitted, tests, result.reference),
     ]
-    write_page(folder / "report.html", title, _lead(result), panels)
+    write_page(folder / "report.html", title, _lead(result), shown)
     write_atomically(folder / "leaderboard.json", (json_text(document) + "\n").encode())
     return document
 
 
-def _folds(task: Task, result: Climb, kept: str) -> dict[str, Any]:
+def _folds(result: Climb, kept: str) -> dict[str, Any]:
     """The windows and errors of each fold, where there are several."""
     outcomes = result.results[kept].outcomes
     folds = sorted({outcome.trial.fold: outcome for outcome in outcomes}.items())

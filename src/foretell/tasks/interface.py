@@ -143,6 +143,10 @@ class Task(Protocol):
         """Reads and checks the data (None where the task makes its own), cuts spans, learns scaling or vocabulary."""
         ...
 
+    def reconfigured(self, prepared: Any, configuration: Any) -> Prepared:
+        """The same data under other options, which change neither windows nor spans."""
+        ...
+
     def folds(self, prepared: Any) -> Sequence[Prepared]:
         """The data cut anew for each test of a backtest, in the order of time; themselves where there is one test."""
         ...
@@ -169,6 +173,19 @@ class Task(Protocol):
 
     def panels(self, prepared: Any, kept: Any, evaluations: dict[str, Evaluation], reference: str) -> list[Panel]:
         """What a report shows of a rung that learned and of a baseline beside it, beyond leaderboard and curves."""
+        ...
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A task whose models can follow their data as they come."""
+
+    def follow(self, fitted: Any, folder: Path) -> Any:
+        """A model with the last rows that it knows, those that a folder keeps: it has ``update`` and ``save``."""
+        ...
+
+    def score(self, fitted: Any, source: object, folder: Path, said: Path | None) -> Any:
+        """What a model said earlier beside what came: a ``document``, and ``panels`` of a page."""
         ...
 
 

@@ -9,6 +9,7 @@ from ...config import (
     EvaluationSection,
     NetworkSection,
     RunSection,
+    Section,
     SpanSection,
     TaskConfiguration,
     TrainingSection,
@@ -16,7 +17,7 @@ from ...config import (
     own,
 )
 from ...evaluation.words import Measure, error_drawn, error_text, interval_columns
-from ..rung import Rung
+from ..rung import Choices, Range, Rung, Span
 
 
 class ForecastNetwork(NetworkSection):
@@ -36,6 +37,17 @@ class ForecastNetwork(NetworkSection):
     average: int = own(25, ge=1, description="Steps of the moving average that is the trend.")
 
 
+class TreesSection(Section):
+    """How boosted trees grow; the loss is that of the networks."""
+
+    trees: int = Field(400, ge=1, le=100_000, description="Most trees to grow; validation says when to stop.")
+    tree_rate: float = Field(0.05, gt=0, le=1, description="Share of each tree's correction that is taken.")
+    leaves: int = Field(31, ge=2, le=4096, description="Leaves of a tree.")
+    leaf_rows: int = Field(100, ge=1, description="Fewest rows of a leaf.")
+    column_share: float = Field(0.5, gt=0, le=1, description="Share of the columns that a tree may look at.")
+    tree_rows: int = Field(100_000, ge=100, description="Windows and leads, drawn at random, that trees learn from.")
+
+
 class ForecastTraining(TrainingSection):
     """How a network learns."""
 
@@ -53,6 +65,7 @@ class Configuration(TaskConfiguration):
     evaluation: EvaluationSection = EvaluationSection()
     network: ForecastNetwork = ForecastNetwork()
     training: ForecastTraining = ForecastTraining()
+    trees: TreesSection = TreesSection()
     run: RunSection = RunSection()
 
     @property
@@ -74,38 +87,70 @@ MEASURE = Measure(
     columns=interval_columns,
 )
 
+_RATE: dict[str, Span] = {"learning_rate": Range(1e-4, 1e-2, log=True), "dropout": Range(0.0, 0.5)}
+_SIZED: dict[str, Span] = {"units": Range(8, 128, log=True), **_RATE}
+_RECURRENT: dict[str, Span] = {**_SIZED, "recurrent_dropout": Range(0.0, 0.5)}
+_ENCODER: dict[str, Span] = {**_RATE, "units": Choices(("16", "32", "64", "128")), "layers": Range(1, 4)}
+_TREES: dict[str, Span] = {
+    "tree_rate": Range(0.01, 0.2, log=True),
+    "leaves": Range(7, 127, log=True),
+    "leaf_rows": Range(20, 1000, log=True),
+    "column_share": Range(0.2, 1.0),
+}
 _LONG = {"epochs": 40}  # as the lectures train what drops out
 _ATTENTION = {"optimiser": "adamw", "schedule": "cosine", "weight_decay": 0.01}
+
+
+def _network(summary: str, search: dict[str, Span], **options: object) -> Rung:
+    return Rung("model", summary, options, search)
+
 
 RUNGS: dict[str, Rung] = {
     "persistence": Rung("baseline", "as it is now"),
     "seasonal": Rung("baseline", "as it was a day or a week before"),
     "climatology": Rung("baseline", "as it usually is at this hour and season"),
     "ridge": Rung("baseline", "linear regression on the window"),
-    "mlp": Rung("model", "flatten, dense, dense"),
-    "rnn": Rung("model", "simple recurrent layer, dense"),
-    "gru": Rung("model", "gated recurrent units, dense"),
-    "gru-dropout": Rung("model", "the same with dropout", {"dropout": 0.2, "recurrent_dropout": 0.2, **_LONG}),
-    "gru-stacked": Rung(
-        "model",
+    "mlp": _network("flatten, dense, dense", _SIZED),
+    "rnn": _network("simple recurrent layer, dense", _RECURRENT),
+    "gru": _network("gated recurrent units, dense", _RECURRENT),
+    "gru-dropout": _network("the same with dropout", _RECURRENT, dropout=0.2, recurrent_dropout=0.2, **_LONG),
+    "gru-stacked": _network(
         "two of them, one upon the other",
-        {"units": (32, 64), "activation": ("tanh", "relu"), "dropout": 0.1, "recurrent_dropout": 0.5, **_LONG},
+        {name: span for name, span in _RECURRENT.items() if name != "units"},
+        units=(32, 64),
+        activation=("tanh", "relu"),
+        dropout=0.1,
+        recurrent_dropout=0.5,
+        **_LONG,
     ),
-    "gru-bidirectional": Rung("model", "one of them in each direction", {"direction": "both"}),
-    "gru-reversed": Rung("model", "one that reads backward in time", {"direction": "backward"}),
-    "lstm": Rung("model", "long short-term memory, dense"),
-    "conv": Rung("model", "convolutions and pooling, dense", {"layers": 3}),
-    "conv-gru": Rung(
-        "model",
+    "gru-bidirectional": _network("one of them in each direction", _RECURRENT, direction="both"),
+    "gru-reversed": _network("one that reads backward in time", _RECURRENT, direction="backward"),
+    "lstm": _network("long short-term memory, dense", _RECURRENT),
+    "conv": _network("convolutions and pooling, dense", {**_SIZED, "kernel_size": Range(3, 9)}, layers=3),
+    "conv-gru": _network(
         "convolutions, then gated recurrent units",
-        {"layers": 2, "dropout": 0.1, "recurrent_dropout": 0.5, "density": 2},
+        {**_RECURRENT, "kernel_size": Range(3, 9)},
+        layers=2,
+        dropout=0.1,
+        recurrent_dropout=0.5,
+        density=2,
     ),
-    "transformer": Rung("model", "attention over the window", {"layers": 2, "dropout": 0.1, **_ATTENTION}),
-    "dlinear": Rung("model", "trend and remainder, each linear", {"optimiser": "adamw", "schedule": "cosine"}),
-    "patch-transformer": Rung(
-        "model",
+    "transformer": _network("attention over the window", _ENCODER, layers=2, dropout=0.1, **_ATTENTION),
+    "dlinear": _network(
+        "trend and remainder, each linear",
+        {"learning_rate": Range(1e-4, 1e-1, log=True), "average": Range(3, 49)},
+        optimiser="adamw",
+        schedule="cosine",
+    ),
+    "patch-transformer": _network(
         "attention over patches of each target",
-        {"units": (16,), "layers": 3, "feed_forward": 128, "dropout": 0.3, **_ATTENTION},
+        {**_ENCODER, "patch": Choices(("8", "16", "24"))},
+        units=(16,),
+        layers=3,
+        feed_forward=128,
+        dropout=0.3,
+        **_ATTENTION,
     ),
+    "boosted-trees": _network("gradient-boosted trees on lags and calendar", _TREES),
     "ensemble": Rung("model", "mean of the best three on validation", combines=3),
 }

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float64
 from ...data.tables import Table
 from ...evaluation.drift import NO_LIMITS, ColumnProfile, Limits, profile_column
 
+NOTABLE = 0.1  # a stability index below it is usually called no change
+
 
 @dataclass(frozen=True)
 class Remembered:
@@ -27,7 +29,8 @@ class Remembered:
 
     def of(self, names: tuple[str, ...], limits: Limits) -> "Remembered":
         """The same of some columns, with the limits of a model's errors."""
-        columns, ranges = ({name: own[name] for name in names if name in own} for own in (self.columns, self.ranges))
+        known = [name for name in names if name in self.columns]
+        columns, ranges = {name: self.columns[name] for name in known}, {name: self.ranges[name] for name in known}
         return Remembered(columns, ranges, limits)
 
     def inputs(self, table: Table) -> list[dict[str, Any]]:
@@ -39,7 +42,7 @@ class Remembered:
             low, high = self.ranges[name]
             index, limit = profile.index(values), profile.limits.of(len(values))
             beyond = float(((values < low) | (values > high)).mean()) if len(values) else 0.0
-            drifted = limit is not None and index > limit
+            drifted = limit is not None and index > max(limit, NOTABLE)
             found.append({"column": name, "index": index, "limit": limit, "beyond": beyond, "drifted": drifted})
         return found
 

@@ -7,10 +7,12 @@ from typing import Any
 import polars as pl
 
 from ...data.appending import append_rows, frame_of, last_rows
+from ...data.frames import like
 from ...data.tables import Table
 from ...errors import DataError, UnsafeFileError
 from ...files import write_parquet
 from .learned import LearnedForecaster
+from .predicting import MADE
 
 ROWS = "rows.parquet"
 FORECASTS = "forecasts"
@@ -23,28 +25,38 @@ class Follower:
     Attributes:
         learned: The forecaster.
         table: Those rows; None before there are any.
+        forecasts: The latest forecasts.
     """
 
     learned: LearnedForecaster
     table: Table | None = None
+    forecasts: pl.DataFrame | None = None
 
-    def update(self, source: object) -> pl.DataFrame:
+    def begin(self, source: object) -> None:
+        """Takes the last rows of a table as those that are known.
+
+        Args:
+            source: A path or data frame.
+        """
+        self.table = last_rows(self.learned.read(source), self.rows)
+
+    def update(self, source: Any) -> Any:
         """Appends new rows and forecasts again.
 
         Args:
             source: A path or data frame with the rows that came since; those that are known already may be among them.
 
         Returns:
-            One forecast for each future row within reach.
+            One forecast for each future row within reach, as the kind of frame that came in.
 
         Raises:
             DataError: The rows do not fit those that are known, or are too few.
         """
         newer = self.learned.read(source)
         table = newer if self.table is None else append_rows(self.table, newer)
-        forecasts = self.learned.predict_table(table)
+        self.forecasts = self.learned.predict_table(table)
         self.table = last_rows(table, self.rows)
-        return forecasts
+        return like(self.forecasts, source)
 
     @property
     def rows(self) -> int:
@@ -52,13 +64,17 @@ class Follower:
         return int(self.learned.about["rows_needed"]) + self.learned.shape.leads[1]
 
     def save(self, folder: Path) -> None:
-        """Keeps the rows in a folder.
+        """Keeps the rows in a folder, and the latest forecasts, so that they can be scored when their time has come.
 
         Raises:
             StorageError: It cannot be written.
         """
-        if self.table is not None:
-            write_parquet(folder / ROWS, frame_of(self.table))
+        if self.table is None or self.forecasts is None:
+            return
+        write_parquet(folder / ROWS, frame_of(self.table))
+        made = next(name for name in MADE if name in self.forecasts.columns)
+        moment: Any = self.forecasts[made].max()
+        write_parquet(folder / FORECASTS / f"{moment:%Y%m%dT%H%M%S%f}.parquet", self.forecasts)
 
     @classmethod
     def open(cls, learned: LearnedForecaster, folder: Path) -> "Follower":
@@ -74,21 +90,6 @@ class Follower:
             return cls(learned, learned.read(path))
         except DataError as error:
             raise UnsafeFileError(f"{path} is damaged: {error.message}", file=str(path)) from None
-
-
-def log_forecasts(folder: Path, forecasts: pl.DataFrame, made: str) -> None:
-    """Keeps some forecasts, so that they can be scored when what they were about has come.
-
-    Args:
-        folder: Of the series that is followed.
-        forecasts: As :meth:`Follower.update` gives them.
-        made: The column of times at which they were made.
-
-    Raises:
-        StorageError: They cannot be written.
-    """
-    moment: Any = forecasts[made].max()
-    write_parquet(folder / FORECASTS / f"{moment:%Y%m%dT%H%M%S%f}.parquet", forecasts)
 
 
 def logged_forecasts(folder: Path) -> pl.DataFrame | None:

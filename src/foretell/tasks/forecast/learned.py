@@ -128,9 +128,10 @@ class LearnedForecaster:
     def read(self, source: object) -> Table:
         """Reads a table with the columns and options of the training."""
         section = self.configuration.data
-        named = section.model_copy(update={"features": self.scaling.used, "target": self.scaling.targets})
+        columns = {"features": self.scaling.used, "target": self.scaling.targets}
+        named, time = section.model_copy(update=columns), self.about.get("time_column")
         grid = None if section.frequency else self.frequency
-        return read_table(source, named, regular=self.shape.align != "lecture", grid=grid)
+        return read_table(source, named, regular=self.shape.align != "lecture", grid=grid, likely_time=time)
 
     def predict(self, source: object, *, which: Which = "latest") -> pl.DataFrame:
         """Forecasts from the last rows of a table, or from each of its windows.
@@ -219,6 +220,7 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
         "fingerprint": prepared.fingerprint,
         "rows": table.rows,
         "series": list(table.series) if table.series_column else None,
+        "time_column": table.time_column,
         "first": show_time(int(table.times.min()), table.timezone),
         "last": show_time(int(table.times.max()), table.timezone),
         "spans": list(prepared.spans.starts),

@@ -17,6 +17,7 @@ from .models import Model, point
 from .prepare import View
 
 Which = Literal["latest", "all"]
+MADE = ("made at", "forecast made at")  # the column of the time of the last row that a forecast could see
 
 
 def forecast_frame(
@@ -69,7 +70,7 @@ def forecast_frame(
         columns.append(pl.Series(table.series_column, [table.series[code] for code in table.codes[anchors][window]]))
     columns.append(local_times(times[window, lead], table.timezone).alias(table.time_column))
     taken = (table.series_column, table.time_column)
-    columns.append(local_times(made, table.timezone).alias("made at" if "made at" not in taken else "forecast made at"))
+    columns.append(local_times(made, table.timezone).alias(MADE["made at" in taken]))
     deviation = view.history.deviation[table.codes[anchors]]
     bounds = {}
     if intervals is not None:

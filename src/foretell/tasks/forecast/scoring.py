@@ -2,19 +2,22 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ...data.appending import frame_of
+from ...data.sources import read_frame
 from ...data.tables import Table
 from ...errors import DataError
 from ...evaluation.panels import Figure, Grid, Line, Number, Panel
+from .following import logged_forecasts
 from .learned import LearnedForecaster
+from .predicting import MADE
 
 _LOW = re.compile(r"low (?P<level>[0-9.]+)% (?P<target>.*)")
-MADE = ("made at", "forecast made at")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,26 @@ class Scored:
 
     document: dict[str, Any]
     panels: list[Panel]
+
+
+def score_rows(learned: LearnedForecaster, source: object, live: Path, forecasts: Path | None) -> Scored:
+    """Compares earlier forecasts with the rows that came.
+
+    Args:
+        learned: The forecaster.
+        source: A path or data frame with the rows.
+        live: The folder of the series that is followed, where forecasts may have been kept.
+        forecasts: A file with forecasts; where None those that were kept, and where none were, what the forecaster says
+            of each window of the rows.
+    """
+    table = learned.read(source)
+    if forecasts is not None:
+        return score_forecasts(learned, read_frame(forecasts), table, f"read from {forecasts.name}")
+    kept = logged_forecasts(live)
+    if kept is not None:
+        return score_forecasts(learned, kept, table, "made by predict --update")
+    said = learned.predict_table(table, which="all")
+    return score_forecasts(learned, said, table, "made now from each window, as none were kept")
 
 
 def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: Table, origin: str) -> Scored:

@@ -1,6 +1,7 @@
 """Forecasting as a task: what the ladder, the predictor and the command line call."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
+from .following import Follower
 from .judging import judge_span, judge_windows, learn_intervals, summary, validation_losses
 from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
 from .prepare import PreparedForecast, View, folds, prepare, shape_of
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
+from .scoring import Scored, score_rows
 
 
 class ForecastExamples:
@@ -67,6 +70,10 @@ class ForecastTask:
     def prepare(self, source: object, configuration: Configuration) -> PreparedForecast:
         """Reads a table and learns what the rungs share."""
         return prepare(source, configuration)
+
+    def reconfigured(self, prepared: PreparedForecast, configuration: Configuration) -> PreparedForecast:
+        """The same table under other options."""
+        return replace(prepared, configuration=configuration)
 
     def folds(self, prepared: PreparedForecast) -> list[PreparedForecast]:
         """The table cut anew for each test of a backtest."""
@@ -123,6 +130,14 @@ class ForecastTask:
         inputs, targets = view.inputs_at(chosen, fitted.model.own_past), view.windows.targets_at(chosen)
         loss = _loss(fitted.configuration)
         return Probe(fitted.model.network, inputs, targets, loss, "all" if own is None else "validation")
+
+    def follow(self, fitted: LearnedForecaster, folder: Path) -> Follower:
+        """A forecaster with the last rows that it knows."""
+        return Follower.open(fitted, folder)
+
+    def score(self, fitted: LearnedForecaster, source: object, folder: Path, said: Path | None) -> Scored:
+        """Earlier forecasts beside what came."""
+        return score_rows(fitted, source, folder, said)
 
     def restore(self, artefact: Artefact) -> LearnedForecaster:
         """The forecaster that a model folder holds."""

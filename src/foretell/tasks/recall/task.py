@@ -1,5 +1,6 @@
 """Recalling as a task: what the ladder, the predictor and the command line call."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,10 @@ class RecallTask:
         if source is not None:
             raise UsageError(f"{self.name} makes its own data; leave DATA away, and say --gap, --symbols or --seed")
         return prepare(configuration)
+
+    def reconfigured(self, prepared: PreparedRecall, configuration: Configuration) -> PreparedRecall:
+        """The same sequences under other options."""
+        return replace(prepared, configuration=configuration)
 
     def folds(self, prepared: PreparedRecall) -> list[PreparedRecall]:
         """The sequences themselves: there is one test."""

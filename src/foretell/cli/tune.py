@@ -1,0 +1,130 @@
+"""``foretell tune TASK DATA --rung NAME --trials N`` and ``foretell tune --resume RUN``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from .compare import job_of, stem_of
+from .options import parsed_sets, runs_dir_option
+from .output import output_options, print_json, tell
+from .progress import Teller, row_cells, told
+from .resuming import begun_run
+from .tasks import TaskGroup, options_come_after
+
+TRIALS = 30
+
+
+class TuningTeller(Teller):
+    """Tells of trials as well."""
+
+    def trial(self, number: int, values: Mapping[str, Any]) -> None:
+        """A trial begins."""
+        shown = ", ".join(
+            f"{path.rpartition('.')[2]} {value:.3g}"
+            if isinstance(value, float)
+            else f"{path.rpartition('.')[2]} {value}"
+            for path, value in values.items()
+        )
+        self.current, self._values = f"trial {number}", shown
+
+    def tried(self, number: int, outcome: str, best: bool) -> None:
+        """A trial is over."""
+        self.close()
+        tell(f"trial {number}: {outcome}{', the best so far' if best else ''} ({self._values})", quiet=self.quiet)
+
+    def epoch(self, record: dict[str, Any], epochs: int) -> None:
+        """An epoch is done; trials are told one by one."""
+
+
+def tune_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
+    """Searches a rung's options into a new run folder."""
+    from .. import runs, tuning
+    from ..tasks import check_rung, get_task
+    from ..training.loop import check_device
+
+    rung = configuration.run.rung
+    if rung is None:
+        raise UsageError("tune needs a rung: --rung gru")
+    check_rung(task_name, rung)
+    trials, named = given.pop("trials"), parsed_sets(given.pop("search"), "--search")
+    task = get_task(task_name)
+    spans = tuning.search_space(task, rung, named)
+    runs.check_name(configuration.run.runs_dir, configuration.run.name)
+    check_device(configuration.training.device)
+    data = given.get("data")
+    prepared = task.prepare(data, configuration)
+    job = job_of("tune", task_name, prepared, given) | {"rung": rung, "trials": trials, "search": named}
+    stem = stem_of(data, given) or task_name
+    name = configuration.run.name or runs.numbered(f"{stem}-{rung}-tune")
+    folder = runs.create(configuration.run.runs_dir, name, job, configuration)
+    search = tuning.Search(rung, spans, trials, configuration.changed)
+    _carry_out(task, job["data"], search, prepared, folder, given)
+
+
+def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
+    """Goes on with a search that was stopped."""
+    from .. import tuning
+
+    begun = begun_run(reference, runs_dir, "tune", given)
+    rung, trials = begun.job["rung"], int(begun.job["trials"])
+    spans = tuning.search_space(begun.task, rung, begun.job["search"])
+    search = tuning.Search(rung, spans, trials, begun.configuration.changed)
+    _carry_out(begun.task, begun.job["data"], search, begun.prepared, begun.folder, given)
+
+
+def _carry_out(task: Any, data: Any, search: Any, prepared: Any, folder: Path, given: dict[str, Any]) -> None:
+    from .. import runs, tuning
+
+    quiet = given["quiet"] or given["as_json"]
+    tell(f"run: {folder}", quiet=quiet)
+    remedy = f"foretell tune --resume {folder.name}"
+    with told(TuningTeller.of(task.measure, given), prepared.messages, remedy) as teller:
+        document = tuning.tune(task, data, search, prepared, folder, f"{folder.name}: {search.rung}", teller)
+    runs.finish(folder)
+    if given["as_json"]:
+        print_json({**document, "run": str(folder)})
+        return
+    row = next(row for row in document["rows"] if row["rung"] == search.rung)
+    found = document["tuning"]
+    click.echo(f"\nbest of {found['trials']} trials ({found['given_up']} given up early):")
+    for path, value in found["best"].items():
+        share = found["importance"].get(path)
+        mattered = "" if share is None else f"  (importance {share:.0%})"
+        click.echo(f"  {path} = {value:.4g}{mattered}" if isinstance(value, float) else f"  {path} = {value}{mattered}")
+    click.echo(f"{search.rung}: test {task.measure.text(row['split']['test'])}")
+    click.echo(f"skill against {document['reference']}: {row_cells(row, task.measure)[3]}, {row['verdict']}")
+    click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
+
+
+@click.command(
+    "tune",
+    cls=TaskGroup,
+    body=tune_rung,
+    without=("rungs", "seeds", "budget", "folds", "origin"),
+    further=(
+        click.Option(["--trials"], type=click.IntRange(1, 100_000), default=TRIALS, help="Trials.  [default: 30]"),
+        click.Option(
+            ["--search"],
+            multiple=True,
+            metavar="A.B=SPAN",
+            help="What an option may be: 8..128:log, 0..0.5 or 24,48,96 (the rung's own when none is named).",
+        ),
+    ),
+    summary="Search the options of a rung of {task}{data}: the best on validation is judged on test.",
+    invoke_without_command=True,
+)
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a search that was stopped.")
+@runs_dir_option
+@output_options
+@click.pass_context
+def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
+    """Search the options of a rung: many trials, bad ones given up early, the best judged on test."""
+    if context.invoked_subcommand is not None:
+        options_come_after(context, {"resume": resumed})
+    elif resumed is None:
+        raise UsageError("tune needs a task, data and a rung (foretell tune forecast weather.csv --rung gru ...)")
+    else:
+        resume(resumed, runs_dir, given)
