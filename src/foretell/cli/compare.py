@@ -7,11 +7,16 @@ import click
 
 from ..errors import UsageError
 from ..evaluation.words import Measure
-from .options import runs_dir_option
+from .options import Asked, runs_dir_option
 from .output import columns, output_options, print_json
 from .progress import Teller, told
 from .resuming import begun_run
 from .tasks import TaskGroup, options_come_after
+
+
+def compare_asked(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
+    """Climbs a task's ladder as a command was asked to."""
+    compare_data(task_name, asked.build(), given)
 
 
 def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
@@ -97,7 +102,7 @@ def absolute(data: str | None) -> str | None:
 @click.command(
     "compare",
     cls=TaskGroup,
-    body=compare_data,
+    body=compare_asked,
     without=("rung",),
     summary="Climb the ladder of {task}{data}: baselines first, then models, one leaderboard.",
     invoke_without_command=True,

@@ -7,7 +7,7 @@ import click
 
 from .options import runs_dir_option
 from .output import output_options
-from .recipes import carry_out
+from .recipes import asked_of, carry_out
 
 
 @click.command("demo")
@@ -15,4 +15,4 @@ from .recipes import carry_out
 @output_options
 def command(runs_dir: Path, **given: Any) -> None:
     """Temperature in 24 hours from the last 48 at three New York airports: baselines, then networks."""
-    carry_out("demo", {"runs_dir": runs_dir}, (), given)
+    carry_out("demo", asked_of("demo", {"runs_dir": runs_dir}), given)

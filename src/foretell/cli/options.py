@@ -1,6 +1,7 @@
 """Options generated from the typed sections: one declaration makes the flag, its help, its default and its check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -25,8 +26,38 @@ def task_options(configuration: type[TaskConfiguration], without: tuple[str, ...
     return made
 
 
-def build(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Any:
-    """The configuration from the options that a command was given; its other arguments stay in ``given``.
+@dataclass(frozen=True)
+class Asked:
+    """The options of a task as a command was given them, before they are one configuration.
+
+    Attributes:
+        configuration: The task's.
+        flags: Values by option name.
+        sets: Values by dotted path, from ``--set``.
+        file: From ``--config``.
+    """
+
+    configuration: type[TaskConfiguration]
+    flags: dict[str, Any]
+    sets: dict[str, str]
+    file: Path | None = None
+
+    def build(self, below: Mapping[str, Mapping[str, object]] | None = None) -> Any:
+        """The configuration.
+
+        Args:
+            below: Sections of options that everything else replaces: a recipe's, or a model's.
+        """
+        return self.configuration.build(self.flags, recipe=below, file=self.file, sets=self.sets)
+
+    @property
+    def named(self) -> set[str]:
+        """The names of the options that were given."""
+        return set(self.flags) | {path.rpartition(".")[2] for path in self.sets}
+
+
+def asked(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Asked:
+    """The options of a task among what a command was given; its other arguments stay in ``given``.
 
     Args:
         configuration: The task's.
@@ -35,7 +66,7 @@ def build(configuration: type[TaskConfiguration], given: dict[str, Any]) -> Any:
     flags = {name: given.pop(name, None) for _, name, _ in configuration.options()}
     sets = parsed_sets(given.pop("set"))
     named = {name: value for name, value in flags.items() if value not in (None, ())}
-    return configuration.build(named, file=given.pop("config"), sets=sets)
+    return Asked(configuration, named, sets, given.pop("config"))
 
 
 def parsed_sets(texts: tuple[str, ...], option: str = "--set") -> dict[str, str]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import MissingError, UsageError
 from ..recipes.reading import Recipe, read_recipe, recipe_names
-from .options import parsed_sets
+from ..tasks import task_configuration
+from .options import Asked
 from .output import columns, output_options, print_json, tell
 
 
@@ -55,30 +56,37 @@ def show_recipe(recipe: str, as_json: bool, quiet: bool, no_color: bool) -> None
         click.echo(found.text, nl=False)
 
 
-def carry_out(name: str, flags: Mapping[str, object], sets: tuple[str, ...], given: dict[str, Any]) -> None:
+def carry_out(name: str, asked: Asked, given: dict[str, Any]) -> None:
     """Does what a recipe says: a study where it varies an option, one rung where it names one, else a comparison.
 
     Args:
         name: The recipe's name.
-        flags: ``name`` and ``runs_dir``.
-        sets: As ``--set`` gives them.
-        given: The output options.
+        asked: What the user wants otherwise.
+        given: The output options, and ``data`` where some other than the recipe's are to be read.
+
+    Raises:
+        MissingError: The recipe reads data that do not come with Foretell, and none were named.
     """
-    recipe, left = read_recipe(name).changed(parsed_sets(sets))
-    named = {path.rpartition(".")[2] for path in left}
-    if "rung" in named:  # who names one rung wants it in place of those of the recipe
+    recipe, left = read_recipe(name).changed(asked.sets)
+    asked = replace(asked, sets=left)
+    if "rung" in asked.named:  # who names one rung wants it in place of those of the recipe
         run = {option: value for option, value in recipe.sections.get("run", {}).items() if option != "rungs"}
         recipe = replace(recipe, sections={**recipe.sections, "run": run})
-    given = {**given, "recipe": recipe.name, **({"data": recipe.source} if recipe.source else {})}
+    data = given.get("data") or recipe.source
+    if data is None and recipe.expects:
+        raise MissingError(
+            f"{name} reads {recipe.expects}; name the file: foretell train --recipe {name} FILE", recipe=name
+        )
+    given = {**given, "recipe": recipe.name, **({"data": data} if data else {})}
     if recipe.vary:
         option = recipe.vary.option
-        if option.rpartition(".")[2] in {path.rpartition(".")[2] for path in left}:
+        if option.rpartition(".")[2] in asked.named:
             raise UsageError(f"{option} is what {name} varies; say --set vary.values=A,B", option=option)
         from .study import study_option
 
-        study_option(recipe.task, recipe.vary, partial(configured, recipe, flags, left), given)
+        study_option(recipe.task, recipe.vary, partial(configured, recipe, asked), given)
         return
-    configuration = configured(recipe, flags, left)
+    configuration = configured(recipe, asked)
     if configuration.run.rung:
         from .train import train_rung
 
@@ -89,22 +97,28 @@ def carry_out(name: str, flags: Mapping[str, object], sets: tuple[str, ...], giv
         compare_data(recipe.task, configuration, given)
 
 
-def configured(
-    recipe: Recipe, flags: Mapping[str, object], sets: Mapping[str, object], value: Mapping[str, object] | None = None
-) -> Any:
+def configured(recipe: Recipe, asked: Asked, value: Mapping[str, object] | None = None) -> Any:
     """The options of a recipe's task.
 
     Args:
         recipe: The recipe.
-        flags: Values by option name.
-        sets: Values by dotted path, from ``--set``.
-        value: Likewise, of the option that is varied.
+        asked: What the user wants otherwise.
+        value: The value of the option that is varied, by its dotted path.
     """
-    from ..tasks import task_configuration
-
-    options = task_configuration(recipe.task)
     # What a recipe is about does not come from the environment; how it trains and where it is kept may.
+    options = asked.configuration
     free = {name for section, name, _ in options.options() if section == "training"} | {"runs_dir", "name"}
     about = {f"FORETELL_{name.upper()}" for _, name, _ in options.options() if name not in free}
     surroundings = {name: text for name, text in os.environ.items() if name not in about}
-    return options.build(flags, recipe=recipe.sections, sets={**sets, **(value or {})}, environment=surroundings)
+    sets = {**asked.sets, **(value or {})}
+    return options.build(asked.flags, recipe=recipe.sections, file=asked.file, sets=sets, environment=surroundings)
+
+
+def asked_of(recipe: str, flags: Mapping[str, object]) -> Asked:
+    """What is asked of a recipe by a command that has few options of its own.
+
+    Args:
+        recipe: Its name.
+        flags: Values by option name.
+    """
+    return Asked(task_configuration(read_recipe(recipe).task), dict(flags), {})

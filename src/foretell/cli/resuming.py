@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from .output import tell
+from .starting import start_again
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class BegunRun:
         task: Whose rungs.
         configuration: All options, as they were.
         prepared: The data, as they were.
+        start: The model that it went on from; None where it began anew.
     """
 
     folder: Path
@@ -25,6 +27,7 @@ class BegunRun:
     task: Any
     configuration: Any
     prepared: Any
+    start: Any = None
 
 
 def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) -> BegunRun:
@@ -56,11 +59,12 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
             f"{folder} read its data from standard input, which is gone; {verb} again from a file", run=reference
         )
     tell(f"resuming {folder}", quiet=given["quiet"] or given["as_json"])
-    prepared = task.prepare(job["data"], configuration)
+    start = start_again(job)
+    prepared = task.prepare(job["data"], configuration, start)
     if prepared.fingerprint != job["fingerprint"]:
         raise InputError(
             f"{job['data']} has changed since {folder} was started, so the run cannot go on exactly; {verb} again",
             run=reference,
             file=job["data"],
         )
-    return BegunRun(folder, job, task, configuration, prepared)
+    return BegunRun(folder, job, task, configuration, prepared, start)

@@ -7,11 +7,12 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError, nearest
+from ..recipes.reading import read_recipe
 from ..tasks import NAMES, task_configuration
-from .options import build, task_options
+from .options import Asked, asked, task_options
 from .output import output_options
 
-Body = Callable[[str, Any, dict[str, Any]], None]
+Body = Callable[[str, Asked, dict[str, Any]], None]
 
 
 def options_come_after(context: click.Context, alone: dict[str, str | None]) -> None:
@@ -40,6 +41,7 @@ class TaskGroup(click.Group):
         body: Does the work, given the task's name, its configuration and the other arguments.
         without: Options of the task that the verb does not have.
         further: Options of the verb itself.
+        recipes: Whether it carries out recipes: ``--recipe NAME`` then stands for the recipe's task.
         summary: Help of each command, with ``{task}`` in it, and ``{data}`` for where its data come from.
     """
 
@@ -50,10 +52,22 @@ class TaskGroup(click.Group):
         without: tuple[str, ...],
         summary: str,
         further: tuple[click.Option, ...] = (),
+        recipes: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(*args, **settings)
-        self.body, self.without, self.summary, self.further = body, without, summary, further
+        self.body, self.without, self.summary = body, without, summary
+        self.further, self.recipes = further, recipes
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments, with a recipe's task before them where they name a recipe and no task."""
+        if self.recipes and not set(args) & {*NAMES, "--resume", *ctx.help_option_names}:
+            name = next((one.removeprefix("--recipe=") for one in args if one.startswith("--recipe=")), None)
+            if "--recipe" in args[:-1]:
+                name = args[args.index("--recipe") + 1]
+            if name is not None:
+                args = [read_recipe(name).task, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The tasks."""
@@ -67,10 +81,12 @@ class TaskGroup(click.Group):
 
         @output_options
         def callback(**given: Any) -> None:
-            options = build(configuration, given)
-            self.body(cmd_name, options, given)
+            self.body(cmd_name, asked(configuration, given), given)
 
-        argument = [click.Argument(["data"], metavar="DATA")] if configuration.reads_data else []
+        shown = "[DATA]" if self.recipes else "DATA"
+        argument = (
+            [click.Argument(["data"], metavar=shown, required=not self.recipes)] if configuration.reads_data else []
+        )
         parameters = [*argument, *self.further, *task_options(configuration, self.without)]
         data = " on DATA" if configuration.reads_data else " on data that it makes itself"
         command = click.command(cmd_name, help=self.summary.format(task=cmd_name, data=data))(callback)

@@ -7,15 +7,45 @@ import click
 
 from ..errors import UsageError
 from .compare import job_of, stem_of
-from .options import runs_dir_option
+from .options import Asked, runs_dir_option
 from .output import output_options, print_json, tell
 from .progress import Teller, row_cells, told
 from .resuming import begun_run
 from .tasks import TaskGroup, options_come_after
 
 
-def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
-    """Trains one rung into a new run folder."""
+def train_asked(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
+    """Carries out a recipe, goes on from a model, or trains a rung anew, as a command was asked to."""
+    recipe, model, rescale = (given.pop(name) for name in ("recipe", "model", "rescale"))
+    if recipe:
+        if model:
+            raise UsageError("--recipe and --from exclude each other: a recipe begins anew")
+        from .recipes import carry_out
+
+        carry_out(recipe, asked, given)
+        return
+    if asked.configuration.reads_data and given.get("data") is None:
+        raise UsageError("Missing argument 'DATA': the file to learn from, or --recipe RECIPE")
+    if rescale and not model:
+        raise UsageError("--rescale goes with --from: a model that is trained anew learns its scaling anew")
+    if not model:
+        train_rung(task_name, asked.build(), given)
+        return
+    from .starting import start_from
+
+    start, configuration = start_from(task_name, model, rescale, asked)
+    train_rung(task_name, configuration, given, start)
+
+
+def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start: Any = None) -> None:
+    """Trains one rung into a new run folder.
+
+    Args:
+        task_name: Whose rung.
+        configuration: All options.
+        given: ``data`` where the task reads some, the output options, and ``recipe`` where there is one.
+        start: A model to go on from.
+    """
     from .. import runs
     from ..tasks import check_rung, get_task, task_rungs
     from ..training.loop import check_device
@@ -24,23 +54,27 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> Non
     if rung is None:
         raise UsageError("train needs a rung: --rung gru; to train several, foretell compare")
     check_rung(task_name, rung)
+    if task_rungs(task_name)[rung].combines:
+        raise UsageError(f"{rung} is made of the rungs of a comparison: foretell compare {task_name} DATA", rung=rung)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
     check_device(configuration.training.device)
     data = given.get("data")
-    prepared = task.prepare(data, configuration)
+    prepared = task.prepare(data, configuration, start)
     job = job_of("train", task_name, prepared, given) | {"rung": rung}
+    if start is not None:
+        job |= {"from": str(Path(start.name).resolve()), "rescale": start.rescale}
     stem = stem_of(data, given) or task_name
     folder = runs.create(runs_dir, name or runs.numbered(f"{stem}-{rung}"), job, configuration)
-    _carry_out(task, prepared, rung, configuration, folder, given)
+    _carry_out(task, prepared, rung, configuration, folder, given, start)
 
 
 def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
     """Goes on with a run that was stopped, exactly where its last checkpoint stood."""
     begun = begun_run(reference, runs_dir, "train", given)
-    _carry_out(begun.task, begun.prepared, begun.job["rung"], begun.configuration, begun.folder, given)
+    _carry_out(begun.task, begun.prepared, begun.job["rung"], begun.configuration, begun.folder, given, begun.start)
 
 
 def _carry_out(task: Any, prepared: Any, rung: str, configuration: Any, folder: Path, given: dict[str, Any]) -> None:
@@ -50,7 +84,7 @@ def _carry_out(task: Any, prepared: Any, rung: str, configuration: Any, folder: 
     title = f"{folder.name}: {rung}"
     remedy = f"foretell train --resume {folder.name}"
     with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
-        document = ladder.train_one(task, prepared, rung, configuration.run, folder, title, teller)
+        document = ladder.train_one(task, prepared, rung, configuration.run, folder, title, teller, start)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})
@@ -67,41 +101,31 @@ def _carry_out(task: Any, prepared: Any, rung: str, configuration: Any, folder: 
 @click.command(
     "train",
     cls=TaskGroup,
-    body=train_rung,
+    body=train_asked,
     without=("rungs",),
+    further=(
+        click.Option(["--recipe"], metavar="RECIPE", help="Carry out a shipped experiment (see: foretell recipes)."),
+        click.Option(
+            ["--from", "model"], metavar="RUN", help="Go on from a model with newer rows; its options are the model's."
+        ),
+        click.Option(["--rescale"], is_flag=True, help="With --from: learn the scaling anew instead of keeping it."),
+    ),
+    recipes=True,
     summary="Train one rung of {task}{data} and judge it against every baseline.",
     invoke_without_command=True,
 )
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was stopped.")
-@click.option("--recipe", metavar="RECIPE", help="Carry out a shipped experiment (see: foretell recipes).")
-@click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Change an option of the recipe.")
-@click.option("--name", help="Name of the recipe's run.")
+@click.option("--recipe", metavar="RECIPE", help="Carry out a shipped experiment: --recipe RECIPE [DATA] [OPTIONS].")
 @runs_dir_option
 @output_options
 @click.pass_context
-def command(
-    context: click.Context,
-    /,
-    resumed: str | None,
-    recipe: str | None,
-    sets: tuple[str, ...],
-    name: str | None,
-    runs_dir: Path,
-    **given: Any,
-) -> None:
+def command(context: click.Context, /, resumed: str | None, recipe: str | None, runs_dir: Path, **given: Any) -> None:
     """Train one rung of a task, carry out a recipe, or go on with a run that was stopped."""
     if context.invoked_subcommand is not None:
         options_come_after(context, {"resume": resumed, "recipe": recipe})
-        return
-    if bool(resumed) == bool(recipe):
+    elif bool(resumed) == bool(recipe):
         raise UsageError(
             "train needs a task and data (foretell train forecast weather.csv ...), --recipe RECIPE, or --resume RUN"
         )
-    if recipe:
-        from .recipes import carry_out
-
-        carry_out(recipe, {"name": name, "runs_dir": runs_dir}, sets, given)
-    elif sets or name:
-        raise UsageError("--set and --name go with --recipe: a run is resumed as it was begun")
     else:
         resume(str(resumed), runs_dir, given)

@@ -8,7 +8,7 @@ import click
 
 from ..errors import UsageError
 from .compare import job_of, stem_of
-from .options import parsed_sets, runs_dir_option
+from .options import Asked, parsed_sets, runs_dir_option
 from .output import output_options, print_json, tell
 from .progress import Teller, row_cells, told
 from .resuming import begun_run
@@ -39,12 +39,13 @@ class TuningTeller(Teller):
         """An epoch is done; trials are told one by one."""
 
 
-def tune_rung(task_name: str, configuration: Any, given: dict[str, Any]) -> None:
+def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     """Searches a rung's options into a new run folder."""
     from .. import runs, tuning
     from ..tasks import check_rung, get_task
     from ..training.loop import check_device
 
+    configuration = asked.build()
     rung = configuration.run.rung
     if rung is None:
         raise UsageError("tune needs a rung: --rung gru")

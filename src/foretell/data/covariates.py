@@ -70,9 +70,13 @@ class Covariates:
     known: tuple[str, ...] = ()
     statics: tuple[Static, ...] = ()
 
+    def calendar_width(self, frequency: Frequency) -> int:
+        """How many of the inputs are the calendar's; they come first."""
+        return self.calendar * 2 * len(cycles(frequency))
+
     def width(self, frequency: Frequency) -> int:
         """How many inputs of each row they make beside the features."""
-        return self.calendar * 2 * len(cycles(frequency)) + sum(static.width for static in self.statics)
+        return self.calendar_width(frequency) + sum(static.width for static in self.statics)
 
     def ahead_width(self, frequency: Frequency) -> int:
         """How many numbers are known of each lead; none where nothing that changes is known ahead."""

@@ -4,7 +4,7 @@ Missing values take the last observed one of their series, before the first the 
 has missing values in training gets a mask beside it (1 where the value was missing).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -117,6 +117,26 @@ class Scaling:
         """The scaled targets; NaN where missing."""
         mean, deviation = self.target_scales(table)
         return ((table.take(self.targets) - mean[table.codes]) / deviation[table.codes]).astype(np.float32)
+
+    def refitted(self, table: Table, training: Bool[np.ndarray, " row"]) -> "Scaling":
+        """The same columns with means and deviations of other rows; what does not vary there keeps those that it had.
+
+        Args:
+            table: The rows.
+            training: Which of them lie in the training span.
+        """
+        if self.series:
+            raise DataError(
+                f"{table.source}: each series has its own scaling, which is kept; leave --rescale away",
+                file=table.source,
+            )
+        mean, deviation = self.mean.copy(), self.deviation.copy()
+        for position, name in enumerate(self.columns):
+            observed = table.take([name])[training, 0]
+            observed = observed[~np.isnan(observed)]
+            if len(observed) and observed.std() > SMALLEST:
+                mean[0, position], deviation[0, position] = observed.mean(), observed.std()
+        return replace(self, mean=mean, deviation=deviation)
 
     def document(self) -> dict[str, object]:
         """The scaling as a JSON object."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..artefact import DOCUMENT, read_artefact, write_artefact
-from ..tasks.interface import Attempt, Evaluation, Fitted, Task
+from ..tasks.interface import Attempt, Evaluation, Fitted, Start, Task
 from ..tasks.rung import Rung
 from ..training.curves import curve_of, kept_rate
 from ..training.loop import Watcher
@@ -60,6 +60,7 @@ class Plan:
         base_of: Where a rung keeps what it makes.
         keeps: Whether the model of each trial is kept as soon as it is there, so that a climb that was stopped goes on.
         budget: Seconds that all trainings share; None has time.
+        start: A model whose weights the networks start from.
     """
 
     rungs: list[str]
@@ -67,6 +68,7 @@ class Plan:
     base_of: Callable[[str], Path]
     keeps: bool = True
     budget: float | None = None
+    start: Start | None = None
 
 
 def climb(task: Task, plan: Plan, watcher: LadderWatcher) -> Climb:
@@ -108,7 +110,7 @@ def _tried(
     if found is None:
         members = {member: _of_trial(result.results[member], trial) for member in _members(task, result, rung.combines)}
         seconds = shares.next() if _trains(rung) else None
-        fitted = task.fit(trial.prepared, name, Attempt(folder, watcher, trial.seed, seconds, members))
+        fitted = task.fit(trial.prepared, name, Attempt(folder, watcher, trial.seed, seconds, members, plan.start))
     else:
         fitted = found[0]
     validation = task.evaluate(trial.prepared, fitted, "validation")

@@ -6,7 +6,7 @@ from typing import Any
 from ..artefact import write_artefact
 from ..config import RunSection
 from ..tasks import baselines_and
-from ..tasks.interface import Prepared, Task
+from ..tasks.interface import Prepared, Start, Task
 from .climbing import LadderWatcher, Plan, climb
 from .concluding import conclude, metrics_of
 from .trials import folder_of, trials_of
@@ -43,7 +43,14 @@ def compare(
 
 
 def train_one(
-    task: Task, prepared: Prepared, rung: str, run: RunSection, folder: Path, title: str, watcher: LadderWatcher
+    task: Task,
+    prepared: Prepared,
+    rung: str,
+    run: RunSection,
+    folder: Path,
+    title: str,
+    watcher: LadderWatcher,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Trains one rung in the run's own folder and judges it against every baseline.
 
@@ -55,9 +62,10 @@ def train_one(
         folder: The run's folder; training goes on from its checkpoint where it holds one.
         title: Heading of the report.
         watcher: Is told how it goes.
+        start: A model whose weights it starts from.
     """
     trials = trials_of(task, prepared, run.seeds)
-    plan = Plan(baselines_and(task.name, rung), trials, lambda _: folder, keeps=False, budget=run.budget)
+    plan = Plan(baselines_and(task.name, rung), trials, lambda _: folder, keeps=False, budget=run.budget, start=start)
     result = climb(task, plan, watcher)
     next(row for row in result.rows if row["rung"] == rung)["run"] = str(folder)
     return conclude(task, prepared, result, folder, rung, title)

@@ -1,7 +1,7 @@
 """Recipes by name: what a shipped configuration says, read without anything heavy.
 
-A recipe is TOML: ``summary``, ``task``, ``source`` (a built-in set; none where the task makes its own data), the task's
-sections, and, where an option is to be varied, ``[vary]`` with ``option`` and ``values``.
+A recipe is TOML: ``summary``, ``task``, ``source`` (a built-in set) or ``expects`` (data that the user has to name, in
+words; neither where the task makes its own), the task's sections, and, where an option is to be varied, ``[vary]`` with ``option`` and ``values``.
 """
 
 import tomllib
@@ -32,6 +32,7 @@ class Recipe:
         summary: A line on what it shows.
         task: The task that it is of.
         source: The built-in set that it learns from; None where the task makes its own data.
+        expects: The data that it is meant for, in words, where they do not come with Foretell.
         vary: What is varied, if anything.
         sections: The task's options, by section.
         text: The file as it is.
@@ -41,6 +42,7 @@ class Recipe:
     summary: str
     task: str
     source: str | None
+    expects: str | None
     vary: Vary | None
     sections: dict[str, dict[str, object]]
     text: str
@@ -96,9 +98,9 @@ def read_recipe(name: str) -> Recipe:
 def _parsed(name: str, text: str) -> Recipe:
     document = tomllib.loads(text)
     vary = document.pop("vary", None)
-    plain = {key: document.pop(key, None) for key in ("summary", "task", "source")}
+    plain = {key: document.pop(key, None) for key in ("summary", "task", "source", "expects")}
     chosen = Vary(vary["option"], tuple(vary["values"])) if vary else None
-    return Recipe(name, plain["summary"], plain["task"], plain["source"], chosen, document, text)
+    return Recipe(name, plain["summary"], plain["task"], plain["source"], plain["expects"], chosen, document, text)
 
 
 def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:

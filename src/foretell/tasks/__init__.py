@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from ..config import TaskConfiguration, entries
-from ..errors import UsageError, nearest
+from ..errors import MissingError, UsageError, nearest
 from ..evaluation.words import Measure
 from .rung import Rung
 
@@ -55,14 +55,26 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
     ['persistence', 'gru']
     """
     rungs = task_rungs(task)
-    names = entries(named) if named else list(rungs)
+    names = entries(named) if named else [name for name, rung in rungs.items() if rung.at_hand]
     if not names:
         raise UsageError(f"--rungs names no rung; known are {', '.join(rungs)}")
     for name in names:
         check_rung(task, name)
+        require(name, rungs[name])
     if not any(rungs[name].kind == "baseline" for name in names):
         names.append(next(name for name, rung in rungs.items() if rung.kind == "baseline"))
     return [name for name in rungs if name in names]
+
+
+def require(name: str, rung: Rung) -> None:
+    """Checks that what a rung needs is installed.
+
+    Raises:
+        MissingError: It is not.
+    """
+    if not rung.at_hand and rung.needs:
+        package, extra = rung.needs
+        raise MissingError(f"{name} needs {package}: pip install 'foretell[{extra}]'", rung=name, extra=extra)
 
 
 def baselines_and(task: str, rung: str) -> list[str]:
@@ -75,6 +87,7 @@ def baselines_and(task: str, rung: str) -> list[str]:
     ['chance', 'gru']
     """
     check_rung(task, rung)
+    require(rung, task_rungs(task)[rung])
     return [name for name, own in task_rungs(task).items() if own.kind == "baseline" or name == rung]
 
 

@@ -91,6 +91,7 @@ class Attempt:
         seed: In place of the configuration's; None leaves that.
         seconds: After how many seconds it ends with the epoch that is under way; None has time.
         members: The rungs that a rung is made of which combines others.
+        start: A model whose weights training starts from.
     """
 
     folder: Path
@@ -98,6 +99,29 @@ class Attempt:
     seed: int | None = None
     seconds: float | None = None
     members: Mapping[str, Any] = field(default_factory=dict)
+    start: "Start | None" = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model that is trained on with other data.
+
+    Attributes:
+        fitted: What it has learned.
+        name: Where it comes from, in words.
+        rescale: Whether scaling is learned anew from the new data, rather than kept.
+    """
+
+    fitted: Any
+    name: str
+    rescale: bool = False
+
+
+def started_from(start: Start | None) -> str:
+    """What a training started from, in words; nothing where it began anew."""
+    if start is None:
+        return ""
+    return f"went on from {start.name}, its scaling {'learned anew' if start.rescale else 'kept'}"
 
 
 @runtime_checkable
@@ -139,8 +163,11 @@ class Task(Protocol):
     rungs: dict[str, Rung]
     measure: Measure
 
-    def prepare(self, source: object, configuration: Any) -> Prepared:
-        """Reads and checks the data (None where the task makes its own), cuts spans, learns scaling or vocabulary."""
+    def prepare(self, source: object, configuration: Any, start: "Start | None" = None) -> Prepared:
+        """Reads and checks the data (None where the task makes its own), cuts spans, learns scaling or vocabulary.
+
+        With a model to start from, scaling and vocabulary are that model's.
+        """
         ...
 
     def reconfigured(self, prepared: Any, configuration: Any) -> Prepared:

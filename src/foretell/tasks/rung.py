@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Literal
 
 Kind = Literal["baseline", "model"]
@@ -36,6 +37,7 @@ class Rung:
         summary: A line on what it is.
         options: Its own values of options that nobody named.
         search: What options are worth searching, by name.
+        needs: A package that it needs, and the extra that brings it.
         combines: Of how many other rungs it is made, those that err least on validation; 0 where it learns by itself.
     """
 
@@ -43,4 +45,10 @@ class Rung:
     summary: str
     options: Mapping[str, object] = field(default_factory=dict)
     search: Mapping[str, Span] = field(default_factory=dict)
+    needs: tuple[str, str] | None = None
     combines: int = 0
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether what it needs is installed."""
+        return self.needs is None or find_spec(self.needs[0]) is not None

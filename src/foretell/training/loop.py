@@ -85,7 +85,8 @@ class TrainingResult:
     @property
     def note(self) -> str:
         """What became of it, in words."""
-        told = [f"best of {len(self.history)} epochs: {self.best_epoch}"]
+        which = str(self.best_epoch) if self.best_epoch else "none, the weights it started from"
+        told = [f"best of {len(self.history)} epochs: {which}"]
         if self.stopped_early:
             told.append("stopped early")
         if self.cut is not None:
@@ -117,6 +118,7 @@ def train(
     folder: Path,
     watcher: Watcher,
     seconds: float | None = None,
+    warm: bool = False,
 ) -> TrainingResult:
     """Trains a network, from the last checkpoint in the folder where there is one.
 
@@ -129,6 +131,7 @@ def train(
         folder: The run's folder: gets ``metrics.jsonl`` and ``checkpoint/``.
         watcher: Is told how it goes.
         seconds: After how many seconds it ends with the epoch that is under way; None has time.
+        warm: Whether the network has learned before: then the weights it comes with are kept where none are better.
 
     Raises:
         DivergedError: The loss or a weight is no longer finite; the last checkpoint before that is kept.
@@ -161,6 +164,14 @@ def train(
         _write_metrics(folder, position)
         started = last_saved = time.monotonic()
         earlier, validating, cut = position.seconds, 0.0, None
+
+        def validated() -> dict[str, float]:
+            model.eval()
+            with torch.inference_mode():
+                return examples.validate(model, loss_function, fabric.device)
+
+        if warm and resumed is None:
+            position.best_loss = validated()["loss"]
 
         def spent() -> float:
             return earlier + time.monotonic() - started
@@ -199,10 +210,8 @@ def train(
                     save()
                     last_saved = now
             _require_finite(network, position, len(batches), checkpoints)
-            model.eval()
             began = time.monotonic()
-            with torch.inference_mode():
-                validation = examples.validate(model, loss_function, fabric.device)
+            validation = validated()
             if not math.isfinite(validation["loss"]):
                 raise _diverged("validation loss", validation["loss"], position, len(batches), checkpoints)
             validating = time.monotonic() - began

@@ -151,6 +151,8 @@ RUNGS: dict[str, Rung] = {
         dropout=0.3,
         **_ATTENTION,
     ),
-    "boosted-trees": _network("gradient-boosted trees on lags and calendar", _TREES),
+    "boosted-trees": Rung(
+        "model", "gradient-boosted trees on lags and calendar", search=_TREES, needs=("lightgbm", "trees")
+    ),
     "ensemble": Rung("model", "mean of the best three on validation", combines=3),
 }

@@ -26,7 +26,8 @@ from .drifting import NOTHING, Remembered
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
 from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View, folds, prepare
-from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
+from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
+from .trees import TreesModel
 
 _MARGINS = "intervals/margins"
 LONGEST = 10_000_000  # rows that a window may reach
@@ -248,7 +249,7 @@ def _must_make_sense(shape: WindowShape, frequency: Frequency, arrays: Mapping[s
     ):
         raise ValueError(f"there is no frequency {frequency!r}")
     for name, array in arrays.items():
-        if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
+        if array.dtype.kind not in "fib" or not np.isfinite(array).all():
             raise ValueError(f"{name} must hold finite numbers")
 
 
@@ -292,6 +293,8 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], sha
         return BaselineModel(baseline)
     if rung == ENSEMBLE:
         return EnsembleModel(tuple(_members(values["members"], arrays, shape)))
+    if rung == TREES:
+        return TreesModel.restore(values, arrays)
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
     section = ForecastNetwork.model_validate(values.get("network", {"units": values.get("units")}))

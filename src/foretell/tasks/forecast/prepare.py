@@ -138,6 +138,21 @@ class View:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a model that is trained on has learned of columns.
+
+    Attributes:
+        scaling: Means and deviations.
+        covariates: What it reads beside columns.
+        rescale: Whether means and deviations are learned anew.
+    """
+
+    scaling: Scaling
+    covariates: Covariates
+    rescale: bool = False
+
+
+@dataclass(frozen=True)
 class PreparedForecast:
     """A table that every rung can learn from.
 
@@ -148,6 +163,7 @@ class PreparedForecast:
         anchors: The windows of each span.
         reach: How many rows before its anchor the first input of any rung may lie.
         fold: The number of the fold of a backtest, counted from 0.
+        known: What was learned of columns before, by a model that is trained on.
     """
 
     configuration: Configuration
@@ -156,6 +172,7 @@ class PreparedForecast:
     anchors: Anchors
     reach: int
     fold: int = 0
+    known: Known | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -242,13 +259,16 @@ class PreparedForecast:
         return errors
 
 
-def prepare(source: object, configuration: Configuration, reach: int | None = None) -> PreparedForecast:
+def prepare(
+    source: object, configuration: Configuration, reach: int | None = None, known: Known | None = None
+) -> PreparedForecast:
     """Reads a table and learns from its training span what the rungs share.
 
     Args:
         source: A path or data frame.
         configuration: All options.
         reach: How many rows before its anchor the first input of any rung lies; that of the rungs to climb where None.
+        known: What was learned of columns before, by a model that is trained on; learned from the rows where None.
 
     Raises:
         InputError: The table does not fit what was asked.
@@ -267,7 +287,7 @@ def prepare(source: object, configuration: Configuration, reach: int | None = No
     spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
     if configuration.evaluation.folds > 1 and lecture:
         raise ConfigurationError("--folds goes with --align standard; the lectures know one test", option="folds")
-    return _within(table, spans, shape, configuration, reach)
+    return _within(table, spans, shape, configuration, reach, known)
 
 
 def folds(prepared: PreparedForecast) -> list[PreparedForecast]:
@@ -282,23 +302,31 @@ def folds(prepared: PreparedForecast) -> list[PreparedForecast]:
     cuts = roll_spans(table, prepared.spans, section.folds, sliding=section.origin == "sliding")
     if len(cuts) == 1:
         return [prepared]
-    parts = [_within(table, own, view.shape, prepared.configuration, prepared.reach) for own in cuts]
+    known = prepared.known
+    parts = [_within(table, own, view.shape, prepared.configuration, prepared.reach, known) for own in cuts]
     return [replace(part, fold=number) for number, part in enumerate(parts)]
 
 
 def _within(
-    table: Table, spans: Spans, shape: WindowShape, configuration: Configuration, reach: int
+    table: Table, spans: Spans, shape: WindowShape, configuration: Configuration, reach: int, known: Known | None
 ) -> PreparedForecast:
     """What the rungs share, learned from the training span of some spans."""
     lecture = shape.align == "lecture"
-    scaling = learn_scaling(table, spans.training_rows, per_series=configuration.spans.scale == "per-series")
-    known = tuple(name for name in split_names(configuration.data.known, table.columns) if name in scaling.features)
-    covariates = learn_covariates(table, spans.training_rows, configuration.data.calendar, known)
+    training = spans.training_rows
+    if known is None:
+        scaling = learn_scaling(table, training, per_series=configuration.spans.scale == "per-series")
+        ahead = split_names(configuration.data.known, table.columns)
+        ahead = tuple(name for name in ahead if name in scaling.features)
+        covariates = learn_covariates(table, training, configuration.data.calendar, ahead)
+    else:
+        scaling = known.scaling.refitted(table, training) if known.rescale else known.scaling
+        covariates = known.covariates
     if lecture:
         anchors = lecture_anchors(table, shape, spans, configuration.training.batch_size)
     else:
         anchors = find_anchors(table, shape, spans, scaling.missing(table), configuration.data.max_missing, reach)
-    return PreparedForecast(configuration, View(table, shape, scaling, covariates), spans, anchors, reach)
+    view = View(table, shape, scaling, covariates)
+    return PreparedForecast(configuration, view, spans, anchors, reach, known=known)
 
 
 def rungs_of(configuration: Configuration) -> list[str]:

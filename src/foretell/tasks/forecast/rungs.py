@@ -31,7 +31,7 @@ BASELINES: dict[str, type[Baseline]] = {
     "climatology": Climatology,
     "ridge": Ridge,
 }
-ENSEMBLE = "ensemble"
+ENSEMBLE, TREES = "ensemble", "boosted-trees"
 
 
 @dataclass(frozen=True)

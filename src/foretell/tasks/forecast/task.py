@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...artefact import Artefact
 from ...axes import AnchorArray
-from ...errors import UsageError
+from ...errors import ConfigurationError, UsageError
 from ...evaluation.conformal import quantiles_of
 from ...evaluation.drift import error_limits
 from ...evaluation.panels import Panel
@@ -19,7 +19,7 @@ from ...training.loop import train
 from ...training.losses import LOSSES, Loss, quantile_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe
+from ..interface import Attempt, Evaluation, Probe, Start, started_from
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
 from .following import Follower
@@ -27,9 +27,10 @@ from .judging import judge_span, judge_windows, learn_intervals, summary, valida
 from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
-from .prepare import PreparedForecast, View, folds, prepare, shape_of
-from .rungs import BASELINES, ENSEMBLE, NETWORKS, NetworkShape, build_network
+from .prepare import Known, PreparedForecast, View, folds, prepare, shape_of
+from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
 from .scoring import Scored, score_rows
+from .trees import fit_trees
 
 
 class ForecastExamples:
@@ -67,9 +68,15 @@ class ForecastTask:
     rungs: dict[str, Rung] = RUNGS
     measure = MEASURE
 
-    def prepare(self, source: object, configuration: Configuration) -> PreparedForecast:
-        """Reads a table and learns what the rungs share."""
-        return prepare(source, configuration)
+    def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedForecast:
+        """Reads a table and learns what the rungs share, or takes it from a model to start from."""
+        if start is None:
+            return prepare(source, configuration)
+        fitted = start.fitted
+        columns = {"features": fitted.scaling.used, "target": fitted.scaling.targets}
+        data = configuration.data.model_copy(update=columns)
+        known = Known(fitted.scaling, fitted.covariates, start.rescale)
+        return prepare(source, configuration.model_copy(update={"data": data}), known=known)
 
     def reconfigured(self, prepared: PreparedForecast, configuration: Configuration) -> PreparedForecast:
         """The same table under other options."""
@@ -89,6 +96,8 @@ class ForecastTask:
             learned = _learned(own, rung, BaselineModel(baseline), baseline.note)
         elif rung == ENSEMBLE:
             learned = _combined(own, attempt)
+        elif rung == TREES:
+            learned = _learned(own, rung, *fit_trees(own, attempt))
         else:
             learned = _trained(own, rung, attempt)
         intervals = learn_intervals(learned.model, own, prepared.configuration.levels)
@@ -158,13 +167,21 @@ def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> Learned
     shape = NetworkShape(view.shape, view.width, len(view.scaling.targets), numbers, view.known_width)
     with seeded(section.seed):
         network = build_network(rung, shape, configuration.network)
+    if attempt.start:
+        _start_from(network, attempt.start)
     lecture = view.shape.align == "lecture"
     steps = section.steps_per_epoch or (500 if lecture else None)
     sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
     examples = ForecastExamples(view, prepared.anchors.spans, made.own_past)
     loss = _loss(configuration)
-    result = train(network, examples, loss, sampler, section, attempt.folder, attempt.watcher, attempt.seconds)
-    notes = [result.note, prepared.sampling_note, made.note(view.shape, configuration.network)]
+    place, warm = (attempt.folder, attempt.watcher, attempt.seconds), attempt.start is not None
+    result = train(network, examples, loss, sampler, section, *place, warm=warm)
+    notes = [
+        started_from(attempt.start),
+        result.note,
+        prepared.sampling_note,
+        made.note(view.shape, configuration.network),
+    ]
     model = NetworkModel(network, made.own_past, configuration.network, numbers)
     learned = _learned(prepared, rung, model, "; ".join(filter(None, notes)))
     return replace(learned, history=result.history, rates=result.rates)
@@ -174,6 +191,25 @@ def _loss(configuration: Configuration) -> Loss:
     """What the options say is to be made small."""
     name = configuration.training.loss
     return quantile_loss(quantiles_of(configuration.levels)) if name == "quantile" else LOSSES[name]
+
+
+def _start_from(network: torch.nn.Module, start: Start) -> None:
+    """Gives a network the weights of a model.
+
+    Raises:
+        ConfigurationError: The model is no network, or one of another shape.
+    """
+    model = start.fitted.model
+    if not isinstance(model, NetworkModel):
+        raise ConfigurationError(f"{start.name} holds no network whose training could go on; train anew", option="from")
+    try:
+        network.load_state_dict(model.network.state_dict())
+    except RuntimeError:
+        raise ConfigurationError(
+            f"{start.name} holds a network of another shape than the options ask for; leave out options of windows and "
+            "network, which are the model's",
+            option="from",
+        ) from None
 
 
 def _combined(prepared: PreparedForecast, attempt: Attempt) -> LearnedForecaster:

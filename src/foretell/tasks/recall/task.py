@@ -15,7 +15,7 @@ from ...training.loop import train
 from ...training.losses import LOSSES, Loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe
+from ..interface import Attempt, Evaluation, Probe, Start, started_from
 from ..rung import Rung
 from .config import MEASURE, RUNGS, Configuration
 from .learned import CHUNK, LearnedRecall, build_network
@@ -58,7 +58,7 @@ class RecallTask:
     rungs: dict[str, Rung] = RUNGS
     measure = MEASURE
 
-    def prepare(self, source: object, configuration: Configuration) -> PreparedRecall:
+    def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedRecall:
         """Makes the sequences of all spans.
 
         Raises:
@@ -88,11 +88,15 @@ class RecallTask:
         section = configuration.training.seeded(attempt.seed)
         with seeded(section.seed):
             network = build_network(rung, configuration)
+        if attempt.start:
+            network.load_state_dict(attempt.start.fitted.model.state_dict())
         sampler = Sampler(prepared.counts["train"], section.batch_size, section.steps_per_epoch, section.seed)
         examples, loss = RecallExamples(prepared), LOSSES[section.loss]
-        result = train(network, examples, loss, sampler, section, attempt.folder, attempt.watcher, attempt.seconds)
+        place, warm = (attempt.folder, attempt.watcher, attempt.seconds), attempt.start is not None
+        result = train(network, examples, loss, sampler, section, *place, warm=warm)
         network = network.requires_grad_(False)
-        return LearnedRecall(rung, configuration, network, about, result.note, result.history, result.rates)
+        note = "; ".join(filter(None, [started_from(attempt.start), result.note]))
+        return LearnedRecall(rung, configuration, network, about, note, result.history, result.rates)
 
     def evaluate(self, prepared: PreparedRecall, fitted: LearnedRecall, span: str) -> Evaluation:
         """Judges a rung on one span."""

@@ -1,0 +1,66 @@
+"""A model to go on from: its options, and what may be asked otherwise."""
+
+from typing import Any
+
+from ..errors import ConfigurationError, UsageError
+from .options import Asked
+
+FIXED = ("windows", "network")  # sections that are the model's
+
+
+def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> tuple[Any, Any]:
+    """A model to go on from, and the options of its further training.
+
+    Args:
+        task_name: The task that was named.
+        reference: A run, or a model folder.
+        rescale: Whether scaling is learned anew.
+        asked: What is wanted otherwise.
+
+    Raises:
+        UsageError: The model is of another task or rung.
+        ConfigurationError: An option is asked that is the model's.
+    """
+    from .. import runs
+    from ..config import RunSection
+    from ..predictor import Predictor
+    from ..tasks.interface import Start
+
+    runs_dir = asked.flags.get("runs_dir") or RunSection.model_fields["runs_dir"].default
+    folder = runs.model_folder(reference, runs_dir)
+    predictor = Predictor(folder)
+    if predictor.task != task_name:
+        raise UsageError(f"{reference} is a model of {predictor.task}, not of {task_name}")
+    rung = predictor.fitted.rung
+    own = predictor.artefact.document["config"]
+    configuration = asked.build({**own, "run": {"rung": rung}})
+    if configuration.run.rung != rung:
+        raise UsageError(
+            f"{reference} is a {rung}; leave --rung away, or train {configuration.run.rung} anew", rung=rung
+        )
+    before = asked.configuration.model_validate(own)
+    for section in FIXED:
+        for name, value in getattr(before, section).model_dump().items():
+            wanted = getattr(getattr(configuration, section), name)
+            if wanted != value:
+                raise ConfigurationError(
+                    f"{section}.{name} is the model's, {value}; found {wanted}; leave it away, or train anew",
+                    option=name,
+                )
+    return Start(predictor.fitted, str(folder), rescale), configuration
+
+
+def start_again(job: dict[str, Any]) -> Any:
+    """The model that a run went on from; None where it began anew.
+
+    Args:
+        job: What the run is for.
+    """
+    from pathlib import Path
+
+    from ..predictor import Predictor
+    from ..tasks.interface import Start
+
+    if not job.get("from"):
+        return None
+    return Start(Predictor(Path(job["from"])).fitted, str(job["from"]), bool(job.get("rescale")))
