@@ -7,7 +7,9 @@ import click
 
 from foretell.cli.main import cli
 from foretell.config import render
+from foretell.evaluation.words import value_text
 from foretell.tasks import NAMES, task_configuration, task_rungs
+from foretell.tasks.rung import Rung
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -33,13 +35,24 @@ def options_page() -> str:
     """Every option of every task with its default, and every rung."""
     parts = ["# Options and rungs\n\nGenerated from the typed sections by `make docs`.\n"]
     for task in NAMES:
-        parts.append(f"## {task}\n\n| rung | kind | what it is |\n| --- | --- | --- |")
-        parts += [f"| `{name}` | {rung.kind} | {rung.summary} |" for name, rung in task_rungs(task).items()]
+        parts.append(f"## {task}\n\n| rung | kind | what it is | its own options |\n| --- | --- | --- | --- |")
+        parts += [
+            f"| `{name}` | {rung.kind} | {rung.summary} | {_own(rung)} |" for name, rung in task_rungs(task).items()
+        ]
+        parts.append(
+            "\nOptions that stand as remarks below are each rung's own where the table names them, unless you name them."
+        )
         parts.append(
             "\nAs TOML, for `--config` (`foretell config render "
             f"{task}`):\n\n```toml\n{render(task_configuration(task))}```\n"
         )
     return "\n".join(parts)
+
+
+def _own(rung: Rung) -> str:
+    """A rung's own values of options."""
+    shown = (f"{name} {value_text(value)}" for name, value in rung.options.items())
+    return "; ".join(shown).replace("_", "-")
 
 
 PAGES = {"cli.md": help_page, "options.md": options_page}

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from foretell.cli.main import main
-from foretell.cli.recipes import configured
+from foretell.cli.recipes import asked_of, configured
 from foretell.recipes.reading import read_recipe, recipe_names
 from foretell.study import plan
 from foretell.tasks import choose_rungs, task_configuration
@@ -65,8 +65,9 @@ def test_every_recipe_is_valid(name: str) -> None:
     recipe = read_recipe(name)
     assert recipe.summary.endswith(".")
     assert len(recipe.summary) < 120
-    assert (recipe.source is not None) == task_configuration(recipe.task).reads_data
-    build = partial(configured, recipe, {}, {})
+    named = recipe.source is not None or recipe.expects is not None
+    assert named == task_configuration(recipe.task).reads_data
+    build = partial(configured, recipe, asked_of(name, {}))
     section = build().run
     choose_rungs(recipe.task, section.rungs or ((section.rung,) if section.rung else ()))
     if recipe.vary:
@@ -277,7 +278,7 @@ def test_the_environment_cannot_change_what_a_recipe_is_about(run: Run, monkeypa
     for name, value in {"GAP": "7", "RUNGS": "zzz", "RUNG": "zzz", "UNITS": "3", "EPOCHS": "1"}.items():
         monkeypatch.setenv(f"FORETELL_{name}", value)
     recipe = read_recipe("lecture/long-gap")
-    options = configured(recipe, {}, {})
+    options = configured(recipe, asked_of("lecture/long-gap", {}))
     assert (options.recall.gap, options.run.rung, options.network.units) == (10, None, 32)
     assert options.run.rungs == ("chance", "rnn", "gru", "lstm")
     assert options.training.epochs == 1

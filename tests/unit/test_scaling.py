@@ -134,19 +134,22 @@ def test_each_series_has_its_own_scaling_on_request() -> None:
         np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-5)
         np.testing.assert_allclose(scaled.std(axis=0), 1, rtol=1e-5)
     mean, deviation = own.target_scales(table)
-    np.testing.assert_array_equal(mean[:, 0], own.mean[:, 0])
-    np.testing.assert_array_equal(deviation[:, 0], own.deviation[:, 0])
+    np.testing.assert_array_equal(mean[:, 0], own.mean[:2, 0])
+    np.testing.assert_array_equal(deviation[:, 0], own.deviation[:2, 0])
 
 
-def test_a_new_series_needs_a_shared_scaling() -> None:
+def test_a_new_series_is_scaled_as_all_of_training_together() -> None:
     values = np.arange(40.0)
     table = make_table(values, [20, 20])
     other = make_table(values, [20, 20], names=("s1", "s7"))
     training = np.ones(40, bool)
     own = learn_scaling(table, training, per_series=True)
+    shared = learn_scaling(table, training)
+    np.testing.assert_array_equal(own.scales(other), [1, 2])
+    np.testing.assert_array_equal(own.inputs(other)[20:], shared.inputs(other)[20:])
+    before = replace(own, mean=own.mean[:2], deviation=own.deviation[:2])  # as in folders before format 1.2
     with pytest.raises(DataError, match=r'series "s7" was not in training.*known are s0, s1'):
-        own.inputs(other)
-    assert np.isfinite(learn_scaling(table, training).inputs(other)).all()
+        before.inputs(other)
     swapped = make_table(values, [20, 20], names=("s1", "s0"))
     np.testing.assert_array_equal(own.scales(swapped), [1, 0])
 

@@ -7,7 +7,7 @@ import click
 
 from ..errors import UsageError
 from .compare import stem_of
-from .options import build, task_options
+from .options import asked, task_options
 from .output import columns, output_options, print_json, styled, tell
 
 _READING = ("data", "windows", "spans")  # sections that say how a table is read and cut
@@ -36,7 +36,7 @@ def _other_options() -> tuple[str, ...]:
 
 
 def _configuration(given: dict[str, Any]) -> Any:
-    return build(_forecasting(), given)
+    return asked(_forecasting(), given).build()
 
 
 @command.command("list")

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 10.0
 _WIDTHS = (17, 16, 16, 32, 10, 9, 11)
+
+
+Telling = TypeVar("Telling", bound="Teller")
 
 
 class Teller:
@@ -45,7 +48,7 @@ class Teller:
         self._watched = sys.stderr.isatty() and not quiet
 
     @classmethod
-    def of(cls, measure: Measure, given: dict[str, Any], option: str = "") -> Self:
+    def of(cls: type[Telling], measure: Measure, given: dict[str, Any], option: str = "") -> Telling:
         """Who tells as a command was asked to: ``quiet`` and ``as_json`` are among what it was given."""
         return cls(measure, quiet=given["quiet"] or given["as_json"], rows=not given["as_json"], option=option)
 
@@ -128,9 +131,6 @@ class Teller:
             self._bar.console.print(text, highlight=False)
         else:
             click.echo(text, err=True)
-
-
-Telling = TypeVar("Telling", bound=Teller)
 
 
 @contextmanager

@@ -35,9 +35,8 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
     own = predictor.artefact.document["config"]
     configuration = asked.build({**own, "run": {"rung": rung}})
     if configuration.run.rung != rung:
-        raise UsageError(
-            f"{reference} is a {rung}; leave --rung away, or train {configuration.run.rung} anew", rung=rung
-        )
+        other = configuration.run.rung
+        raise UsageError(f"{reference} is a {rung}; leave --rung away, or train {other} anew", rung=rung)
     before = asked.configuration.model_validate(own)
     for section in FIXED:
         for name, value in getattr(before, section).model_dump().items():

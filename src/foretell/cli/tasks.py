@@ -83,10 +83,10 @@ class TaskGroup(click.Group):
         def callback(**given: Any) -> None:
             self.body(cmd_name, asked(configuration, given), given)
 
-        shown = "[DATA]" if self.recipes else "DATA"
-        argument = (
-            [click.Argument(["data"], metavar=shown, required=not self.recipes)] if configuration.reads_data else []
-        )
+        argument = []
+        if configuration.reads_data:
+            shown = "[DATA]" if self.recipes else "DATA"
+            argument = [click.Argument(["data"], metavar=shown, required=not self.recipes)]
         parameters = [*argument, *self.further, *task_options(configuration, self.without)]
         data = " on DATA" if configuration.reads_data else " on data that it makes itself"
         command = click.command(cmd_name, help=self.summary.format(task=cmd_name, data=data))(callback)

@@ -77,7 +77,9 @@ def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
     _carry_out(begun.task, begun.prepared, begun.job["rung"], begun.configuration, begun.folder, given, begun.start)
 
 
-def _carry_out(task: Any, prepared: Any, rung: str, configuration: Any, folder: Path, given: dict[str, Any]) -> None:
+def _carry_out(
+    task: Any, prepared: Any, rung: str, configuration: Any, folder: Path, given: dict[str, Any], start: Any
+) -> None:
     from .. import ladder, runs
 
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])

@@ -2,7 +2,14 @@
 
 from .attention import MultiHeadAttention
 from .cells import GRUCell, LSTMCell, RNNCell
-from .channels import ChannelNetwork, PatchTransformer, ReversibleNormalisation, TrendAndRemainder
+from .channels import (
+    ChannelNetwork,
+    Patches,
+    PatchTransformer,
+    ReversibleNormalisation,
+    SegmentRecurrent,
+    TrendAndRemainder,
+)
 from .conversion import load_torch_state, to_torch_state
 from .convolution import Convolutions
 from .heads import KnownAhead
@@ -29,10 +36,12 @@ __all__ = [
     "LSTMCell",
     "MultiHeadAttention",
     "PatchTransformer",
+    "Patches",
     "PerceptronNetwork",
     "RNNCell",
     "RecurrentNetwork",
     "ReversibleNormalisation",
+    "SegmentRecurrent",
     "TransformerNetwork",
     "TrendAndRemainder",
     "initialise",

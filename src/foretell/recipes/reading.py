@@ -1,7 +1,8 @@
 """Recipes by name: what a shipped configuration says, read without anything heavy.
 
 A recipe is TOML: ``summary``, ``task``, ``source`` (a built-in set) or ``expects`` (data that the user has to name, in
-words; neither where the task makes its own), the task's sections, and, where an option is to be varied, ``[vary]`` with ``option`` and ``values``.
+words; neither where the task makes its own), the task's sections, and, where an option is to be varied, ``[vary]`` with
+``option`` and ``values``.
 """
 
 import tomllib

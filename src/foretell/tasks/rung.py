@@ -12,8 +12,8 @@ Kind = Literal["baseline", "model"]
 class Range:
     """Numbers from one to another, whole ones where both ends are whole; ``log`` looks at their ratios."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
 
 

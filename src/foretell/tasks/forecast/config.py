@@ -34,6 +34,9 @@ class ForecastNetwork(NetworkSection):
     feed_forward: int = own(64, ge=1, le=16_384, description="Units between the dense layers of an encoder block.")
     patch: int = own(16, ge=1, description="Steps of a patch; the whole window where that is shorter.")
     stride: int = own(8, ge=1, description="Steps from one patch to the next.")
+    normalise: Literal["none", "last", "window"] = own(
+        "none", description="What a target's own past is told relative to: its last value, or mean and spread."
+    )
     average: int = own(25, ge=1, description="Steps of the moving average that is the trend.")
 
 
@@ -98,7 +101,8 @@ _TREES: dict[str, Span] = {
     "column_share": Range(0.2, 1.0),
 }
 _LONG = {"epochs": 40}  # as the lectures train what drops out
-_ATTENTION = {"optimiser": "adamw", "schedule": "cosine", "weight_decay": 0.01}
+_DECLINING: dict[str, object] = {"optimiser": "adamw", "schedule": "cosine", "clip": 0.0, "patience": 0}
+_ATTENTION: dict[str, object] = {"optimiser": "adamw", "schedule": "cosine", "weight_decay": 0.01}
 
 
 def _network(summary: str, search: dict[str, Span], **options: object) -> Rung:
@@ -139,17 +143,36 @@ RUNGS: dict[str, Rung] = {
     "dlinear": _network(
         "trend and remainder, each linear",
         {"learning_rate": Range(1e-4, 1e-1, log=True), "average": Range(3, 49)},
-        optimiser="adamw",
-        schedule="cosine",
+        learning_rate=3e-4,
+        batch_size=32,
+        epochs=10,
+        **_DECLINING,
+    ),
+    "segment-gru": _network(
+        "gated recurrent units over segments of each target",
+        {**_RATE, "units": Range(32, 256, log=True), "patch": Choices(("12", "24", "48"))},
+        units=(128,),
+        patch=48,
+        dropout=0.2,
+        normalise="last",
+        learning_rate=2e-3,
+        batch_size=32,
+        epochs=6,
+        **_DECLINING,
     ),
     "patch-transformer": _network(
         "attention over patches of each target",
         {**_ENCODER, "patch": Choices(("8", "16", "24"))},
-        units=(16,),
-        layers=3,
+        layers=2,
         feed_forward=128,
+        patch=24,
+        stride=24,
         dropout=0.3,
-        **_ATTENTION,
+        normalise="window",
+        learning_rate=1e-3,
+        batch_size=32,
+        epochs=8,
+        **_DECLINING,
     ),
     "boosted-trees": Rung(
         "model", "gradient-boosted trees on lags and calendar", search=_TREES, needs=("lightgbm", "trees")

@@ -15,9 +15,11 @@ from ...nn import (
     ConvolutionRecurrentNetwork,
     Convolutions,
     KnownAhead,
+    Patches,
     PatchTransformer,
     PerceptronNetwork,
     RecurrentNetwork,
+    SegmentRecurrent,
     TransformerNetwork,
     TrendAndRemainder,
 )
@@ -185,22 +187,37 @@ def _channels(shape: NetworkShape, channel: nn.Module) -> nn.Module:
 
 def _trend(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
     outputs = shape.window.lead_count * shape.numbers
-    return _channels(shape, TrendAndRemainder(shape.window.steps, outputs, section.average))
+    return _channels(shape, TrendAndRemainder(shape.window.steps, outputs, section.average, section.normalise))
 
 
 def _patches(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
-    steps = shape.window.steps
     channel = PatchTransformer(
-        steps,
+        Patches(shape.window.steps, section.patch, section.stride),
         shape.window.lead_count * shape.numbers,
-        patch=min(section.patch, steps),
-        stride=min(section.stride, section.patch, steps),
         width=_one_width(section),
         heads=section.heads,
         feed_forward=section.feed_forward,
         layers=section.layers,
         dropout=section.dropout,
         head=section.head,
+        normalise=section.normalise,
+    )
+    return _channels(shape, channel)
+
+
+def _segments(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
+    width, *others = sizes(section)
+    if others:
+        raise ConfigurationError("segments are read by one recurrent layer; name one size in units", option="units")
+    unmasked = section.model_copy(update={"dropout": 0.0})  # what is dropped is of the last state
+    (recurrent,) = recurrent_layers("gru", width, unmasked, (width,))
+    channel = SegmentRecurrent(
+        Patches(shape.window.steps, section.patch, section.patch),
+        recurrent,
+        shape.window.lead_count * shape.numbers,
+        dropout=section.dropout,
+        head=section.head,
+        normalise=section.normalise,
     )
     return _channels(shape, channel)
 
@@ -223,5 +240,6 @@ NETWORKS: dict[str, NetworkRung] = {
     "conv-gru": NetworkRung(_convolution_recurrent, note=_padding_note(1)),
     "transformer": NetworkRung(_transformer),
     "dlinear": NetworkRung(_trend, own_past=True),
+    "segment-gru": NetworkRung(_segments, own_past=True, note=_patch_note),
     "patch-transformer": NetworkRung(_patches, own_past=True, note=_patch_note),
 }

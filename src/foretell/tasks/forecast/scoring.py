@@ -97,7 +97,7 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
     return Scored(document, _panels(learned, targets, document))
 
 
-def _as_times(frame: pl.DataFrame, wanted: pl.DataType, names: tuple[str, ...]) -> pl.DataFrame:
+def _as_times(frame: pl.DataFrame, wanted: Any, names: tuple[str, ...]) -> pl.DataFrame:
     """Times that were written as text, in the zone of the table."""
     for name in names:
         column = frame[name]
