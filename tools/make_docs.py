@@ -39,9 +39,7 @@ def options_page() -> str:
         parts += [
             f"| `{name}` | {rung.kind} | {rung.summary} | {_own(rung)} |" for name, rung in task_rungs(task).items()
         ]
-        parts.append(
-            "\nOptions that stand as remarks below are each rung's own where the table names them, unless you name them."
-        )
+        parts.append("\nOptions that stand as remarks below are each rung's own where the table names them.")
         parts.append(
             "\nAs TOML, for `--config` (`foretell config render "
             f"{task}`):\n\n```toml\n{render(task_configuration(task))}```\n"

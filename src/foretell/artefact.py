@@ -20,7 +20,7 @@ from safetensors.numpy import load, save
 from .errors import InputError, StorageError, UnsafeFileError
 from .files import json_text, remove_leftovers, sync_folder, write_atomically
 
-FORMAT = "1.1"
+FORMAT = "1.2"
 DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
 _LARGEST_DOCUMENT = 64 * 1024 * 1024
 _LARGEST_WEIGHTS = 16 * 1024**3

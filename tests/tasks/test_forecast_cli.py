@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,37 +16,11 @@ import polars as pl
 import pytest
 
 from foretell.cli.main import main
+from foretell.tasks import task_rungs
+
+from .commands import Result, Run
 
 TINY = ["--target", "T (degC)", "--lookback", "24", "--ahead", "6h", "--epochs", "2", "--units", "4"]
-
-
-class Result:
-    """What a command printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Result:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return Result(int(stopped.value.code or 0), printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +36,8 @@ def compared(hourly_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_compare_prints_the_leaderboard_of_the_design(compared: Path) -> None:
     board = json.loads((compared / "leaderboard.json").read_text())
     assert board["task"] == "forecast"
-    baselines, models = ["persistence", "seasonal", "climatology", "ridge"], ["mlp", "rnn", "gru", "lstm"]
+    baselines = ["persistence", "seasonal", "climatology", "ridge"]
+    models = [name for name, rung in task_rungs("forecast").items() if rung.kind == "model" and rung.at_hand]
     assert [row["rung"] for row in board["rows"]] == baselines + models
     assert board["best"] in {row["rung"] for row in board["rows"]}
     assert board["reference"] in {"persistence", "seasonal", "climatology", "ridge"}
@@ -460,8 +434,8 @@ def test_what_a_model_folder_claims_is_checked(run: Run, compared: Path, hourly_
         ("model.json", ["windows", "leads"], [1, 1_000_000_000], "mlp"),
         ("model.json", ["windows", "leads"], [0, 0], "mlp"),
         ("model.json", ["windows", "align"], "foo", "mlp"),
-        ("model.json", ["model", "units"], 10**12, "mlp"),
-        ("model.json", ["model", "units"], 5, "mlp"),
+        ("model.json", ["model", "network", "units"], [10**12], "mlp"),
+        ("model.json", ["model", "network", "units"], [5], "mlp"),
         ("model.json", ["frequency", "count"], "x", "mlp"),
         ("model.json", ["frequency", "count"], 0, "mlp"),
         ("model.json", ["rung"], "os.system", "mlp"),

@@ -10,10 +10,10 @@ import pytest
 
 from foretell.cli.main import main
 
-from .test_forecast_cli import Run, run
+from .commands import Run
 from .test_report import CHROMIUM, browser
 
-__all__ = ["browser", "run"]
+__all__ = ["browser"]
 TINY = [
     "--target",
     "T (degC)",

@@ -26,7 +26,8 @@ def _as_list(value: object) -> object:
     return tuple(part for entry in given for part in (entries([entry]) if isinstance(entry, str) else [entry]))
 
 
-Sizes = Annotated[tuple[Annotated[int, Field(ge=1, le=16_384)], ...], BeforeValidator(_as_list)]
+Size = Annotated[int, Field(ge=1, le=16_384)]
+Sizes = Annotated[tuple[Size, ...], BeforeValidator(_as_list)]
 """Whole numbers, one for each layer: ``32`` or ``64,32``."""
 
 Activations = Annotated[tuple[Literal["tanh", "relu"], ...], BeforeValidator(_as_list)]

@@ -102,7 +102,7 @@ class EvaluationSection(Section):
 class NetworkSection(Section):
     """The shape of a network, and what it drops while it learns; what is not named is each rung's own."""
 
-    units: Sizes = own((32,), description="Units of a layer; several: one for each layer (32,64).")
+    units: Sizes = own((32,), min_length=1, description="Units of a layer; several: one for each layer (32,64).")
     layers: int = own(1, ge=1, le=64, description="How many layers, where --units names one size.")
     activation: Activations = own(
         ("tanh",), description="Of recurrent layers: tanh or relu; several: one for each layer."

@@ -154,4 +154,4 @@ def stability_index(
 
 def _index(found: Float64[np.ndarray, "*stretch tenth"], expected: Float64[np.ndarray, " tenth"]) -> np.ndarray:
     found, expected = np.maximum(found, _LEAST), np.maximum(expected, _LEAST)
-    return ((found - expected) * np.log(found / expected)).sum(axis=-1)
+    return np.asarray(((found - expected) * np.log(found / expected)).sum(axis=-1))

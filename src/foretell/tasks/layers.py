@@ -11,25 +11,12 @@ CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 
 
 def sizes(section: NetworkSection) -> tuple[int, ...]:
-    """The units of each layer.
-
-    Raises:
-        ConfigurationError: ``units`` names another number of layers than ``layers``.
+    """The units of each layer: those that are named one by one, or one size for all layers.
 
     >>> sizes(NetworkSection(units=32, layers=2)), sizes(NetworkSection(units="32,64"))
     ((32, 32), (32, 64))
     """
-    units = section.units
-    if not units:
-        raise ConfigurationError("units must name at least one size", option="units")
-    if len(units) > 1 and section.layers not in (1, len(units)):
-        raise ConfigurationError(
-            f"units names {len(units)} layers ({', '.join(map(str, units))}), layers says "
-            f"{section.layers}; leave one out",
-            option="layers",
-            value=section.layers,
-        )
-    return units if len(units) > 1 else units * section.layers
+    return section.units if len(section.units) > 1 else section.units * section.layers
 
 
 def recurrent_layers(

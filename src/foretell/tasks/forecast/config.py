@@ -30,7 +30,7 @@ class ForecastNetwork(NetworkSection):
     padding: Literal["auto", "valid", "same"] = own(
         "auto", description="Whether convolutions read zeros beyond the ends (same); auto where a window is too short."
     )
-    heads: int = own(4, ge=1, le=256, description="Heads of attention.")
+    heads: int = own(4, ge=1, le=256, description="Heads of attention, or as many of them as divide the width evenly.")
     feed_forward: int = own(64, ge=1, le=16_384, description="Units between the dense layers of an encoder block.")
     patch: int = own(16, ge=1, description="Steps of a patch; the whole window where that is shorter.")
     stride: int = own(8, ge=1, description="Steps from one patch to the next.")
@@ -120,8 +120,9 @@ RUNGS: dict[str, Rung] = {
     "gru-dropout": _network("the same with dropout", _RECURRENT, dropout=0.2, recurrent_dropout=0.2, **_LONG),
     "gru-stacked": _network(
         "two of them, one upon the other",
-        {name: span for name, span in _RECURRENT.items() if name != "units"},
+        _RECURRENT,
         units=(32, 64),
+        layers=2,
         activation=("tanh", "relu"),
         dropout=0.1,
         recurrent_dropout=0.5,

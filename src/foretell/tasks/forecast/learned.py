@@ -172,8 +172,8 @@ class LearnedForecaster:
         if self.intervals:
             document["intervals"] = list(self.intervals.levels)
             arrays |= {_MARGINS: self.intervals.margins}
-        scaling = {**self.scaling.document(), "covariates": self.covariates.document()}
-        files = {"scaling.json": scaling, "drift.json": self.drift.document()}
+        beside = {"covariates": self.covariates.document(), "drift": self.drift.document()}
+        files = {"scaling.json": {**self.scaling.document(), **beside}}
         return Artefact("forecast", document, arrays, files, _card(self, metrics))
 
     @classmethod
@@ -205,9 +205,9 @@ class LearnedForecaster:
                 raise ValueError("what it says of its data contradicts its targets")
             note = str(document["note"])
             learned = cls(rung, configuration, model, scaling, shape, frequency, about, note)
-            drift = Remembered.restore(artefact.files.get("drift.json", NOTHING.document()))
+            drift = Remembered.restore(artefact.files["scaling.json"].get("drift", NOTHING.document()))
             if not drift.columns.keys() <= set(scaling.columns):
-                raise ValueError("drift.json names other columns than scaling.json")
+                raise ValueError("what is remembered of training names columns that are not scaled")
             return replace(learned, covariates=covariates, intervals=intervals, drift=drift)
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None

@@ -86,12 +86,12 @@ def forecast_frame(
 
 def _observed(
     view: View, anchors: AnchorArray, last: Int64[np.ndarray, " series"], which: Which, max_missing: float
-) -> AnchorArray:
+) -> Int64[np.ndarray, " kept"]:
     """The anchors with enough observed inputs; the last row of each series must be among them."""
     table = view.table
     highest = np.fmax.reduceat(view.history.observed, table.starts[:-1], axis=0)
     unseen = np.asarray(np.isnan(highest).any(axis=1))
-    _all_must_do_or_some_are_left_out(view, unseen, "nothing of a target is observed", which)
+    _all_must_do_or_some_are_left_out(view, unseen, "nothing is observed of a target", which)
     anchors = anchors[~unseen[table.codes[anchors]]]
     usable = anchors - view.shape.first_input >= table.starts[:-1][table.codes[anchors]]
     share = np.zeros(len(anchors))
@@ -101,7 +101,10 @@ def _observed(
         latest = anchors == last[table.codes[anchors]]
         sparse[table.codes[anchors[latest]]] = share[latest] > max_missing
         worst = f"{share[latest].max():.0%}" if latest.any() else ""
-        reason = f"{worst} of the latest inputs are missing, at most {max_missing:.0%} may be (--max-missing)"
+        reason = (
+            f"{worst} of the latest inputs are missing, at most {max_missing:.0%} may be (--max-missing); end the "
+            "table at the last observed row"
+        )
         _all_must_do_or_some_are_left_out(view, sparse, reason, which)
     return anchors[share <= max_missing]
 

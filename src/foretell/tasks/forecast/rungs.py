@@ -1,5 +1,6 @@
 """The ladder of forecasting: simple rules first, then networks, each under its name."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -167,12 +168,17 @@ def _one_width(section: ForecastNetwork) -> int:
     return section.units[0]
 
 
+def _heads(section: ForecastNetwork) -> int:
+    """As many heads as divide the width evenly, at most those that are named."""
+    return math.gcd(section.heads, _one_width(section))
+
+
 def _transformer(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
     return TransformerNetwork(
         shape.window.steps,
         shape.features,
         _one_width(section),
-        section.heads,
+        _heads(section),
         section.feed_forward,
         section.layers,
         *shape.outputs,
@@ -195,7 +201,7 @@ def _patches(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
         Patches(shape.window.steps, section.patch, section.stride),
         shape.window.lead_count * shape.numbers,
         width=_one_width(section),
-        heads=section.heads,
+        heads=_heads(section),
         feed_forward=section.feed_forward,
         layers=section.layers,
         dropout=section.dropout,

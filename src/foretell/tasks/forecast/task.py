@@ -27,7 +27,7 @@ from .judging import judge_span, judge_windows, learn_intervals, summary, valida
 from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
-from .prepare import Known, PreparedForecast, View, folds, prepare, shape_of
+from .prepare import Known, PreparedForecast, View, folds, prepare, rungs_of, shape_of
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
 from .scoring import Scored, score_rows
 from .trees import fit_trees
@@ -71,8 +71,15 @@ class ForecastTask:
     def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedForecast:
         """Reads a table and learns what the rungs share, or takes it from a model to start from."""
         if start is None:
-            return prepare(source, configuration)
+            prepared = prepare(source, configuration)
+            for rung in rungs_of(configuration):
+                check_network(rung, prepared)
+            return prepared
         fitted = start.fitted
+        if not isinstance(fitted.model, NetworkModel):
+            raise ConfigurationError(
+                f"{start.name} holds no network whose training could go on; train anew", option="from"
+            )
         columns = {"features": fitted.scaling.used, "target": fitted.scaling.targets}
         data = configuration.data.model_copy(update=columns)
         known = Known(fitted.scaling, fitted.covariates, start.rescale)
@@ -193,17 +200,31 @@ def _loss(configuration: Configuration) -> Loss:
     return quantile_loss(quantiles_of(configuration.levels)) if name == "quantile" else LOSSES[name]
 
 
+def check_network(rung: str, prepared: PreparedForecast) -> None:
+    """Checks that the options make a network, before anything is trained.
+
+    Args:
+        rung: Its name; what is no network is not checked.
+        prepared: The data, and the options.
+
+    Raises:
+        ConfigurationError: They contradict each other, or do not fit the window.
+    """
+    if rung in NETWORKS:
+        own = prepared.of_rung(RUNGS[rung].options, shape_of(rung, prepared.view.shape, prepared.configuration))
+        shape = NetworkShape(own.view.shape, own.view.width, len(own.view.scaling.targets))
+        with torch.device("meta"), torch.no_grad():
+            build_network(rung, shape, own.configuration.network)
+
+
 def _start_from(network: torch.nn.Module, start: Start) -> None:
     """Gives a network the weights of a model.
 
     Raises:
         ConfigurationError: The model is no network, or one of another shape.
     """
-    model = start.fitted.model
-    if not isinstance(model, NetworkModel):
-        raise ConfigurationError(f"{start.name} holds no network whose training could go on; train anew", option="from")
     try:
-        network.load_state_dict(model.network.state_dict())
+        network.load_state_dict(start.fitted.model.network.state_dict())
     except RuntimeError:
         raise ConfigurationError(
             f"{start.name} holds a network of another shape than the options ask for; leave out options of windows and "
