@@ -1,4 +1,4 @@
-"""New rows after those that are known: appending in parts is the whole, gaps are missing rows, other grids are refused."""
+"""New rows after those that are known: parts make the whole, gaps are missing rows, other grids are refused."""
 
 from dataclasses import replace
 

@@ -227,8 +227,10 @@ def test_a_test_span_is_cut_into_no_more_folds_than_it_has_rows() -> None:
         (
             [0.5, 0.4, 0.3],
             [0.6, 0.5, 0.4],
-            "No overfitting within 3 epochs: validation was best after the last one and fell by 20.0 % in the last "
-            "epoch, so more of them may help.",
+            (
+                "No overfitting within 3 epochs: validation was best after the last one and fell by 20.0 % in the last "
+                "epoch, so more of them may help."
+            ),
         ),
         (
             [0.5, 0.4, 0.399],
@@ -238,8 +240,10 @@ def test_a_test_span_is_cut_into_no_more_folds_than_it_has_rows() -> None:
         (
             [0.5, 0.4, 0.4],
             [0.6, 0.5, 0.75],
-            "Validation was best after epoch 2 of 3 and rose by 50 % since, though training hardly fell: it is unsteady "
-            "rather than overfitting.",
+            (
+                "Validation was best after epoch 2 of 3 and rose by 50 % since, though training hardly fell: it is "
+                "unsteady rather than overfitting."
+            ),
         ),
         (
             [0.5, 0.4, 0.2],

@@ -12,6 +12,7 @@ from ..errors import ForetellError, StorageError, UsageError, nearest
 from . import interrupts
 from .output import print_error
 
+INTERRUPTED = 130
 VERBS = {
     "demo": "Compare models on the built-in weather of three New York airports.",
     "data": "List, check and plot data.",
@@ -77,7 +78,14 @@ def main(arguments: list[str] | None = None) -> None:
     """
     interrupts.heed()
     given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(_run(given))
+    code = _run(given)
+    if code == INTERRUPTED and arguments is None:
+        # An interrupt that went through code from a string, as numba and dataclasses run it, leaves a mark in Python,
+        # which would end the process by a signal instead of with this code.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -87,7 +95,7 @@ def _run(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="foretell", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
-        return 130
+        return INTERRUPTED
     except click.ClickException as error:
         usage = UsageError(error.format_message())
         context = getattr(error, "ctx", None)

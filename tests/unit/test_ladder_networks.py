@@ -1,0 +1,99 @@
+"""Every network of the ladder as its rung makes it: what it reads and gives, and that it can learn at all."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from foretell.data.windows import WindowShape
+from foretell.nn import KnownAhead
+from foretell.tasks.forecast.config import RUNGS, Configuration, ForecastNetwork
+from foretell.tasks.forecast.rungs import ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
+
+from .made_layers import one_thread_of_torchs  # noqa: F401 (for every test here)
+
+LEADS, WINDOWS, STEPS, COLUMNS = 2, 64, 24, 3
+RATES = {"conv": 0.005, "transformer": 0.003}  # of Adam; 0.01 for the others
+MOST_STEPS = 500  # three times what the slowest needs
+
+
+def own_options(rung: str, **changes: Any) -> ForecastNetwork:
+    """The options that a rung has where nobody names any, some of them changed."""
+    return Configuration().of_rung(RUNGS[rung].options).network.model_copy(update=changes)
+
+
+def made(rung: str, window: WindowShape, features: int, section: ForecastNetwork, **sizes: Any) -> nn.Module:
+    """A rung's network for one target; where it reads each target's own past, all features are targets."""
+    targets = features if NETWORKS[rung].own_past else 1
+    torch.manual_seed(0)
+    return build_network(rung, NetworkShape(window, features, targets, **sizes), section)
+
+
+def test_every_rung_that_learns_has_a_network() -> None:
+    assert {*NETWORKS, ENSEMBLE, TREES} == {name for name, rung in RUNGS.items() if rung.kind == "model"}
+
+
+@pytest.mark.parametrize("numbers", [1, 3])
+@pytest.mark.parametrize("features", [1, 7])
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_a_rungs_network_forecasts_each_lead_and_target(rung: str, features: int, numbers: int) -> None:
+    network = made(rung, WindowShape(48, 1, (3, 6)), features, own_options(rung), numbers=numbers).eval()
+    windows = torch.randn(5, 48, features)
+    found = network(windows)
+    assert found.shape == (5, 4, numbers * (features if NETWORKS[rung].own_past else 1))
+    assert found.isfinite().all()
+    torch.testing.assert_close(network(windows[3:4]), found[3:4], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_what_is_known_ahead_is_read_beside_the_window(rung: str) -> None:
+    network = made(rung, WindowShape(48, 1, (1, 4)), 2, own_options(rung), known=5).eval()
+    assert isinstance(network, KnownAhead)
+    windows, known = torch.randn(3, 48, 2), torch.randn(3, 4, 5)
+    found = network(windows, known)
+    assert found.shape == (3, 4, 2 if NETWORKS[rung].own_past else 1)
+    assert not torch.allclose(network(windows, -known), found)
+
+
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_every_weight_of_a_rungs_network_has_a_gradient(rung: str) -> None:
+    network = made(rung, WindowShape(48, 1, (1, 4)), 3, own_options(rung, dropout=0.0, recurrent_dropout=0.0))
+    network(torch.randn(8, 48, 3)).square().sum().backward()
+    for name, weight in network.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        assert weight.grad.any(), f"{name} has no part in the forecast"
+
+
+def waves(seed: int) -> Tensor:
+    """(window, time, column): sums of three waves, each with a height and a beginning of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    phases, heights = torch.rand(2, WINDOWS, 1, COLUMNS, 3, generator=generator)
+    times = torch.arange(STEPS + LEADS)[:, None, None] / torch.tensor([24.0, 13.0, 7.0])
+    series = ((0.5 + heights) * torch.sin(2 * math.pi * (times + phases))).sum(-1)
+    return series / series.std()
+
+
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_a_rungs_network_learns_some_windows_by_heart(rung: str) -> None:
+    """How waves go on, where each target is read alone (one of these networks is linear); else of waves unrelated."""
+    own_past = NETWORKS[rung].own_past
+    windows = waves(seed=0)[:, :STEPS]
+    targets = waves(seed=0)[:, STEPS:] if own_past else waves(seed=1)[:, STEPS:, :1]
+    units = (32,) * len(own_options(rung).units)
+    section = own_options(rung, dropout=0.0, recurrent_dropout=0.0, units=units)
+    network = made(rung, WindowShape(STEPS, 1, (1, LEADS)), COLUMNS, section)
+    optimiser = torch.optim.Adam(network.parameters(), RATES.get(rung, 0.01))
+    errors = []
+    for _ in range(MOST_STEPS):
+        error = (network(windows) - targets).abs().mean()
+        errors.append(error.item() / targets.std().item())
+        if errors[-1] < 0.05:
+            break
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+    assert errors[0] > 0.3
+    assert errors[-1] < 0.05, f"{errors[-1]:.3f} after {len(errors)} steps"
