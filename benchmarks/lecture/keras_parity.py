@@ -48,7 +48,7 @@ arrays: dict[str, Any] = {"inputs": inputs}
 for name, parts in MODELS.items():
     model = keras.Sequential([*parts, layers.Dense(1)])
     generator = np.random.default_rng(1)
-    weights = [generator.normal(0, 0.3, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    weights = [generator.normal(0, 0.1, weight.shape).astype(np.float32) for weight in model.get_weights()]
     model.set_weights(weights)
     arrays[f"{name}/outputs"] = np.asarray(model(inputs, training=False))
     arrays[f"{name}/parameters"] = np.array(model.count_params())
