@@ -20,7 +20,7 @@ types: $(VENV)/ready
 	$(BIN)/mypy
 
 # Every speed that we claim, beside its peers, in one run.
-bench: $(VENV)/ready
+bench: $(VENV)/ready $(PEERS)/ready
 	$(BIN)/python -m benchmarks
 
 # The recurrent layers beside torch.nn and Keras; TensorFlow and JAX get an environment of their own. About ten minutes.

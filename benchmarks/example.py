@@ -17,10 +17,11 @@ def values() -> np.ndarray:
     return (waves + generator.normal(0, 2, (ROWS, COLUMNS)) + 10).round(2)
 
 
-def write_csv(path: Path) -> None:
-    """The table as the lectures' file writes it: times as dd.mm.yyyy HH:MM:SS."""
+def write_csv(path: Path, rows: int = ROWS) -> None:
+    """The table, or its first rows, as the lectures' file has it: times as dd.mm.yyyy HH:MM:SS, temperature second."""
     start = pl.datetime(2009, 1, 1, 0, 10)
     times = pl.datetime_range(start, start + pl.duration(minutes=10 * (ROWS - 1)), "10m", eager=True)
-    columns = {f"column {number} (unit)": column for number, column in enumerate(values().T)}
+    names = [f"column {number} (unit)" if number != 1 else "T (degC)" for number in range(COLUMNS)]
+    columns = dict(zip(names, values().T, strict=True))
     frame = pl.DataFrame({"Date Time": times.dt.strftime("%d.%m.%Y %H:%M:%S"), **columns})
-    frame.write_csv(path)
+    frame.head(rows).write_csv(path)

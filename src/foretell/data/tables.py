@@ -24,7 +24,7 @@ from .frequency import Frequency, named_frequency
 from .health import Health
 from .sources import read_source
 from .statics import StaticValues, read_statics
-from .times import find_time_column, parse_times, round_down
+from .times import Written, find_time_column, parse_times, round_down
 
 _UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 
@@ -48,6 +48,7 @@ class Table:
         timezone: Zone in which times are shown.
         health: What was found.
         statics: Columns with one value for each series.
+        written: How the times were written.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Table:
     timezone: str | None
     health: Health
     statics: Mapping[str, StaticValues] = field(default_factory=dict)
+    written: Written | None = None
 
     @property
     def rows(self) -> int:
@@ -136,7 +138,7 @@ def read_table(
     regular: bool = True,
     strict: bool = True,
     grid: Frequency | None = None,
-    likely_time: str | None = None,
+    before: Written | None = None,
     **options: object,
 ) -> Table:
     """Reads a table, checks it, and puts it on an even grid of times.
@@ -147,7 +149,7 @@ def read_table(
         regular: Whether rows are sorted, freed of duplicates and put on the grid; the lectures take them as they come.
         strict: Whether the first error is raised, or all are collected in ``health``.
         grid: The step that the rows must have; inferred where None.
-        likely_time: The column to read times from where it is there and none was named.
+        before: How times were written in rows that were read before; then values are not looked through for sentinels.
         **options: Fields of :class:`~foretell.config.DataSection`, such as ``time="Date Time"``.
 
     A table that was read before is taken as it is; only its targets and features are chosen anew.
@@ -173,9 +175,10 @@ def read_table(
     health = Health(strict=strict)
     for sentence in rows.notes:
         health.note("reading", sentence)
-    time_column = find_time_column(rows, section.time, section.time_format, likely_time)
+    time_column = find_time_column(rows, section.time, section.time_format, before)
     codes, series = series_of_rows(rows, section.series, time_column)
-    parsed = parse_times(rows, time_column, section.time_format, section.timezone, section.series, health)
+    zone = section.timezone
+    parsed = parse_times(rows, time_column, section.time_format, zone, section.series, health, before)
     named = named_frequency(section.frequency) if section.frequency else None
     placed_times = round_down(parsed, named) if named else parsed
     static = split_names(section.static, rows.frame.columns)
@@ -191,7 +194,8 @@ def read_table(
     numbers = numbers.select(list(dict.fromkeys((*features, *targets))))
     values = numbers.to_numpy().astype(np.float64, copy=False)
     values = mark_missing(rows, numbers.columns, values, section.missing, health)
-    checks.point_out_sentinels(numbers.columns, values, health)
+    if before is None:
+        checks.point_out_sentinels(numbers.columns, values, health)
     written, times = parsed.values.to_numpy(), placed_times.values.to_numpy()
     came = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, written, times, values)
     if regular:
@@ -213,6 +217,7 @@ def read_table(
         timezone=placed_times.timezone,
         health=health,
         statics=statics,
+        written=Written(time_column, parsed.pattern),
     )
 
 

@@ -60,14 +60,29 @@ class Times:
     Attributes:
         values: Microseconds since 1970; in UTC where a zone is known.
         timezone: The zone in which they are shown; None where none is known.
+        pattern: The format that they are written in; None where they are no text.
     """
 
     values: pl.Series
     timezone: str | None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """How times were written in rows that were read before: what to try first, to be quick.
+
+    Attributes:
+        column: The column that holds them.
+        pattern: Their format; None where they were no text.
+    """
+
+    column: str
+    pattern: str | None = None
 
 
 def find_time_column(
-    source: Source, named: str | None, time_format: str | None = None, remembered: str | None = None
+    source: Source, named: str | None, time_format: str | None = None, before: Written | None = None
 ) -> str:
     """The column that holds the times.
 
@@ -75,7 +90,7 @@ def find_time_column(
         source: The rows.
         named: The column that the user named.
         time_format: The format that the user named.
-        remembered: The column to take where it is there.
+        before: The column of rows that were read before; taken where it is there.
 
     Raises:
         DataError: The named column is absent, or none or several hold times.
@@ -89,8 +104,10 @@ def find_time_column(
                 column=named,
             )
         return named
-    if remembered is not None and remembered in frame.columns and _holds_times(frame[remembered], time_format):
-        return remembered
+    if before is not None and before.column in frame.columns:
+        first = (before.pattern,) if before.pattern and not time_format else ()
+        if _holds_times(frame[before.column], time_format, first):
+            return before.column
     found = [name for name in frame.columns if _holds_times(frame[name], time_format)]
     if not found:
         found = [name for name in frame.columns if name.lower() in _NUMBER_NAMES and _counts_time(frame[name])]
@@ -111,7 +128,13 @@ def find_time_column(
 
 
 def parse_times(
-    source: Source, column: str, time_format: str | None, timezone: str | None, series: str | None, health: Health
+    source: Source,
+    column: str,
+    time_format: str | None,
+    timezone: str | None,
+    series: str | None,
+    health: Health,
+    before: Written | None = None,
 ) -> Times:
     """The times of a column.
 
@@ -124,6 +147,7 @@ def parse_times(
         timezone: The zone of local times.
         series: The column that tells series apart.
         health: Is told what was assumed.
+        before: How times were written in rows that were read before.
 
     Raises:
         DataError: A time is missing, follows another format, or does not exist in its zone.
@@ -137,8 +161,10 @@ def parse_times(
         raise source.fault(row, column, "every row has a time; found none")
     if values.dtype.is_numeric():
         values = _from_numbers(source, column, values, time_format)
+    pattern: str | None = None
     if values.dtype == pl.String:
-        values = _parse_text(source, column, values, time_format, health)
+        likely = before.pattern if before and not time_format else None
+        values, pattern = _parse_text(source, column, values, time_format, health, likely)
     elif values.dtype == pl.Date:
         values = values.cast(pl.Datetime("us"))
     elif not isinstance(values.dtype, pl.Datetime):
@@ -153,13 +179,13 @@ def parse_times(
     elif timezone is not None:
         shown, local = timezone, values
     else:
-        return Times(values.cast(pl.Int64), None)
+        return Times(values.cast(pl.Int64), None, pattern)
     if shown != "UTC" and _are_dates(local):
         health.note("times", f"rows are whole days apart in {shown}: dates are kept as written")
-        return Times(local.cast(pl.Int64), None)
+        return Times(local.cast(pl.Int64), None, pattern)
     if zone is None:
         values = _localise(source, column, values, shown, series)
-    return Times(values.dt.convert_time_zone("UTC").cast(pl.Int64), shown)
+    return Times(values.dt.convert_time_zone("UTC").cast(pl.Int64), shown, pattern)
 
 
 def round_down(times: Times, frequency: Frequency) -> Times:
@@ -208,12 +234,14 @@ def check_timezone(timezone: str) -> None:
         )
 
 
-def _holds_times(values: pl.Series, time_format: str | None) -> bool:
+def _holds_times(values: pl.Series, time_format: str | None, first: tuple[str, ...] = ()) -> bool:
     if values.dtype.is_temporal():
         return values.dtype in (pl.Date, pl.Datetime)
     if values.dtype != pl.String:
         return False
     probe = values.drop_nulls().head(20).str.strip_chars()
+    if first and len(probe) and not _strptime(probe, first[0]).null_count():
+        return True
     return len(probe) > 0 and bool(_fitting(probe, (time_format,) if time_format else FORMATS, share=0.5))
 
 
@@ -252,7 +280,14 @@ def _strptime(texts: pl.Series, pattern: str) -> pl.Series:
         ) from None
 
 
-def _parse_text(source: Source, column: str, texts: pl.Series, time_format: str | None, health: Health) -> pl.Series:
+def _parse_text(
+    source: Source, column: str, texts: pl.Series, time_format: str | None, health: Health, likely: str | None
+) -> tuple[pl.Series, str]:
+    """The times of a text column, and the format that they are written in."""
+    if likely is not None:
+        values = _strptime(texts, likely)
+        if not values.null_count():
+            return values, likely
     if time_format is None:
         spread = texts.gather_every(max(1, len(texts) // _PROBE)).str.strip_chars()
         candidates = next(
@@ -285,12 +320,12 @@ def _parse_text(source: Source, column: str, texts: pl.Series, time_format: str 
         raise source.fault(
             row, column, f'all times follow one format, here {pattern}; found "{texts[row]}"', value=texts[row]
         )
-    first = next(iter(whole.values()))
+    pattern, first = next(iter(whole.items()))
     if all(values.equals(first) for values in whole.values()):
-        return first
+        return first, pattern
     pattern = _likelier(source, column, whole)
     health.note("times", f'"{column}" is read as {pattern}, in which its rows run evenly; --time-format says otherwise')
-    return whole[pattern]
+    return whole[pattern], pattern
 
 
 def _likelier(source: Source, column: str, readings: dict[str, pl.Series]) -> str:

@@ -15,6 +15,7 @@ from ...data.covariates import NONE, Covariates
 from ...data.frequency import Frequency
 from ...data.scaling import Scaling
 from ...data.tables import Table, read_table, show_time
+from ...data.times import Written
 from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
@@ -130,9 +131,10 @@ class LearnedForecaster:
         """Reads a table with the columns and options of the training."""
         section = self.configuration.data
         columns = {"features": self.scaling.used, "target": self.scaling.targets}
-        named, time = section.model_copy(update=columns), self.about.get("time_column")
+        named = section.model_copy(update=columns)
+        before = Written(**self.about["written"]) if self.about.get("written") else None
         grid = None if section.frequency else self.frequency
-        return read_table(source, named, regular=self.shape.align != "lecture", grid=grid, likely_time=time)
+        return read_table(source, named, regular=self.shape.align != "lecture", grid=grid, before=before)
 
     def predict(self, source: object, *, which: Which = "latest") -> pl.DataFrame:
         """Forecasts from the last rows of a table, or from each of its windows.
@@ -221,7 +223,7 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
         "fingerprint": prepared.fingerprint,
         "rows": table.rows,
         "series": list(table.series) if table.series_column else None,
-        "time_column": table.time_column,
+        "written": asdict(table.written) if table.written else None,
         "first": show_time(int(table.times.min()), table.timezone),
         "last": show_time(int(table.times.max()), table.timezone),
         "spans": list(prepared.spans.starts),
