@@ -3,6 +3,7 @@
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -30,11 +31,11 @@ def measure() -> list[Row]:
             )
             models[rung] = ft.load(forecaster.fit(table).save(Path(folder) / rung))
     window = table.tail(1440)
-    kept = {rung: model.fitted.view(model.fitted.read(window)) for rung, model in models.items()}
+    fitted: dict[str, Any] = {rung: model.fitted for rung, model in models.items()}
+    kept = {rung: own.view(own.read(window)) for rung, own in fitted.items()}
     anchors = kept["gru"].table.starts[1:] - 1
-    fits = {rung: model.fitted.model for rung, model in models.items()}
     whole = race({rung: partial(model.predict, window) for rung, model in models.items()}, repetitions=31)
-    network = race({rung: partial(fits[rung].predict, kept[rung], anchors) for rung in RUNGS}, repetitions=31)
+    network = race({rung: partial(fitted[rung].model.predict, kept[rung], anchors) for rung in RUNGS}, repetitions=31)
     goals = {rung: ("under 5 ms", lambda seconds, _: seconds < 5e-3) for rung in RUNGS}
     return [
         *rows("one forecast, loaded model, from a frame of 1,440 × 14", whole, "gru", goals),
