@@ -76,7 +76,7 @@ def write_artefact(folder: Path, artefact: Artefact, *, replace: bool = False) -
         document = {"format": FORMAT, "task": artefact.task, "versions": versions(), **artefact.document}
         write_atomically(new / DOCUMENT, _json(document))
         write_atomically(
-            new / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in artefact.arrays.items()})
+            new / WEIGHTS, save({name: np.asarray(array, order="C") for name, array in artefact.arrays.items()})
         )
         for name, content in artefact.files.items():
             write_atomically(new / name, _json(content))

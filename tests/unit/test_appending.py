@@ -100,7 +100,7 @@ def test_a_new_series_stands_in_the_order_of_names() -> None:
 
 
 def test_static_values_are_the_newer_ones_where_there_are_any() -> None:
-    statics: dict[str, StaticValues] = {"place": ("Bern", "Chur", None), "height": (540.0, None, 1.0)}
+    statics: dict[str, StaticValues] = {"place": ("Bern", "Chur", None), "height": (540.0, 500.0, 1.0)}
     known = replace(make_table(np.arange(3.0), [1, 1, 1], names=("a", "b", "c")), statics=statics)
     newer = replace(
         make_table(np.arange(2.0), [1, 1], names=("b", "d"), offsets=[1, 0]),

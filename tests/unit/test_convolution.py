@@ -182,7 +182,6 @@ def test_the_lectures_networks_have_their_sizes() -> None:
     assert size(RecurrentNetwork(RNN(FEATURES, 32), 1, 1)) == 32 * (FEATURES + 32 + 1) + 33
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="torch is asked for a dense layer of no, or fewer, inputs")
 def test_a_flat_ending_of_windows_that_are_too_short_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="61 steps"):
         ConvolutionNetwork(Convolutions(3, (4, 4, 4)), 20, 1, 1, pool=None)

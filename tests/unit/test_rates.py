@@ -110,8 +110,20 @@ def test_losses_are_a_running_mean_from_the_first_step_on() -> None:
     assert len(found.losses) < STEPS
 
 
+def test_the_range_test_sees_the_examples_epoch_after_epoch() -> None:
+    class Watched(Line):
+        def batch(self, positions: np.ndarray) -> tuple[tuple[Tensor, ...], Tensor]:
+            seen.append(positions.tolist())
+            return super().batch(positions)
+
+    seen: list[list[int]] = []
+    find(network_of(), Watched(), seed=7)
+    orders = [batch.tolist() for epoch in range(STEPS // 4) for batch in Sampler(64, 16, None, 7).epoch(epoch)]
+    assert seen == orders[: len(seen)]
+    assert len(seen) > 8
+
+
 def test_the_range_test_is_the_same_each_time_and_leaves_no_trace() -> None:
-    """It goes on past an epoch's end, and past the end of few steps."""
     network = network_of(nn.BatchNorm1d(1))
     before, state = weights(network), deepcopy(network.state_dict())
     with generator_untouched():

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import DataError
+from .checks import LARGEST_GRID
 from .frequency import Frequency
 from .tables import Table, local_times, show_time
 
@@ -21,9 +22,10 @@ def append_rows(table: Table, newer: Table) -> Table:
     Raises:
         DataError: They lie on another grid, or lack a column.
     """
-    if newer.columns != table.columns:
-        missing = [name for name in table.columns if name not in newer.columns]
+    missing = [name for name in table.columns if name not in newer.columns]
+    if missing:
         raise DataError(f'{newer.source} has no column "{missing[0]}"', file=newer.source, column=missing[0])
+    newer = replace(newer, columns=table.columns, values=newer.take(table.columns))
     series = (*table.series, *(name for name in newer.series if name not in table.series))
     parts = [_joined(_rows(table, name), _rows(newer, name), newer) for name in series]
     times, values = zip(*parts, strict=True)
@@ -63,7 +65,7 @@ def longer(table: Table, count: int) -> Table:
     for start, stop in pairwise(table.starts):
         absent = max(0, count - int(stop - start))
         times.append(
-            np.concatenate([_before(table.frequency, int(table.times[start]), absent), table.times[start:stop]])
+            np.concatenate([_before(table.frequency, table.times[start:stop], absent), table.times[start:stop]])
         )
         values.append(np.concatenate([np.full((absent, table.values.shape[1]), np.nan), table.values[start:stop]]))
     starts = np.concatenate([[0], np.cumsum([len(own) for own in times])])
@@ -97,22 +99,31 @@ def _joined(
         if found is None:
             raise DataError(f"{source.source} holds a series without rows", file=source.source)
         return found
-    origin = int(min(known[0][0], newer[0][0]))
-    places, exact = source.frequency.index(np.concatenate([known[0], newer[0]]), origin)
+    both = np.concatenate([known[0], newer[0]])
+    origin = _origin(source.frequency, both)
+    places, exact = source.frequency.index(both, origin)
     if not exact.all():
         row = int(np.argmin(exact))
-        time = show_time(int(np.concatenate([known[0], newer[0]])[row]), source.timezone)
+        time = show_time(int(both[row]), source.timezone)
         raise DataError(
             f"{source.source}: new rows lie on the grid of those that are known, every {source.frequency}; "
             f"{time} does not",
             file=source.source,
         )
-    count = int(places.max()) + 1
+    first = int(places.min())
+    count = int(places.max()) - first + 1
+    if count > LARGEST_GRID * len(both) + 1_000_000:
+        raise DataError(
+            f"{source.source}: from the first row that is known to the last new one there are {count} rows every "
+            f"{source.frequency} for {len(both)} that are there; a time is wrong, or the rows belong elsewhere",
+            file=source.source,
+        )
+    places = places - first
     values = np.full((count, known[1].shape[1]), np.nan)
     values[places[: len(known[0])]] = known[1]
     later = places[len(known[0]) :]
     values[later] = np.where(np.isnan(newer[1]), values[later], newer[1])
-    return source.frequency.times(np.arange(count), origin), values
+    return source.frequency.times(np.arange(count) + first, origin), values
 
 
 def _static(series: str, name: str, table: Table, newer: Table) -> str | float | None:
@@ -124,6 +135,16 @@ def _static(series: str, name: str, table: Table, newer: Table) -> str | float |
     return None
 
 
-def _before(frequency: Frequency, time: int, count: int) -> np.ndarray:
-    """The times of so many rows before one."""
-    return frequency.times(np.arange(-count, 0), time)
+def _before(frequency: Frequency, times: np.ndarray, count: int) -> np.ndarray:
+    """The times of so many rows before some."""
+    origin = _origin(frequency, times)
+    places, _ = frequency.index(times[:1], origin)
+    return frequency.times(np.arange(-count, 0) + places[0], origin)
+
+
+def _origin(frequency: Frequency, times: np.ndarray) -> int:
+    """A time that says where the grid lies: in months, one that stands as late in its month as any."""
+    if frequency.unit != "month":
+        return int(times.min())
+    days = local_times(times, None).dt.day().to_numpy()
+    return int(times[days.argmax()])

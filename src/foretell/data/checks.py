@@ -37,7 +37,7 @@ KNOWN_SENTINELS = (
 )
 _MOST_SENTINELS = 4  # on each side of a column
 _MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
-_LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
+LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     total = sum(lengths)
     if total == len(times):
         return found
-    if total > _LARGEST_GRID * len(times) + 1_000_000:
+    if total > LARGEST_GRID * len(times) + 1_000_000:
         steps = np.diff(times)
         steps[bounds[1:-1] - 1] = 0
         widest = int(np.argmax(steps))

@@ -48,9 +48,13 @@ class Static:
         values = table.statics[self.name]
         out = np.zeros((len(table.series), self.width), np.float32)
         for code, value in enumerate(values):
+            if value is None:
+                continue
             if self.categories:
-                if str(value) in self.categories:
-                    out[code, self.categories.index(str(value))] = 1
+                # A column of words may look like numbers where only some of its words are there.
+                word = f"{value:g}" if isinstance(value, float) else value
+                if word in self.categories:
+                    out[code, self.categories.index(word)] = 1
             elif isinstance(value, float):
                 out[code] = (value - self.mean) / self.deviation
         return out

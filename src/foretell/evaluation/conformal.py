@@ -17,6 +17,7 @@ from jaxtyping import Float32, Float64, Int64
 from ..axes import ForecastArray, QuantileArray
 from ..errors import DataError
 
+ROUNDING = 1e-6
 MOST_SCORES = 40_000_000  # of one level; beyond it evenly spread windows are taken
 
 
@@ -118,7 +119,9 @@ class Calibration:
                     windows=len(scores),
                 )
             margins.append(np.partition(scores, rank - 1, axis=0)[rank - 1])
-        return Intervals(self.levels, np.stack(margins).astype(np.float64))
+        exact = np.stack(margins).astype(np.float64)
+        # Scores are rounded; truths that lie at the very margin, as those of whole numbers often do, belong inside.
+        return Intervals(self.levels, exact + ROUNDING * np.abs(exact))
 
 
 @dataclass

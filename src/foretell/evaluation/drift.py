@@ -43,7 +43,10 @@ class Limits:
     @classmethod
     def restore(cls, document: Mapping[str, Any]) -> "Limits":
         """What a JSON object says."""
-        return cls(tuple(int(own) for own in document["lengths"]), tuple(float(own) for own in document["values"]))
+        lengths, values = document["lengths"], document["values"]
+        if len(lengths) != len(values):
+            raise ValueError("every length of a stretch has one limit")
+        return cls(tuple(int(own) for own in lengths), tuple(float(own) for own in values))
 
 
 NO_LIMITS = Limits((), ())

@@ -22,8 +22,9 @@ def mean_metrics(documents: Sequence[dict[str, Any]], *, summed: tuple[str, ...]
         return documents[0]
     first = documents[0]
     merged: dict[str, Any] = {}
-    for name, value in first.items():
+    for name in first:
         values = [document.get(name) for document in documents]
+        value = next((each for each in values if each is not None), None)
         if isinstance(value, dict):
             merged[name] = mean_metrics([each for each in values if isinstance(each, dict)], summed=summed)
         elif isinstance(value, list):

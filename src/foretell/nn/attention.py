@@ -89,6 +89,7 @@ def attention_weights(
         allowed: Where attention may go; everywhere where None.
     """
     scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, -torch.inf)
-    return scores.softmax(dim=-1)
+    if allowed is None:
+        return scores.softmax(dim=-1)
+    weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
+    return weights.masked_fill(~allowed, 0.0)  # a query that may go nowhere takes nothing

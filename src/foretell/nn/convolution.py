@@ -53,11 +53,7 @@ class Convolutions(nn.Module):
         Raises:
             ConfigurationError: They are shorter than the filters need.
         """
-        if self.length(inputs.shape[1]) < 1:
-            raise ConfigurationError(
-                f"{len(self.layers)} convolutions over {self.kernel_size} steps with pooling of {self.pool_size} need "
-                f"{steps_needed(len(self.layers), self.kernel_size, self.pool_size)} steps; found {inputs.shape[1]}"
-            )
+        self.require(inputs.shape[1])
         found = inputs.transpose(1, 2)
         for number, layer in enumerate(self.layers):
             if number:
@@ -66,6 +62,18 @@ class Convolutions(nn.Module):
                 found = functional.pad(found, ((self.kernel_size - 1) // 2, self.kernel_size // 2))
             found = layer(found).relu()
         return found.transpose(1, 2)
+
+    def require(self, steps: int) -> None:
+        """Checks that sequences are long enough.
+
+        Raises:
+            ConfigurationError: They are not.
+        """
+        if self.length(steps) < 1:
+            raise ConfigurationError(
+                f"{len(self.layers)} convolutions over {self.kernel_size} steps with pooling of {self.pool_size} need "
+                f"{steps_needed(len(self.layers), self.kernel_size, self.pool_size)} steps; found {steps}"
+            )
 
     def length(self, steps: int) -> int:
         """Steps that come out where so many go in; below one where they are too few."""

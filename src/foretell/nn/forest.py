@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, Float64, Int32
 from .threads import share
 from .ways import numba_problem
 
+_KINDS = {name: np.dtype(np.float64) for name in ("threshold", "value")} | {"missing_left": np.dtype(np.bool_)}
 _BLOCK = 4096  # rows of a thread's stretch
 
 
@@ -25,7 +26,7 @@ class Forest:
     Attributes:
         size: Leaves of each tree.
         feature: Which number of a row each inner node looks at.
-        threshold: A row whose number is at most this goes left.
+        threshold: A row whose number is at most this goes left; infinity asks whether the number is there.
         missing_left: Whether a row without the number goes left.
         left: The left child of each inner node.
         right: The right one.
@@ -74,8 +75,14 @@ class Forest:
         Raises:
             ValueError: They are no trees over such rows.
         """
-        kinds = {"threshold": np.float64, "value": np.float64, "missing_left": np.bool_}
-        forest = cls(**{name: arrays[name].astype(kinds.get(name, np.int32)) for name in cls.__dataclass_fields__})
+        found = {}
+        for name in cls.__dataclass_fields__:
+            kind, array = _KINDS.get(name, np.dtype(np.int32)), arrays[name]
+            fits = array.ndim == 1 and array.dtype.kind == kind.kind
+            if not fits or (kind.kind == "i" and array.size and np.abs(array).max() > np.iinfo(kind).max):
+                raise ValueError(f"the {name} of trees is a row of {kind.name}")
+            found[name] = array.astype(kind)
+        forest = cls(**found)
         _check(forest, features)
         return forest
 
@@ -89,8 +96,8 @@ def _check(forest: Forest, features: int) -> None:
     nodes = (forest.feature, forest.threshold, forest.missing_left, forest.left, forest.right)
     if any(array.shape != (inner,) for array in nodes) or forest.value.shape != (leaves,):
         raise ValueError(f"trees of {leaves} leaves have {inner} inner nodes")
-    if not (np.isfinite(forest.value).all() and np.isfinite(forest.threshold).all()):
-        raise ValueError("thresholds and leaves hold finite numbers")
+    if not np.isfinite(forest.value).all() or np.isnan(forest.threshold).any():
+        raise ValueError("leaves hold finite numbers, thresholds numbers")
     if inner and not (forest.feature.min() >= 0 and forest.feature.max() < features):
         raise ValueError(f"trees look at one of {features} numbers")
     own = np.concatenate([np.arange(count - 1) for count in size]) if inner else np.zeros(0, np.int64)

@@ -106,6 +106,7 @@ class ConvolutionNetwork(nn.Module):
         super().__init__()
         self.convolutions, self.pool = convolutions, pool
         self.dropout = nn.Dropout(dropout)
+        convolutions.require(steps)
         width = convolutions.width * (1 if pool else convolutions.length(steps))
         self.head = dense(width, head, leads * targets)
         self.output_shape = (leads, targets)

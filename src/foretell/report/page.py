@@ -15,11 +15,13 @@ body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var
 h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.6rem 0 .3rem; border-top: 1px solid var(--line); padding-top: 1.4rem }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem } p, figcaption { color: var(--quiet); margin: .2rem 0 .8rem; max-width: 75ch }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0 }
+td { white-space: nowrap } td.prose { white-space: normal; min-width: 22rem }
 th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 600 }
 .pairs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 0 1.2rem } .pairs figure { min-width: 0 }
 td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 400px }
 .better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }
 """
+_LONG = 36  # letters; a longer text is broken into lines
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 _SCRIPT = """
 for (const place of document.querySelectorAll('.plot')) {
@@ -102,8 +104,8 @@ def _grid(grid: Grid) -> str:
 
 def _cell(value: str | Number) -> str:
     if isinstance(value, str):
-        verdict = f' class="{value}"' if value in ("better", "worse") else ""
-        return f"<td{verdict}>{escape(value)}</td>"
+        kind = value if value in ("better", "worse") else "prose" if len(value) > _LONG else ""
+        return f'<td class="{kind}">{escape(value)}</td>' if kind else f"<td>{escape(value)}</td>"
     if value is None:
         return "<td></td>"
     shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

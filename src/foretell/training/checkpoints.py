@@ -33,6 +33,7 @@ class Position:
         best_loss: That loss.
         seconds: Time spent so far.
         threads: Processor threads with which the training began.
+        cut: After how many epochs its time was over; None where it was not.
     """
 
     epoch: int = 0
@@ -43,6 +44,7 @@ class Position:
     best_loss: float = float("inf")
     seconds: float = 0.0
     threads: int = 1
+    cut: float | None = None
 
 
 def save_checkpoint(

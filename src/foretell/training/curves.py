@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UnsafeFileError
 from ..files import write_atomically
 
+_RECORD = {"epoch", "train", "validation"}
 CURVE, RATES = "metrics.jsonl", "rates.json"
 
 
@@ -37,8 +38,13 @@ def curve_of(folder: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    except ValueError as error:
+        records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        if not all(
+            isinstance(record, dict) and {"epoch", "train", "validation"} <= record.keys() for record in records
+        ):
+            raise ValueError("each line is the record of an epoch")
+        return records
+    except (OSError, ValueError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
 
 

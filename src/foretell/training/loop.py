@@ -163,7 +163,7 @@ def train(
         torch.set_num_threads(position.threads)
         _write_metrics(folder, position)
         started = last_saved = time.monotonic()
-        earlier, validating, cut = position.seconds, 0.0, None
+        earlier, validating = position.seconds, 0.0
 
         def validated() -> dict[str, float]:
             model.eval()
@@ -171,7 +171,8 @@ def train(
                 return examples.validate(model, loss_function, fabric.device)
 
         if warm and resumed is None:
-            position.best_loss = validated()["loss"]
+            before = validated()["loss"]
+            position.best_loss = before if math.isfinite(before) else math.inf
 
         def spent() -> float:
             return earlier + time.monotonic() - started
@@ -180,7 +181,7 @@ def train(
             position.seconds = spent()
             save_checkpoint(checkpoints, position, network, optimiser, best)
 
-        while position.epoch < section.epochs and not _exhausted(position, section) and cut is None:
+        while position.epoch < section.epochs and not _exhausted(position, section) and position.cut is None:
             model.train()
             batches = sampler.epoch(position.epoch)
             for batch in batches[position.step :]:
@@ -201,8 +202,9 @@ def train(
                 position.step += 1
                 position.loss_sum += value
                 watcher.step(position.epoch + 1, position.step, len(batches), value)
-                if seconds is not None and spent() + validating > seconds:
-                    cut = position.epoch + position.step / len(batches)
+                done += 1
+                if seconds is not None and done < total and spent() + validating > seconds:
+                    position.cut = done / len(batches)
                     break
                 now = time.monotonic()
                 if position.step < len(batches) and now - last_saved >= section.checkpoint_seconds:
@@ -227,8 +229,8 @@ def train(
             watcher.epoch(position.history[-1], section.epochs)
         network.load_state_dict(best)
         network.cpu().float().eval()
-    early = position.epoch < section.epochs and cut is None
-    return TrainingResult(position.history, position.best_epoch, early, cut, rates)
+    early = position.epoch < section.epochs and position.cut is None
+    return TrainingResult(position.history, position.best_epoch, early, position.cut, rates)
 
 
 def _found_rate(

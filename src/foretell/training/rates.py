@@ -1,7 +1,7 @@
 """Finding a learning rate: a short training in which it grows from step to step (Smith 2017).
 
 "Cyclical Learning Rates for Training Neural Networks": where it is too small nothing is learned, where it is too
-large the loss climbs; a tenth of the rate at which the loss was least is a good one.
+large the loss climbs; a tenth of the highest rate at which it was as good as least is a good one.
 """
 
 import math
@@ -19,6 +19,7 @@ from .sampling import Sampler
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
 _MEMORY = 0.9  # of the running mean of losses
+_AS_GOOD = 0.02  # of the least loss
 _CLIMBED = 4.0  # times the least loss: the test has seen enough
 
 
@@ -68,5 +69,8 @@ def find_rate(
         least = min(least, smooth)
         if smooth > _CLIMBED * least:
             break
-    chosen = rates[min(range(len(losses)), key=losses.__getitem__)] / 10 if losses else LOWEST
+    # The highest rate as good as the best one: on a network that has learned before, low rates change nothing.
+    limit = min(losses, default=0.0) * (1 + _AS_GOOD)
+    good = [rate for rate, loss in zip(rates, losses, strict=True) if loss <= limit]
+    chosen = max(good[-1] / 10, LOWEST) if good else LOWEST
     return RangeTest(rates, losses, float(f"{chosen:.2g}"))

@@ -153,7 +153,7 @@ RUNGS: dict[str, Rung] = {
         "gated recurrent units over segments of each target",
         {**_RATE, "units": Range(32, 256, log=True), "patch": Choices(("12", "24", "48"))},
         units=(128,),
-        patch=48,
+        patch=24,
         dropout=0.2,
         normalise="last",
         learning_rate=2e-3,

@@ -40,7 +40,8 @@ class Remembered:
             values = table.take([name])[:, 0]
             values = values[~np.isnan(values)]
             low, high = self.ranges[name]
-            index, limit = profile.index(values), profile.limits.of(len(values))
+            # Limits are those of stretches of one series; several series say more of the same time, not of more time.
+            index, limit = profile.index(values), profile.limits.of(len(values) // len(table.series))
             beyond = float(((values < low) | (values > high)).mean()) if len(values) else 0.0
             drifted = limit is not None and index > max(limit, NOTABLE)
             found.append({"column": name, "index": index, "limit": limit, "beyond": beyond, "drifted": drifted})

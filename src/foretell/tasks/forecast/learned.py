@@ -28,6 +28,7 @@ from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, a
 from .predicting import Which, forecast_frame
 from .prepare import PreparedForecast, View, folds, prepare
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
+from .trees import PREFIX as TREES_PREFIX
 from .trees import TreesModel
 
 _MARGINS = "intervals/margins"
@@ -251,7 +252,9 @@ def _must_make_sense(shape: WindowShape, frequency: Frequency, arrays: Mapping[s
     ):
         raise ValueError(f"there is no frequency {frequency!r}")
     for name, array in arrays.items():
-        if array.dtype.kind not in "fib" or not np.isfinite(array).all():
+        # Trees ask with a threshold of infinity whether a number is there; they check their arrays themselves.
+        finite = ~np.isnan(array) if TREES_PREFIX in name and array.dtype.kind == "f" else np.isfinite(array)
+        if array.dtype.kind not in "fib" or not finite.all():
             raise ValueError(f"{name} must hold finite numbers")
 
 

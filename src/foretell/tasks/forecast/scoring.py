@@ -84,7 +84,7 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
     leads = _leads(learned, table, joined, made)
     targets = [_target(learned, number, joined, leads) for number in range(len(learned.scaling.targets))]
     inputs = learned.drift.inputs(table)
-    scaled = np.nanmean([entry["scaled"] for entry in targets], axis=0)
+    scaled = np.concatenate([entry["scaled"][~np.isnan(entry["scaled"])] for entry in targets])
     errors = learned.drift.errors(scaled, joined.select(*keys, made).n_unique())
     document = {
         "forecasts": forecasts.height,
@@ -129,16 +129,17 @@ def _target(learned: LearnedForecaster, number: int, joined: pl.DataFrame, leads
     coverage = {}
     for column in joined.columns:
         match = _LOW.fullmatch(column)
-        if match and match["target"] == name:
+        if match and match["target"] == name and seen.any():
             low, high = (joined[f"{end} {match['level']}% {name}"].to_numpy() for end in ("low", "high"))
             inside = ((low <= truth) & (truth <= high))[seen]
             coverage[f"{float(match['level']) / 100:g}"] = {
                 "coverage": float(inside.mean()),
                 "width": float((high - low)[seen].mean()),
             }
+    some = bool(seen.any())  # of several targets one may not have come yet
     metrics = {
-        "mae": float(errors[seen].mean()),
-        "rmse": float(np.sqrt(np.square(errors[seen]).mean())),
+        "mae": float(errors[seen].mean()) if some else None,
+        "rmse": float(np.sqrt(np.square(errors[seen]).mean())) if some else None,
         "unit": unit,
         "count": int(seen.sum()),
         "by_lead": {str(int(lead)): error for lead, error in zip(known, by_lead, strict=True)},
