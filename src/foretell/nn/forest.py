@@ -79,7 +79,7 @@ class Forest:
         for name in cls.__dataclass_fields__:
             kind, array = _KINDS.get(name, np.dtype(np.int32)), arrays[name]
             fits = array.ndim == 1 and array.dtype.kind == kind.kind
-            if not fits or (kind.kind == "i" and array.size and np.abs(array).max() > np.iinfo(kind).max):
+            if not fits or (kind.kind == "i" and array.size and np.abs(array).max() > 2**31 - 1):
                 raise ValueError(f"the {name} of trees is a row of {kind.name}")
             found[name] = array.astype(kind)
         forest = cls(**found)
