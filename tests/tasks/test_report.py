@@ -21,7 +21,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def report(hourly_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
+    rungs = "persistence,seasonal,climatology,ridge,mlp,gru,conv,ensemble"
     options = ["--target", "T (degC)", "--lookback", "24", "--ahead", "1:6", "--epochs", "3", "--units", "4"]
+    options += ["--rungs", rungs, "--intervals", "0.8", "--learning-rate", "auto"]
     with pytest.raises(SystemExit) as stopped:
         main(["compare", "forecast", str(hourly_csv), *options, "--runs-dir", str(folder), "--name", "run", "--quiet"])
     assert stopped.value.code == 0
@@ -59,7 +61,7 @@ def test_the_report_draws_everything_and_asks_nobody(report: Path, browser: Any,
     # Lines have as many points as there are epochs: three of each curve.
     assert page.evaluate("document.getElementById('plot-1-0').data.map(line => line.y.length)") == [3, 3]
     headings = page.locator("h2").all_inner_texts()
-    assert headings[:3] == ["Leaderboard", "Learning curves", "Forecast and truth"]
+    assert headings[:4] == ["Leaderboard", "Learning curves", "Learning rates", "Forecast and truth"]
     assert page.locator("table").first.locator("tbody tr").count() == 8
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), "it scrolls sideways"
     page.close()
