@@ -315,7 +315,8 @@ def test_every_kernel_changes_with_the_source() -> None:
     for kernel in kernels:
         assert DIGEST in [cell.cell_contents for cell in kernel.py_func.__closure__], kernel
     folder = Path(fused.__file__).parent
-    made = sum(path.read_text().count("@kernel\n") for path in folder.glob("*.py"))
+    # The walk down trees calls no other function, so that numba sees whatever changes in it.
+    made = sum(path.read_text().count("@kernel\n") for path in folder.glob("*.py") if path.stem != "forest")
     assert made == len({kernel.py_func.__code__ for kernel in kernels}), "a kernel that is not looked at here"
 
 

@@ -11,43 +11,11 @@ import numpy as np
 import polars as pl
 
 from ..errors import ConfigurationError, DataError, nearest
+from .formats import FORMATS, fitting, parsed_as
 from .frequency import DAY, Frequency
 from .health import Health
 from .sources import Source
 
-FORMATS = (
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M",
-    "%m/%d/%Y %H:%M",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d-%m-%Y %H:%M:%S",
-    "%d-%m-%Y %H:%M",
-    "%d-%m-%Y",
-    "%d.%m.%y %H:%M:%S",
-    "%d.%m.%y %H:%M",
-    "%Y-%m-%d %I:%M:%S %p",
-    "%m/%d/%Y %I:%M:%S %p",
-    "%d/%m/%Y %I:%M:%S %p",
-    "%m/%d/%Y %I:%M %p",
-    "%d/%m/%Y %I:%M %p",
-    "%Y%m%dT%H%M%S",
-    "%Y%m%d %H%M%S",
-    "%Y-%m",
-)
-ZONED_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z")
 _NUMBER_NAMES = ("time", "date", "timestamp", "datetime", "ds", "year", "unix", "epoch", "unix time")
 _PROBE = 500
 _EXAMPLES = "2009-01-31 14:00:00, 2009-01-31T14:00Z, 31.01.2009 14:00:00"
@@ -240,9 +208,9 @@ def _holds_times(values: pl.Series, time_format: str | None, first: tuple[str, .
     if values.dtype != pl.String:
         return False
     probe = values.drop_nulls().head(20).str.strip_chars()
-    if first and len(probe) and not _strptime(probe, first[0]).null_count():
+    if first and len(probe) and not parsed_as(probe, first[0]).null_count():
         return True
-    return len(probe) > 0 and bool(_fitting(probe, (time_format,) if time_format else FORMATS, share=0.5))
+    return len(probe) > 0 and bool(fitting(probe, (time_format,) if time_format else FORMATS, share=0.5))
 
 
 def _counts_time(values: pl.Series) -> bool:
@@ -254,38 +222,12 @@ def _counts_time(values: pl.Series) -> bool:
     return low >= 1000 and (high < 3000 or low >= 19_000_000)
 
 
-def _fitting(texts: pl.Series, formats: tuple[str, ...], share: float = 1.0) -> list[str]:
-    """The formats that fit at least a share of the texts, those with a zone first."""
-    fitting = []
-    for pattern in (*ZONED_FORMATS, *formats):
-        parsed = _strptime(texts, pattern)
-        if parsed.null_count() <= (1 - share) * len(texts) and parsed.null_count() < len(texts):
-            fitting.append(pattern)
-    return fitting
-
-
-def _strptime(texts: pl.Series, pattern: str) -> pl.Series:
-    if "%d" not in pattern and "%j" not in pattern:
-        # A month or a year alone stands for its first day.
-        month = "" if "%m" in pattern or "%b" in pattern else "-01"
-        texts, pattern = texts + month + "-01", f"{pattern}{'-%m' if month else ''}-%d"
-    zone = "UTC" if "%#z" in pattern or "%z" in pattern or "%:z" in pattern else None
-    try:
-        parsed = texts.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
-        # "%Y" also reads the two digits of 31.12.21, as the year 21.
-        return parsed.set(parsed.dt.year() < 1000, None) if "%Y" in pattern else parsed
-    except pl.exceptions.PolarsError as error:
-        raise ConfigurationError(
-            f'--time-format "{pattern}" is no format of times: {str(error).splitlines()[0]}', option="time_format"
-        ) from None
-
-
 def _parse_text(
     source: Source, column: str, texts: pl.Series, time_format: str | None, health: Health, likely: str | None
 ) -> tuple[pl.Series, str]:
     """The times of a text column, and the format that they are written in."""
     if likely is not None:
-        values = _strptime(texts, likely)
+        values = parsed_as(texts, likely)
         if not values.null_count():
             return values, likely
     if time_format is None:
@@ -294,7 +236,7 @@ def _parse_text(
             (
                 fit
                 for probe in (spread, spread.head(1), texts.head(1).str.strip_chars())
-                if (fit := _fitting(probe, FORMATS))
+                if (fit := fitting(probe, FORMATS))
             ),
             [],
         )
@@ -311,8 +253,8 @@ def _parse_text(
         candidates = [time_format]
     parsed = {}
     for pattern in candidates:
-        values = _strptime(texts, pattern)
-        parsed[pattern] = _strptime(texts.str.strip_chars(), pattern) if values.null_count() else values
+        values = parsed_as(texts, pattern)
+        parsed[pattern] = parsed_as(texts.str.strip_chars(), pattern) if values.null_count() else values
     whole = {pattern: values for pattern, values in parsed.items() if values.null_count() == 0}
     if not whole:
         pattern, values = min(parsed.items(), key=lambda item: item[1].null_count())
