@@ -101,7 +101,9 @@ def test_losses_are_a_running_mean_from_the_first_step_on() -> None:
             return (torch.zeros(16, 1),), torch.full((16, 1), float(self.step))
 
     network = network_of()
-    nn.init.zeros_(network[-1].bias)  # type: ignore[index]
+    last = next(reversed(list(network.children())))
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.bias)
     section = TrainingSection(loss="mae")
     found = find_rate(network, Steps().batch, LOSSES["mae"], Sampler(64, 16, None, 0), section, CPU)
     assert found.losses[0] == pytest.approx(1)

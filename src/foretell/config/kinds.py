@@ -57,8 +57,8 @@ def _as_rate(value: object) -> object:
     if value == "auto":
         return value
     try:
-        rate = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        rate = float(str(value))
+    except ValueError:
         rate = 0.0
     if not 0 < rate < float("inf"):
         raise ValueError("a learning rate is a number above zero, or 'auto'")

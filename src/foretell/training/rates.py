@@ -55,7 +55,7 @@ def find_rate(
         inputs, targets = batch(batches[step % sampler.steps])
         optimiser.zero_grad()
         loss = loss_function(trial(*(part.to(device) for part in inputs)), targets.to(device))
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         if section.clip:
             nn.utils.clip_grad_norm_(trial.parameters(), section.clip)
         value = loss.item()
