@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from ..errors import UsageError
 from ..evaluation.words import Measure
-from .options import Asked, runs_dir_option
-from .output import columns, output_options, print_json
+from .options import Asked
+from .output import columns, print_json
 from .progress import Teller, told
 from .resuming import begun_run
-from .tasks import TaskGroup, options_come_after
+from .tasks import TaskGroup
 
 
 def compare_asked(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
@@ -55,7 +54,7 @@ def _carry_out(
     from .. import ladder, runs
 
     title = f"{folder.name}: {task.name}"
-    remedy = f"foretell compare --resume {folder.name}"
+    remedy = f"foretell compare --resume {folder}"
     with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
         document = ladder.compare(task, prepared, rungs, configuration.run, folder, title, teller)
     runs.finish(folder)
@@ -99,23 +98,11 @@ def absolute(data: str | None) -> str | None:
     return str(Path(data).resolve()) if data is not None and Path(data).exists() else data
 
 
-@click.command(
+command = TaskGroup(
     "compare",
-    cls=TaskGroup,
     body=compare_asked,
+    resume=resume,
     without=("rung",),
     summary="Climb the ladder of {task}{data}: baselines first, then models, one leaderboard.",
-    invoke_without_command=True,
+    help="Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model.",
 )
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with a comparison that was stopped.")
-@runs_dir_option
-@output_options
-@click.pass_context
-def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
-    """Climb the ladder of a task: baselines, then models, one leaderboard, a report and the best model."""
-    if context.invoked_subcommand is not None:
-        options_come_after(context, {"resume": resumed})
-    elif resumed is None:
-        raise UsageError("compare needs a task and data (foretell compare forecast weather.csv ...), or --resume RUN")
-    else:
-        resume(resumed, runs_dir, given)

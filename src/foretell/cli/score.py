@@ -53,8 +53,11 @@ def command(
     for name, metrics in scored.document["targets"].items():
         unit = metrics["unit"] or ""
         shares = (f"{own['coverage']:.0%} of {float(level):.0%}" for level, own in metrics["intervals"].items())
-        error = f"{metrics['mae']:.4g} {unit}".strip()
-        cells.append([name, error, f"{metrics['rmse']:.4g}", str(metrics["count"]), ", ".join(shares)])
+        if metrics["count"]:
+            mae, rmse = f"{metrics['mae']:.4g} {unit}".strip(), f"{metrics['rmse']:.4g}"
+        else:
+            mae, rmse = "nothing came yet", ""
+        cells.append([name, mae, rmse, str(metrics["count"]), ", ".join(shares)])
         leads += [[name, lead, f"{error:.4g} {unit}".strip()] for lead, error in metrics["by_lead"].items()]
     click.echo(columns(["target", "MAE", "RMSE", "forecasts", "covered"], cells, right=(2, 3)))
     if len(leads) > len(cells):

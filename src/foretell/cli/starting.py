@@ -1,5 +1,6 @@
 """A model to go on from: its options, and what may be asked otherwise."""
 
+from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError, UsageError
@@ -22,12 +23,10 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
         ConfigurationError: An option is asked that is the model's.
     """
     from .. import runs
-    from ..config import RunSection
     from ..predictor import Predictor
     from ..tasks.interface import Start
 
-    runs_dir = asked.flags.get("runs_dir") or RunSection.model_fields["runs_dir"].default
-    folder = runs.model_folder(reference, runs_dir)
+    folder = runs.model_folder(reference, asked.build().run.runs_dir)
     predictor = Predictor(folder)
     if predictor.task != task_name:
         raise UsageError(f"{reference} is a model of {predictor.task}, not of {task_name}")
@@ -38,7 +37,7 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
         other = configuration.run.rung
         raise UsageError(f"{reference} is a {rung}; leave --rung away, or train {other} anew", rung=rung)
     before = asked.configuration.model_validate(own)
-    for section in FIXED:
+    for section in (name for name in FIXED if name in asked.configuration.model_fields):
         for name, value in getattr(before, section).model_dump().items():
             wanted = getattr(getattr(configuration, section), name)
             if wanted != value:
@@ -55,8 +54,6 @@ def start_again(job: dict[str, Any]) -> Any:
     Args:
         job: What the run is for.
     """
-    from pathlib import Path
-
     from ..predictor import Predictor
     from ..tasks.interface import Start
 

@@ -1,6 +1,7 @@
 """Verbs that take a task: a group whose commands are made from each task's options when they are called."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,55 +10,54 @@ from click.core import ParameterSource
 from ..errors import UsageError, nearest
 from ..recipes.reading import read_recipe
 from ..tasks import NAMES, task_configuration
-from .options import Asked, asked, task_options
+from .options import Asked, asked, runs_dir_option, task_options
 from .output import output_options
 
 Body = Callable[[str, Asked, dict[str, Any]], None]
-
-
-def options_come_after(context: click.Context, alone: dict[str, str | None]) -> None:
-    """Checks that nothing was said before the task.
-
-    Args:
-        context: The verb's.
-        alone: Options that go without a task, and what was said of them.
-
-    Raises:
-        UsageError: Something was.
-    """
-    verb = context.info_name
-    early = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    for option, value in alone.items():
-        if value:
-            raise UsageError(f"--{option} goes without a task: foretell {verb} --{option} {value}")
-    if early:
-        raise UsageError(f"options come after the task: foretell {verb} {context.invoked_subcommand} DATA --option ...")
+Resume = Callable[[str, Path, dict[str, Any]], None]
 
 
 class TaskGroup(click.Group):
-    """A verb over all tasks.
+    """A verb over all tasks, and its ``--resume``, which goes without one.
 
     Args:
-        body: Does the work, given the task's name, its configuration and the other arguments.
+        name: The verb.
+        body: Does the work, given the task's name, its options and the other arguments.
+        resume: Goes on with a run that was stopped, given its name, the folder of runs and the output options.
         without: Options of the task that the verb does not have.
+        summary: Help of each command, with ``{task}`` in it, and ``{data}`` for where its data come from.
         further: Options of the verb itself.
         recipes: Whether it carries out recipes: ``--recipe NAME`` then stands for the recipe's task.
-        summary: Help of each command, with ``{task}`` in it, and ``{data}`` for where its data come from.
+        **settings: Of the group, such as its help.
     """
 
     def __init__(
         self,
-        *args: Any,
+        name: str,
+        *,
         body: Body,
+        resume: Resume,
         without: tuple[str, ...],
         summary: str,
         further: tuple[click.Option, ...] = (),
         recipes: bool = False,
         **settings: Any,
     ) -> None:
-        super().__init__(*args, **settings)
-        self.body, self.without, self.summary = body, without, summary
+        super().__init__(name, invoke_without_command=True, **settings)
+        self.body, self.resume, self.without, self.summary = body, resume, without, summary
         self.further, self.recipes = further, recipes
+
+        @runs_dir_option
+        @output_options
+        def alone(**given: Any) -> None:
+            self._without_task(click.get_current_context(), given)
+
+        options = [click.Option(["--resume"], metavar="RUN", help="Go on with a run that was stopped.")]
+        if recipes:
+            shown = "Carry out a shipped experiment: --recipe RECIPE [DATA] [OPTIONS]."
+            options.append(click.Option(["--recipe"], metavar="RECIPE", help=shown))
+        self.callback = alone
+        self.params = [*options, *reversed(getattr(alone, "__click_params__", []))]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The arguments, with a recipe's task before them where they name a recipe and no task."""
@@ -100,3 +100,26 @@ class TaskGroup(click.Group):
         if args and args[0] not in NAMES and not args[0].startswith("-"):
             raise UsageError(f'there is no task "{args[0]}"; {nearest(args[0], NAMES)}', task=args[0])
         return super().resolve_command(ctx, args)
+
+    def _without_task(self, context: click.Context, given: dict[str, Any]) -> None:
+        """Goes on with a run; what stands before a task is an error.
+
+        Raises:
+            UsageError: Something does, or nothing was said.
+        """
+        alone = {name: given.pop(name) for name in ("resume", "recipe") if name in given}
+        if context.invoked_subcommand is not None:
+            early = [one for one in context.params if context.get_parameter_source(one) is ParameterSource.COMMANDLINE]
+            for option, value in alone.items():
+                if value:
+                    raise UsageError(f"--{option} goes without a task: foretell {self.name} --{option} {value}")
+            if early:
+                task = context.invoked_subcommand
+                raise UsageError(f"options come after the task: foretell {self.name} {task} DATA --option ...")
+        elif alone["resume"] is None or alone.get("recipe"):
+            others = "--recipe RECIPE, or --resume RUN" if self.recipes else "or --resume RUN"
+            raise UsageError(
+                f"{self.name} needs a task and data (foretell {self.name} forecast weather.csv ...), {others}"
+            )
+        else:
+            self.resume(alone["resume"], given.pop("runs_dir"), given)

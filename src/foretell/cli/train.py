@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from ..evaluation.words import Measure
 from .compare import job_of, stem_of
-from .options import Asked, runs_dir_option
-from .output import output_options, print_json, tell
+from .options import Asked
+from .output import print_json, tell
 from .progress import Teller, row_cells, told
 from .resuming import begun_run
-from .tasks import TaskGroup, options_come_after
+from .tasks import TaskGroup
 
 
 def train_asked(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
@@ -84,26 +85,36 @@ def _carry_out(
 
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
     title = f"{folder.name}: {rung}"
-    remedy = f"foretell train --resume {folder.name}"
+    remedy = f"foretell train --resume {folder}"
     with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
         document = ladder.train_one(task, prepared, rung, configuration.run, folder, title, teller, start)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})
         return
+    show_rung(document, rung, task.measure)
+
+
+def show_rung(document: dict[str, Any], rung: str, measure: Measure) -> None:
+    """What became of a rung that was trained, and where its model is.
+
+    Args:
+        document: The leaderboard.
+        rung: Its name.
+        measure: What the task's models are judged by.
+    """
     row = next(row for row in document["rows"] if row["rung"] == rung)
     note = f"; {row['note']}" if row["note"] else ""
-    click.echo(f"\n{rung}: test {task.measure.text(row['split']['test'])}{note}")
-    skill = row_cells(row, task.measure)[3]
-    if skill:
+    click.echo(f"\n{rung}: test {measure.text(row['split']['test'])}{note}")
+    if skill := row_cells(row, measure)[3]:
         click.echo(f"skill against {document['reference']}: {skill}, {row['verdict']}")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 
-@click.command(
+command = TaskGroup(
     "train",
-    cls=TaskGroup,
     body=train_asked,
+    resume=resume,
     without=("rungs",),
     further=(
         click.Option(["--recipe"], metavar="RECIPE", help="Carry out a shipped experiment (see: foretell recipes)."),
@@ -114,20 +125,5 @@ def _carry_out(
     ),
     recipes=True,
     summary="Train one rung of {task}{data} and judge it against every baseline.",
-    invoke_without_command=True,
+    help="Train one rung of a task, carry out a recipe, or go on with a run that was stopped.",
 )
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run that was stopped.")
-@click.option("--recipe", metavar="RECIPE", help="Carry out a shipped experiment: --recipe RECIPE [DATA] [OPTIONS].")
-@runs_dir_option
-@output_options
-@click.pass_context
-def command(context: click.Context, /, resumed: str | None, recipe: str | None, runs_dir: Path, **given: Any) -> None:
-    """Train one rung of a task, carry out a recipe, or go on with a run that was stopped."""
-    if context.invoked_subcommand is not None:
-        options_come_after(context, {"resume": resumed, "recipe": recipe})
-    elif bool(resumed) == bool(recipe):
-        raise UsageError(
-            "train needs a task and data (foretell train forecast weather.csv ...), --recipe RECIPE, or --resume RUN"
-        )
-    else:
-        resume(str(resumed), runs_dir, given)

@@ -8,11 +8,12 @@ import click
 
 from ..errors import UsageError
 from .compare import job_of, stem_of
-from .options import Asked, parsed_sets, runs_dir_option
-from .output import output_options, print_json, tell
-from .progress import Teller, row_cells, told
+from .options import Asked, parsed_sets
+from .output import print_json, tell
+from .progress import Teller, told
 from .resuming import begun_run
-from .tasks import TaskGroup, options_come_after
+from .tasks import TaskGroup
+from .train import show_rung
 
 TRIALS = 30
 
@@ -81,29 +82,26 @@ def _carry_out(task: Any, data: Any, search: Any, prepared: Any, folder: Path, g
 
     quiet = given["quiet"] or given["as_json"]
     tell(f"run: {folder}", quiet=quiet)
-    remedy = f"foretell tune --resume {folder.name}"
+    remedy = f"foretell tune --resume {folder}"
     with told(TuningTeller.of(task.measure, given), prepared.messages, remedy) as teller:
         document = tuning.tune(task, data, search, prepared, folder, f"{folder.name}: {search.rung}", teller)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})
         return
-    row = next(row for row in document["rows"] if row["rung"] == search.rung)
     found = document["tuning"]
     click.echo(f"\nbest of {found['trials']} trials ({found['given_up']} given up early):")
     for path, value in found["best"].items():
         share = found["importance"].get(path)
         mattered = "" if share is None else f"  (importance {share:.0%})"
         click.echo(f"  {path} = {value:.4g}{mattered}" if isinstance(value, float) else f"  {path} = {value}{mattered}")
-    click.echo(f"{search.rung}: test {task.measure.text(row['split']['test'])}")
-    click.echo(f"skill against {document['reference']}: {row_cells(row, task.measure)[3]}, {row['verdict']}")
-    click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
+    show_rung(document, search.rung, task.measure)
 
 
-@click.command(
+command = TaskGroup(
     "tune",
-    cls=TaskGroup,
     body=tune_rung,
+    resume=resume,
     without=("rungs", "seeds", "budget", "folds", "origin"),
     further=(
         click.Option(["--trials"], type=click.IntRange(1, 100_000), default=TRIALS, help="Trials.  [default: 30]"),
@@ -115,17 +113,5 @@ def _carry_out(task: Any, data: Any, search: Any, prepared: Any, folder: Path, g
         ),
     ),
     summary="Search the options of a rung of {task}{data}: the best on validation is judged on test.",
-    invoke_without_command=True,
+    help="Search the options of a rung: many trials, bad ones given up early, the best judged on test.",
 )
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with a search that was stopped.")
-@runs_dir_option
-@output_options
-@click.pass_context
-def command(context: click.Context, /, resumed: str | None, runs_dir: Path, **given: Any) -> None:
-    """Search the options of a rung: many trials, bad ones given up early, the best judged on test."""
-    if context.invoked_subcommand is not None:
-        options_come_after(context, {"resume": resumed})
-    elif resumed is None:
-        raise UsageError("tune needs a task, data and a rung (foretell tune forecast weather.csv --rung gru ...)")
-    else:
-        resume(resumed, runs_dir, given)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..artefact import DOCUMENT, read_artefact, write_artefact
-from ..tasks.interface import Attempt, Evaluation, Fitted, Start, Task
+from ..tasks.interface import Attempt, Fitted, Start, Task
 from ..tasks.rung import Rung
 from ..training.curves import curve_of, kept_rate
 from ..training.loop import Watcher
@@ -205,6 +205,3 @@ class _Shares:
     def done(self) -> None:
         """A training is over."""
         self.left -= 1
-
-
-__all__ = ["Climb", "Evaluation", "LadderWatcher", "Plan", "climb"]

@@ -59,11 +59,7 @@ def conclude(
     }
     # A run that was killed while it wrote these is resumed and writes them again.
     write_artefact(folder / "model", outcome.fitted.artefact(metrics_of(result, kept)), replace=True)
-    fold = outcome.trial.fold
-    tests = {}
-    for name, own in result.results.items():
-        chosen = own.kept(task.measure.score)
-        tests[name] = chosen.test if chosen.trial.fold == fold else own.outcomes[-1].test
+    tests = {name: own.kept(task.measure.score).test for name, own in result.results.items()}
     shown = [
         leaderboard(task, result),
         *panels,
