@@ -31,6 +31,9 @@ SMALL = [
 ]
 
 
+SHOPS = ["--target", "sales", "--series", "shop"]
+
+
 @pytest.fixture
 def shops(tmp_path: Path) -> Path:
     """Three shops of unequal age, their sales moved by a plan that is known ahead, and by what kind of shop it is."""
@@ -162,27 +165,11 @@ def test_quantile_loss_learns_the_ends(run: Run, hourly_csv: Path) -> None:
     assert 0.1 < test["0.5"]["coverage"] < test["0.9"]["coverage"]
     artefact = read_artefact(Path("runs/ends/model"))
     assert artefact.document["model"]["quantiles"] == 5
-    assert (
-        artefact.arrays["network.head.weight" if "network.head.weight" in artefact.arrays else "head.weight"].shape[0]
-        == 5
-    )
+    assert len(artefact.arrays["head.weight"]) == 5
 
 
 def test_many_series_with_what_is_known_ahead_and_static(run: Run, shops: Path) -> None:
-    small = [
-        "--target",
-        "sales",
-        "--series",
-        "shop",
-        "--lookback",
-        "24",
-        "--ahead",
-        "1:4",
-        "--epochs",
-        "8",
-        "--units",
-        "16",
-    ]
+    small = [*SHOPS, "--lookback", "24", "--ahead", "1:4", "--epochs", "8", "--units", "16"]
     options = [*small, "--known", "plan", "--static", "kind", "--calendar", "--learning-rate", "0.005"]
     document = run(
         "compare", "forecast", shops, *options, "--rungs", "ridge,gru,dlinear", "--name", "shops", "--json"
@@ -211,20 +198,7 @@ def test_many_series_with_what_is_known_ahead_and_static(run: Run, shops: Path) 
 
 
 def test_a_series_that_was_never_seen_is_forecast_and_one_too_young_left_out(run: Run, shops: Path) -> None:
-    small = [
-        "--target",
-        "sales",
-        "--series",
-        "shop",
-        "--lookback",
-        "24",
-        "--ahead",
-        "2",
-        "--epochs",
-        "1",
-        "--units",
-        "4",
-    ]
+    small = [*SHOPS, "--lookback", "24", "--ahead", "2", "--epochs", "1", "--units", "4"]
     for scale in ("all", "per-series"):
         assert run("train", "forecast", shops, *small, "--scale", scale, "--rung", "gru", "--name", scale).code == 0
         rows = pl.read_csv(shops)
@@ -367,20 +341,7 @@ def test_a_learning_rate_is_found_kept_and_shown(run: Run, hourly_csv: Path) -> 
 
 
 def test_which_columns_mattered_is_told(run: Run, shops: Path) -> None:
-    small = [
-        "--target",
-        "sales",
-        "--series",
-        "shop",
-        "--lookback",
-        "12",
-        "--ahead",
-        "1",
-        "--epochs",
-        "10",
-        "--units",
-        "8",
-    ]
+    small = [*SHOPS, "--lookback", "12", "--ahead", "1", "--epochs", "10", "--units", "8"]
     rows = pl.read_csv(shops).with_columns(noise=pl.Series(np.random.default_rng(1).normal(size=1080)))
     rows.write_csv("noisy.csv")
     run(
