@@ -195,6 +195,9 @@ def test_many_series_with_what_is_known_ahead_and_static(run: Run, shops: Path) 
     found = frame["forecast sales"].to_numpy()
     assert found[0] - found[1] > 1.5
     assert found[2] - found[3] > 1.5
+    every = pl.read_csv(run("predict", "shops/gru", shops, "--anchors", "all").out.encode())
+    assert every.filter(pl.col("shop") == "a").height == 4 * (400 - 23 - 4), "windows whose future is known"
+    assert run("score", "shops/gru", shops, "--json").document["origin"].startswith("made now")
 
 
 def test_a_series_that_was_never_seen_is_forecast_and_one_too_young_left_out(run: Run, shops: Path) -> None:

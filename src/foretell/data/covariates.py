@@ -179,6 +179,10 @@ class KnownRows:
         places = self._places(anchors, leads)
         return self.values.index_select(0, torch.from_numpy(places.reshape(-1))).view(*places.shape, -1)
 
+    def whole(self, anchors: AnchorArray, leads: tuple[int, int]) -> Bool[np.ndarray, " window"]:
+        """Whether all is known of the targets of each window."""
+        return ~self.absent[self._places(anchors, leads)].any(axis=1)
+
     def first_absent(self, anchors: AnchorArray, leads: tuple[int, int]) -> int | None:
         """The time of the first target of some windows of which something is not known; None where all is."""
         places = self._places(anchors, leads).reshape(-1)

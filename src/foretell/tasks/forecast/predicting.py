@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 
 from ...axes import AnchorArray
 from ...data.covariates import last_observed, require_known
-from ...data.tables import local_times
+from ...data.tables import Table, local_times
 from ...data.windows import missing_share, possible_anchors
 from ...errors import DataError, UsageError, counted
 from ...evaluation.conformal import Intervals
@@ -51,8 +51,10 @@ def forecast_frame(
         anchors = possible_anchors(table, view.shape, 0)
         anchors = anchors[anchors <= last[table.codes[anchors]]]
     anchors = _observed(view, anchors, last, which, max_missing)
-    if view.covariates.known:
+    if view.covariates.known and which == "latest":
         require_known(table, view.known, anchors, view.shape.leads)
+    elif view.covariates.known:
+        anchors = anchors[view.known.whole(anchors, view.shape.leads)]
     quantiles = model.predict(view, anchors)
     forecasts = point(quantiles)
     times = view.history.target_times(anchors)
@@ -91,42 +93,38 @@ def _observed(
     table = view.table
     highest = np.fmax.reduceat(view.history.observed, table.starts[:-1], axis=0)
     unseen = np.asarray(np.isnan(highest).any(axis=1))
-    _all_must_do_or_some_are_left_out(view, unseen, "nothing is observed of a target", which)
     anchors = anchors[~unseen[table.codes[anchors]]]
     usable = anchors - view.shape.first_input >= table.starts[:-1][table.codes[anchors]]
     share = np.zeros(len(anchors))
     share[usable] = missing_share(table, view.shape, anchors[usable], view.scaling.missing(table))
+    sparse = np.zeros(len(table.series), bool)
+    reasons = {"nothing is observed of a target": unseen}
     if which == "latest":
-        sparse = np.zeros(len(table.series), bool)
         latest = anchors == last[table.codes[anchors]]
         sparse[table.codes[anchors[latest]]] = share[latest] > max_missing
-        worst = f"{share[latest].max():.0%}" if latest.any() else ""
-        reason = (
-            f"{worst} of the latest inputs are missing, at most {max_missing:.0%} may be (--max-missing); end the "
+        worst = share[latest].max(initial=0.0)
+        reasons[
+            f"{worst:.0%} of the latest inputs are missing, at most {max_missing:.0%} may be (--max-missing); end the "
             "table at the last observed row"
-        )
-        _all_must_do_or_some_are_left_out(view, sparse, reason, which)
-    return anchors[share <= max_missing]
+        ] = sparse
+    _tell_who_is_left_out(table, {reason: failing for reason, failing in reasons.items() if failing.any()})
+    return anchors[(share <= max_missing) & ~sparse[table.codes[anchors]]]
 
 
-def _all_must_do_or_some_are_left_out(
-    view: View, failing: Bool[np.ndarray, " series"], reason: str, which: Which
-) -> None:
+def _tell_who_is_left_out(table: Table, reasons: dict[str, Bool[np.ndarray, " series"]]) -> None:
     """Series that cannot be forecast are an error where they are all there is, else they are told and left out.
 
     Raises:
         DataError: No series can be forecast.
     """
-    table, names = view.table, [view.table.series[code] for code in np.flatnonzero(failing)]
-    if not names:
-        return
-    if failing.all():
-        shown = f" of {', '.join(names[:3])}" if table.series_column else ""
-        raise DataError(f"{table.source}: {reason}{shown}; nothing can be forecast from that", file=table.source)
-    more = " ..." if len(names) > 5 else ""
-    warnings.warn(
-        f"{table.source}: no forecast of {len(names)} series ({', '.join(names[:5])}{more}): {reason}", stacklevel=2
-    )
+    everyone = bool(reasons) and np.any(list(reasons.values()), axis=0).all()
+    for reason, failing in reasons.items():
+        names = [table.series[code] for code in np.flatnonzero(failing)]
+        shown = f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+        if everyone:
+            of = f" of {shown}" if table.series_column else ""
+            raise DataError(f"{table.source}: {reason}{of}; nothing can be forecast from that", file=table.source)
+        warnings.warn(f"{table.source}: no forecast of {len(names)} series ({shown}): {reason}", stacklevel=2)
 
 
 def _of(view: View, code: int) -> str:
