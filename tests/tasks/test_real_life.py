@@ -343,6 +343,19 @@ def test_a_learning_rate_is_found_kept_and_shown(run: Run, hourly_csv: Path) -> 
     assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "gru", "--learning-rate", "fast").code == 3
 
 
+def test_options_that_make_no_network_are_told_before_anything_is_trained(run: Run, hourly_csv: Path) -> None:
+    wrong = {
+        "one width": ["--rungs", "ridge,gru,transformer", "--units", "8,4"],
+        "no dropout of the state": ["--rungs", "ridge,gru-dropout", "--kernel", "torch"],
+        "activation names 2 layers": ["--rungs", "ridge,gru", "--activation", "tanh,relu"],
+        "need a window of 61 steps": ["--rungs", "ridge,conv", "--padding", "valid"],
+    }
+    for said, options in wrong.items():
+        result = run("compare", "forecast", hourly_csv, *SMALL[:6], *options)
+        assert (result.code, said in result.err) == (3, True), result.err
+    assert not Path("runs").exists()
+
+
 def test_which_columns_mattered_is_told(run: Run, shops: Path) -> None:
     small = [*SHOPS, "--lookback", "12", "--ahead", "1", "--epochs", "10", "--units", "8"]
     rows = pl.read_csv(shops).with_columns(noise=pl.Series(np.random.default_rng(1).normal(size=1080)))

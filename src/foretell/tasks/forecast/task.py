@@ -15,6 +15,7 @@ from ...errors import ConfigurationError, UsageError
 from ...evaluation.conformal import quantiles_of
 from ...evaluation.drift import error_limits
 from ...evaluation.panels import Panel
+from ...nn import recurrence
 from ...training.loop import train
 from ...training.losses import LOSSES, Loss, quantile_loss
 from ...training.sampling import Sampler, evenly_spread
@@ -208,13 +209,19 @@ def check_network(rung: str, prepared: PreparedForecast) -> None:
         prepared: The data, and the options.
 
     Raises:
-        ConfigurationError: They contradict each other, or do not fit the window.
+        ConfigurationError: They contradict each other, do not fit the window, or cannot be computed as they say.
     """
-    if rung in NETWORKS:
-        own = prepared.of_rung(RUNGS[rung].options, shape_of(rung, prepared.view.shape, prepared.configuration))
-        shape = NetworkShape(own.view.shape, own.view.width, len(own.view.scaling.targets))
-        with torch.device("meta"), torch.no_grad():
-            build_network(rung, shape, own.configuration.network)
+    if rung not in NETWORKS:
+        return
+    own = prepared.of_rung(RUNGS[rung].options, shape_of(rung, prepared.view.shape, prepared.configuration))
+    view, configuration = own.view, own.configuration
+    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets))
+    with torch.device("meta"), torch.no_grad():
+        build_network(rung, shape, configuration.network)
+    if configuration.training.kernel == "torch":  # whose layers lack some of what ours can do
+        width = shape.targets if NETWORKS[rung].own_past else shape.features
+        with seeded(0), recurrence("torch"), torch.no_grad():
+            build_network(rung, shape, configuration.network)(torch.zeros(1, view.shape.steps, width))
 
 
 def _start_from(network: torch.nn.Module, start: Start) -> None:
