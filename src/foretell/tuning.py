@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL, TRIALS = "study.jsonl", "trials"
+JUDGED = ("ahead", "align", "loss", "seed", "device", "threads", "kernel", "checkpoint_seconds")  # never searched
 BEFORE_PRUNING = 5  # trials that are always carried out to the end
 _SPAN = re.compile(r"(?P<low>[^.].*?)\.\.(?P<high>[^:]+)(?P<log>:log)?")
 
@@ -77,8 +78,9 @@ def search_space(task: Task, rung: str, named: Mapping[str, str]) -> dict[str, S
         section, _, name = path.rpartition(".")
         if name not in known or section not in ("", known[name]):
             raise UsageError(f'--search names "{path}", which is no option; {nearest(name, known)}', option=path)
-        if known[name] not in ("network", "training", "windows", "trees"):
-            raise UsageError(f"--search cannot vary {known[name]}.{name}, which says what is judged", option=path)
+        if known[name] not in ("network", "training", "windows", "trees") or name in JUDGED:
+            told = "which says what is judged or how it is computed, not how a model is made"
+            raise UsageError(f"--search cannot vary {known[name]}.{name}, {told}", option=path)
         spans[f"{known[name]}.{name}"] = read_span(path, text)
     if not spans:
         spans = {f"{known[name]}.{name}": span for name, span in task.rungs[rung].search.items()}
@@ -113,6 +115,18 @@ def read_span(option: str, text: str) -> Span:
     whole = all(re.fullmatch(r"-?\d+", match[name].strip()) for name in ("low", "high"))
     low, high = (int(end) if whole else end for end in ends)
     return Range(low, high, bool(match["log"]))
+
+
+def check_spans(task: Task, source: Any, search: Search, first: Prepared) -> None:
+    """Checks that both ends of each range, and each choice, make a model, before a run begins.
+
+    Raises:
+        InputError: One does not fit its option, or the data.
+    """
+    prepared_for = _Prepared(task, source, search, first)
+    for path, span in search.spans.items():
+        for value in span.values if isinstance(span, Choices) else (span.low, span.high):
+            prepared_for({path: value})
 
 
 def tune(

@@ -17,3 +17,7 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+SMALL = ["--target", "T (degC)", "--lookback", "24", "--ahead", "6", "--epochs", "2"]
+SMALL += ["--units", "4", "--batch-size", "64"]
+SHOPS = ["--target", "sales", "--series", "shop"]

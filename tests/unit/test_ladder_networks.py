@@ -1,6 +1,7 @@
 """Every network of the ladder as its rung makes it: what it reads and gives, and that it can learn at all."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from foretell.data.windows import WindowShape
-from foretell.nn import KnownAhead
+from foretell.nn import ChangeFromLast, KnownAhead
 from foretell.tasks.forecast.config import RUNGS, Configuration, ForecastNetwork
-from foretell.tasks.forecast.rungs import ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
+from foretell.tasks.forecast.rungs import ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network, rung_note
 
 from .made_layers import one_thread_of_torchs  # noqa: F401 (for every test here)
 
@@ -28,6 +29,7 @@ def made(rung: str, window: WindowShape, features: int, section: ForecastNetwork
     """A rung's network for one target; where it reads each target's own past, all features are targets."""
     targets = features if NETWORKS[rung].own_past else 1
     torch.manual_seed(0)
+    sizes["places"] = tuple(range(targets))
     return build_network(rung, NetworkShape(window, features, targets, **sizes), section)
 
 
@@ -65,6 +67,54 @@ def test_every_weight_of_a_rungs_network_has_a_gradient(rung: str) -> None:
         assert weight.grad is not None, name
         assert weight.grad.isfinite().all(), name
         assert weight.grad.any(), f"{name} has no part in the forecast"
+
+
+@pytest.mark.parametrize("numbers", [1, 3])
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_a_change_is_counted_from_the_last_value_of_each_target(rung: str, numbers: int) -> None:
+    """The same weights say the same change, wherever targets stand among the inputs."""
+    own_past, window = NETWORKS[rung].own_past, WindowShape(48, 1, (1, 2))
+    places = (0, 1, 2) if own_past else (2, 0)
+    shape = NetworkShape(window, 3, len(places), numbers, places=places)
+    level, change = (
+        build_network(rung, shape, own_options(rung, aim=aim, normalise="none")).eval() for aim in ("level", "change")
+    )
+    assert isinstance(change, ChangeFromLast)
+    change.network.load_state_dict(level.state_dict())
+    inputs = torch.randn(4, 48, 3)
+    last = inputs[:, -1, list(places)]
+    expected = level(inputs).view(4, 2, len(places), numbers) + last[:, None, :, None]
+    torch.testing.assert_close(change(inputs).view(expected.shape), expected)
+
+
+def test_a_change_needs_the_last_value() -> None:
+    shape = NetworkShape(WindowShape(4, 1, (1, 1)), 2, 1)
+    section = own_options("gru-change")
+    assert isinstance(build_network("gru-change", replace(shape, places=(1,)), section), ChangeFromLast)
+    assert rung_note("gru-change", replace(shape, places=(1,)), section) == ""
+    assert not isinstance(build_network("gru-change", shape, section), ChangeFromLast)
+    assert "forecasts the level" in rung_note("gru-change", shape, section)
+
+
+class Watched(ForecastNetwork):
+    """Options that remember which of them were read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ForecastNetwork.model_fields:
+            SEEN.add(name)
+        return super().__getattribute__(name)
+
+
+SEEN: set[str] = set()
+
+
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_a_rung_says_which_options_it_reads(rung: str) -> None:
+    section = own_options(rung, direction="both", units=(8,), activation=("tanh",))
+    watched = Watched.model_construct(**{name: getattr(section, name) for name in ForecastNetwork.model_fields})
+    SEEN.clear()
+    build_network(rung, NetworkShape(WindowShape(240, 1, (1, 1)), 3, 1, places=(0,)), watched)
+    assert NETWORKS[rung].reads == SEEN
 
 
 def waves(seed: int) -> Tensor:

@@ -122,7 +122,8 @@ def test_metrics_are_the_mean_of_folds_with_the_spread_of_trials(prepared: Prepa
     assert test["spread"] == {"mae": pytest.approx(np.std([1, 3, 2, 6], ddof=1))}
     validation = found.metrics("validation")
     assert (validation["mae"], validation["count"]) == (6.0, 16), "validations of folds overlap: their mean"
-    assert found.score("mae") == 6.0
+    assert found.score("mae") == 4.0, "of the first fold: later ones validate on what earlier ones are tested on"
+    assert found.score("mae", fold=1) == 8.0
     assert found.kept("mae") is found.outcomes[2], "the best on validation in the last fold"
     alone = result(fitted, trials_of(FORECAST, prepared, 1)[:1], losses[:1])
     assert alone.metrics("test") is alone.outcomes[0].test.metrics
@@ -132,7 +133,8 @@ def test_errors_stand_seed_by_seed_and_fold_after_fold(prepared: Prepared, fitte
     losses = [np.full(rows, error) for rows, error in ((2, 1.0), (2, 3.0), (3, 2.0), (3, 6.0))]
     found = result(fitted, trials_of(FORECAST, prepared, 2), losses)
     assert found.test_losses().tolist() == [[1, 1, 2, 2, 2], [3, 3, 6, 6, 6]]
-    assert found.validation_losses().tolist() == [[2, 2, 4, 4, 4], [6, 6, 12, 12, 12]]
+    assert found.validation_losses(0).tolist() == [[2, 2], [6, 6]]
+    assert found.validation_losses(1).tolist() == [[4, 4, 4], [12, 12, 12]]
     assert found.moments().tolist() == [50, 51, 650, 651, 652]
 
 

@@ -94,6 +94,7 @@ def _updated(predictor: "Predictor", source: str, run: str, quiet: bool) -> "pl.
                 "nothing is kept yet, and the data of the training are gone: INPUT must hold a whole window",
                 quiet=quiet,
             )
+    follower.warm()
     began = time.perf_counter()
     frame: pl.DataFrame = follower.update(source)
     took = 1000 * (time.perf_counter() - began)

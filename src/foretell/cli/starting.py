@@ -6,7 +6,13 @@ from typing import Any
 from ..errors import ConfigurationError, UsageError
 from .options import Asked
 
-FIXED = ("windows", "network")  # sections that are the model's
+# What is the model's: whole sections, or options of one.
+FIXED: dict[str, tuple[str, ...]] = {
+    "windows": (),
+    "network": (),
+    "data": ("target", "features", "calendar", "known", "static", "series"),
+    "spans": ("scale",),
+}
 
 
 def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> tuple[Any, Any]:
@@ -38,7 +44,7 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
         raise UsageError(f"{reference} is a {rung}; leave --rung away, or train {other} anew", rung=rung)
     before = asked.configuration.model_validate(own)
     for section in (name for name in FIXED if name in asked.configuration.model_fields):
-        for name, value in getattr(before, section).model_dump().items():
+        for name, value in getattr(before, section).model_dump(include=set(FIXED[section]) or None).items():
             wanted = getattr(getattr(configuration, section), name)
             if wanted != value:
                 raise ConfigurationError(

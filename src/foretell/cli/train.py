@@ -48,15 +48,14 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
         start: A model to go on from.
     """
     from .. import runs
-    from ..tasks import check_rung, get_task, task_rungs
+    from ..tasks import check_rung, get_task, require_alone, task_rungs
     from ..training.loop import check_device
 
     rung = configuration.run.rung
     if rung is None:
         raise UsageError("train needs a rung: --rung gru; to train several, foretell compare")
     check_rung(task_name, rung)
-    if task_rungs(task_name)[rung].combines:
-        raise UsageError(f"{rung} is made of the rungs of a comparison: foretell compare {task_name} DATA", rung=rung)
+    require_alone(task_name, rung)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)

@@ -43,7 +43,7 @@ class TuningTeller(Teller):
 def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     """Searches a rung's options into a new run folder."""
     from .. import runs, tuning
-    from ..tasks import check_rung, get_task
+    from ..tasks import check_rung, get_task, require_alone
     from ..training.loop import check_device
 
     configuration = asked.build()
@@ -51,6 +51,7 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     if rung is None:
         raise UsageError("tune needs a rung: --rung gru")
     check_rung(task_name, rung)
+    require_alone(task_name, rung)
     trials, named = given.pop("trials"), parsed_sets(given.pop("search"), "--search")
     task = get_task(task_name)
     spans = tuning.search_space(task, rung, named)
@@ -58,11 +59,12 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     check_device(configuration.training.device)
     data = given.get("data")
     prepared = task.prepare(data, configuration)
+    search = tuning.Search(rung, spans, trials, configuration.changed)
+    tuning.check_spans(task, data, search, prepared)
     job = job_of("tune", task_name, prepared, given) | {"rung": rung, "trials": trials, "search": named}
     stem = stem_of(data, given) or task_name
     name = configuration.run.name or runs.numbered(f"{stem}-{rung}-tune")
     folder = runs.create(configuration.run.runs_dir, name, job, configuration)
-    search = tuning.Search(rung, spans, trials, configuration.changed)
     _carry_out(task, job["data"], search, prepared, folder, given)
 
 

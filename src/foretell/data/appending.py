@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int64
 
 from ..errors import DataError
 from .checks import LARGEST_GRID
@@ -39,6 +40,7 @@ def append_rows(table: Table, newer: Table) -> Table:
         series = tuple(series[place] for place in order)
     return replace(
         table,
+        source=f"{newer.source}, after the rows that were known",
         values=np.concatenate(values),
         times=np.concatenate(times),
         starts=starts,
@@ -48,9 +50,17 @@ def append_rows(table: Table, newer: Table) -> Table:
     )
 
 
-def last_rows(table: Table, count: int) -> Table:
-    """The last rows of each series, at most so many."""
-    kept = [np.arange(max(start, stop - count), stop) for start, stop in pairwise(table.starts)]
+def last_rows(table: Table, count: int, last: Int64[np.ndarray, " series"] | None = None) -> Table:
+    """The last rows of each series, at most so many.
+
+    Args:
+        table: The rows.
+        count: How many.
+        last: The row of each series up to which they are counted, those after it being kept too; its last where None.
+    """
+    ends = table.starts[1:] - 1 if last is None else last
+    bounds = zip(table.starts[:-1], ends + 1 - count, table.starts[1:], strict=True)
+    kept = [np.arange(max(start, first), stop) for start, first, stop in bounds]
     rows = np.concatenate(kept)
     starts = np.concatenate([[0], np.cumsum([len(own) for own in kept])])
     return replace(table, values=table.values[rows], times=table.times[rows], starts=starts)

@@ -83,8 +83,8 @@ class Covariates:
         return self.calendar_width(frequency) + sum(static.width for static in self.statics)
 
     def ahead_width(self, frequency: Frequency) -> int:
-        """How many numbers are known of each lead; none where nothing that changes is known ahead."""
-        return self.width(frequency) + len(self.known) if self.calendar or self.known else 0
+        """How many numbers are known of each lead: the calendar, static values, and columns that are known ahead."""
+        return self.width(frequency) + len(self.known)
 
     def inputs(self, table: Table) -> FeatureArray:
         """The calendar and the static values of each row."""

@@ -84,6 +84,12 @@ class Scaling:
         column, rows = self.columns.index(name), self.scales(table)
         return self.mean[rows, column], self.deviation[rows, column]
 
+    @property
+    def target_places(self) -> tuple[int, ...]:
+        """Where the targets stand among the inputs; none where one of them is no feature."""
+        read = set(self.targets) <= set(self.features)
+        return tuple(self.features.index(name) for name in self.targets) if read else ()
+
     def missing(self, table: Table) -> MissingArray:
         """Where features are missing."""
         return np.isnan(table.take(self.features))

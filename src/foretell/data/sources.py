@@ -94,12 +94,22 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
 
 
 def read_frame(path: Path) -> pl.DataFrame:
-    """A table that Foretell wrote: CSV or Parquet, its columns as they are.
+    """A table that Foretell wrote: CSV, Parquet or JSON, its columns as they are.
 
     Raises:
         DataError: There is no such file, or it is none of them.
     """
-    return read_source(path).frame
+    if path.suffix != ".json":
+        return read_source(path).frame
+    try:
+        frame = pl.read_json(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file", file=str(path)) from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} cannot be read as JSON: {_first_line(error)}", file=str(path)) from None
+    if frame.height == 0:
+        raise DataError(f"{path} holds no rows", file=str(path))
+    return frame
 
 
 def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:

@@ -234,7 +234,7 @@ def _choose_again(table: Table, section: DataSection) -> Table:
             file=table.source,
             column=section.series,
         )
-    for name in section.static:
+    for name in split_names(section.static, table.statics):
         if name not in table.statics:
             raise DataError(f'{table.source} was read without its static column "{name}"; name it to read_table')
     features, targets = _roles(table.source, section, table.columns, table.time_column)
@@ -262,7 +262,7 @@ def _roles(
     features = tuple(dict.fromkeys((*split_names(section.features, columns), *known))) if section.features else columns
     targets = split_names(section.target, columns)
     if targets == ("all",) and "all" not in columns:
-        targets = features
+        targets = tuple(name for name in features if name not in known)
     for name in (*features, *targets, *known):
         if name not in columns:
             raise DataError(
@@ -270,6 +270,14 @@ def _roles(
                 f"{'times' if name == time_column else 'something else'}; columns of numbers are {', '.join(columns)}",
                 file=source,
                 column=name,
+            )
+    for option, names in (("known", known), ("static", split_names(section.static, columns))):
+        if both := [name for name in targets if name in names]:
+            raise ConfigurationError(
+                f'"{both[0]}" is a target and stands in --{option} too: what is forecast is not known beforehand; '
+                f"leave it out of --{option}",
+                option=option,
+                column=both[0],
             )
     return features, targets
 

@@ -23,6 +23,7 @@ class Baseline(ABC):
     """A simple rule. ``fit`` learns, ``predict`` forecasts in the unit of the data, ``state`` is all it knows."""
 
     note: str = ""
+    reads_past = True  # whether a window's values have a part in its forecast, or the clock alone
 
     @abstractmethod
     def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Baseline":
@@ -172,6 +173,7 @@ class Climatology(Baseline):
         note: Which of the two it is.
     """
 
+    reads_past = False
     smoothing_days = 15
 
     def __init__(self, series: tuple[str, ...] = (), mean: np.ndarray | None = None, note: str = "") -> None:

@@ -107,9 +107,11 @@ def _tried(
     watcher.rung(f"{name} {trial.name}".strip())
     started = time.monotonic()
     found = _found(task, folder) if plan.keeps else None
+    shares.spent(_earlier_seconds(folder) if found is None else found[1])
     if found is None:
-        members = {member: _of_trial(result.results[member], trial) for member in _members(task, result, rung.combines)}
-        seconds = shares.next() if _trains(rung) else None
+        chosen = _members(task, result, rung.combines, trial.fold)
+        members = {member: _of_trial(result.results[member], trial) for member in chosen}
+        seconds = shares.next(_earlier_seconds(folder)) if _trains(rung) else None
         fitted = task.fit(trial.prepared, name, Attempt(folder, watcher, trial.seed, seconds, members, plan.start))
     else:
         fitted = found[0]
@@ -132,6 +134,11 @@ def _found(task: Task, folder: Path) -> tuple[Fitted, float] | None:
     fitted = task.restore(artefact)
     fitted = fitted.with_history(curve_of(folder), kept_rate(folder))
     return fitted, float(artefact.document["metrics"].get("seconds", 0.0))
+
+
+def _earlier_seconds(folder: Path) -> float:
+    """How long a training that was stopped had taken by its last epoch; nothing where none was begun."""
+    return max((float(record.get("seconds", 0.0)) for record in curve_of(folder)), default=0.0)
 
 
 def _row(task: Task, result: Result) -> dict[str, Any]:
@@ -158,14 +165,14 @@ def _best(task: Task, result: Climb, names: list[str]) -> str:
     return min(names, key=lambda name: result.results[name].score(task.measure.score))
 
 
-def _members(task: Task, result: Climb, count: int) -> list[str]:
-    """So many of the rungs that learned by themselves, those that err least on validation."""
+def _members(task: Task, result: Climb, count: int, fold: int) -> list[str]:
+    """So many of the rungs that learned by themselves, those that err least on a fold's validation."""
     if not count:
         return []
     alone = [name for name in result.results if not task.rungs[name].combines]
     chosen: list[str] = []
-    for name in sorted(alone, key=lambda name: result.results[name].score(task.measure.score)):
-        losses = [result.results[known].validation_losses() for known in (name, *chosen)]
+    for name in sorted(alone, key=lambda name: result.results[name].score(task.measure.score, fold)):
+        losses = [result.results[known].validation_losses(fold) for known in (name, *chosen)]
         if len(chosen) < count and not any(np.array_equal(losses[0], other) for other in losses[1:]):
             chosen.append(name)  # a rule that says the same as another counts once
     return chosen
@@ -198,9 +205,16 @@ class _Shares:
         self.end = None if budget is None else time.monotonic() + budget
         self.left = trainings
 
-    def next(self) -> float | None:
-        """The seconds of the next training."""
-        return None if self.end is None else max(0.0, self.end - time.monotonic()) / max(1, self.left)
+    def spent(self, seconds: float) -> None:
+        """So much of the time was used before this climb went on."""
+        if self.end is not None:
+            self.end -= seconds
+
+    def next(self, earlier: float = 0.0) -> float | None:
+        """The seconds of the next training, with those that it has had already."""
+        if self.end is None:
+            return None
+        return earlier + max(0.0, self.end - time.monotonic()) / max(1, self.left)
 
     def done(self) -> None:
         """A training is over."""

@@ -64,9 +64,13 @@ class Result:
     rung: str
     outcomes: list[Outcome]
 
-    def score(self, metric: str) -> float:
-        """The mean of a metric on validation."""
-        return float(np.mean([outcome.validation.metrics[metric] for outcome in self.outcomes]))
+    def score(self, metric: str, fold: int = 0) -> float:
+        """The mean of a metric on a fold's validation, over its seeds.
+
+        Rungs are chosen by the first fold: what later ones validate on, earlier ones are tested on.
+        """
+        own = [outcome.validation.metrics[metric] for outcome in self.outcomes if outcome.trial.fold == fold]
+        return float(np.mean(own))
 
     def kept(self, metric: str) -> Outcome:
         """The outcome whose model is kept: of the last fold the seed that errs least on validation."""
@@ -91,9 +95,9 @@ class Result:
         """The place in time of these windows."""
         return np.concatenate([fold[0].test.moments for fold in self._folds()])
 
-    def validation_losses(self) -> np.ndarray:
-        """The validation errors of each seed, as :meth:`test_losses`."""
-        return np.concatenate([np.stack([own.validation.losses for own in fold]) for fold in self._folds()], axis=1)
+    def validation_losses(self, fold: int) -> np.ndarray:
+        """The errors of a fold's validation windows, a row for each seed."""
+        return np.stack([own.validation.losses for own in self.outcomes if own.trial.fold == fold])
 
     def _folds(self) -> list[list[Outcome]]:
         folds = sorted({outcome.trial.fold for outcome in self.outcomes})

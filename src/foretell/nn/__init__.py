@@ -12,7 +12,7 @@ from .channels import (
 )
 from .conversion import load_torch_state, to_torch_state
 from .convolution import Convolutions
-from .heads import KnownAhead
+from .heads import ChangeFromLast, KnownAhead
 from .initialisation import initialise
 from .networks import ConvolutionNetwork, ConvolutionRecurrentNetwork, PerceptronNetwork, RecurrentNetwork
 from .recurrent import GRU, LSTM, RNN, Bidirectional
@@ -25,6 +25,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "ChangeFromLast",
     "ChannelNetwork",
     "ConvolutionNetwork",
     "ConvolutionRecurrentNetwork",

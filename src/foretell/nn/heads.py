@@ -1,4 +1,4 @@
-"""What turns a network's last numbers into forecasts: dense layers, and a reader of what is known ahead."""
+"""What turns a network's last numbers into forecasts: dense layers, a reader of what is known ahead, changes."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -53,3 +53,25 @@ class KnownAhead(nn.Module):
     ) -> Float[Tensor, "batch lead target"]:
         """Forecasts a batch of windows."""
         return self.network(inputs) + self.known(known)
+
+
+class ChangeFromLast(nn.Module):
+    """A network whose outputs are changes: what it says is added to the last value of each target.
+
+    A window's last value is the best simple forecast of many series; what is left to learn is how that goes on, as in
+    He et al., "Deep Residual Learning" (2016), a network learns what its input lacks.
+
+    Args:
+        network: What reads the window.
+        places: Where each target stands among the features.
+        numbers: Numbers to forecast of each target: one, or its quantiles.
+    """
+
+    def __init__(self, network: nn.Module, places: Sequence[int], numbers: int = 1) -> None:
+        super().__init__()
+        self.network, self.places, self.numbers = network, list(places), numbers
+
+    def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
+        """Forecasts a batch of windows."""
+        last = inputs[:, -1:, self.places].repeat_interleave(self.numbers, dim=2)
+        return self.network(inputs) + last

@@ -41,6 +41,16 @@ def check_rung(task: str, rung: str) -> None:
         raise UsageError(f'there is no rung "{rung}"; {nearest(rung, rungs)}', rung=rung)
 
 
+def require_alone(task: str, rung: str) -> None:
+    """Checks that a rung learns by itself.
+
+    Raises:
+        UsageError: It is made of others.
+    """
+    if task_rungs(task)[rung].combines:
+        raise UsageError(f"{rung} is made of the rungs of a comparison: foretell compare {task} DATA", rung=rung)
+
+
 def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
     """The rungs to climb, in ladder order; at least one baseline is always among them.
 
@@ -63,6 +73,14 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
         require(name, rungs[name])
     if not any(rungs[name].kind == "baseline" for name in names):
         names.append(next(name for name, rung in rungs.items() if rung.kind == "baseline"))
+    alone = [name for name in names if not rungs[name].combines]
+    for name in names:
+        if rungs[name].combines and len(alone) < 2:
+            raise UsageError(
+                f"{name} is the mean of other rungs of the comparison; besides it there is only {alone[0]}; name more, "
+                f"such as --rungs ridge,gru,{name}",
+                rung=name,
+            )
     return [name for name in rungs if name in names]
 
 

@@ -37,6 +37,9 @@ class ForecastNetwork(NetworkSection):
     normalise: Literal["none", "last", "window"] = own(
         "none", description="What a target's own past is told relative to: its last value, or mean and spread."
     )
+    aim: Literal["level", "change"] = own(
+        "level", description="What networks forecast: a target's level, or its change from the last value."
+    )
     average: int = own(25, ge=1, description="Steps of the moving average that is the trend.")
 
 
@@ -141,6 +144,15 @@ RUNGS: dict[str, Rung] = {
         density=2,
     ),
     "transformer": _network("attention over the window", _ENCODER, layers=2, dropout=0.1, **_ATTENTION),
+    "gru-change": _network(
+        "with dropout, of the change from the last value",
+        _RECURRENT,
+        aim="change",
+        dropout=0.2,
+        recurrent_dropout=0.2,
+        optimiser="adamw",
+        **_LONG,
+    ),
     "dlinear": _network(
         "trend and remainder, each linear",
         {"learning_rate": Range(1e-4, 1e-1, log=True), "average": Range(3, 49)},

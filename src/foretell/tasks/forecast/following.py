@@ -1,5 +1,7 @@
 """Following a series: new rows are appended to the last window, and a forecast is made again from that alone."""
 
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from ...data.appending import append_rows, frame_of, last_rows
+from ...data.covariates import last_observed
 from ...data.frames import like
 from ...data.tables import Table
-from ...errors import DataError, UnsafeFileError
+from ...errors import DataError, InputError, UnsafeFileError
 from ...files import write_parquet
 from .learned import LearnedForecaster
 from .predicting import MADE
@@ -38,7 +41,7 @@ class Follower:
         Args:
             source: A path or data frame.
         """
-        self.table = last_rows(self.learned.read(source), self.rows)
+        self.table = self._last(self.learned.read(source))
 
     def update(self, source: Any) -> Any:
         """Appends new rows and forecasts again.
@@ -55,13 +58,24 @@ class Follower:
         newer = self.learned.read(source)
         table = newer if self.table is None else append_rows(self.table, newer)
         self.forecasts = self.learned.predict_table(table)
-        self.table = last_rows(table, self.rows)
+        self.table = self._last(table)
         return like(self.forecasts, source)
 
     @property
     def rows(self) -> int:
         """Rows of each series that are kept: those that the forecasts of the latest windows read."""
         return int(self.learned.about["rows_needed"]) + self.learned.shape.leads[1]
+
+    def _last(self, table: Table) -> Table:
+        """The rows that are kept; where some are known ahead, those of the past and all that follow."""
+        return last_rows(table, self.rows, last_observed(table) if self.learned.covariates.known else None)
+
+    def warm(self) -> None:
+        """Loads what forecasts are computed with, so that the next update takes no longer than those after it."""
+        if self.table is not None:
+            with suppress(InputError), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.learned.predict_table(self.table)
 
     def save(self, folder: Path) -> None:
         """Keeps the rows in a folder, and the latest forecasts, so that they can be scored when their time has come.

@@ -99,6 +99,8 @@ def importance_panel(prepared: PreparedForecast, fitted: LearnedForecaster) -> P
         "that say the same stand in for each other, and each of them then looks unimportant.",
     )
     prose = f"Permutation importance on {len(chosen)} windows of the validation span."
+    if view.covariates.calendar or view.covariates.statics:
+        prose += " The calendar and static columns are not among them."
     return Panel("Which columns mattered", prose, [figure])
 
 

@@ -199,7 +199,8 @@ class LearnedForecaster:
             _must_make_sense(shape, frequency, artefact.arrays)
             covariates = Covariates.restore(artefact.files["scaling.json"].get("covariates", NONE.document()))
             known, beside = covariates.ahead_width(frequency), covariates.width(frequency)
-            network = NetworkShape(shape, scaling.width + beside, len(scaling.targets), known=known)
+            sizes, places = (scaling.width + beside, len(scaling.targets)), scaling.target_places
+            network = NetworkShape(shape, *sizes, known=known, places=places)
             arrays = dict(artefact.arrays)
             intervals = _intervals(document.get("intervals"), arrays.pop(_MARGINS, None), network)
             model = _model(rung, document["model"], arrays, network)

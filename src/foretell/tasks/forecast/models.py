@@ -54,7 +54,7 @@ class BaselineModel:
     def predict(self, view: View, anchors: AnchorArray) -> QuantileArray:
         """What the baseline says."""
         said = self.baseline.predict(view.history, anchors)
-        if view.swap and view.swap.column in view.scaling.targets:
+        if view.swap and view.swap.column in view.scaling.targets and self.baseline.reads_past:
             target = view.scaling.targets.index(view.swap.column)
             said[:, :, target] = self.baseline.predict(view.history, view.swap.of(anchors))[:, :, target]
         return said[..., None]

@@ -114,8 +114,13 @@ class View:
 
     def swapped(self, swap: Swap) -> "View":
         """The same table with one column read from other windows."""
-        other = View(self.table, self.shape, self.scaling, self.covariates, swap)
-        for name in ("windows", "history", "known"):  # what was made before is made for good
+        others = {shape: view._with(swap, {}) for shape, view in self._others.items()}
+        return self._with(swap, others)
+
+    def _with(self, swap: Swap, others: dict[WindowShape, "View"]) -> "View":
+        """The same windows and history; what was made before is made for good."""
+        other = View(self.table, self.shape, self.scaling, self.covariates, swap, others)
+        for name in ("windows", "history", "known"):
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
         return other
@@ -164,6 +169,7 @@ class PreparedForecast:
         reach: How many rows before its anchor the first input of any rung may lie.
         fold: The number of the fold of a backtest, counted from 0.
         known: What was learned of columns before, by a model that is trained on.
+        idle: Options that were named and that no rung reads.
     """
 
     configuration: Configuration
@@ -173,6 +179,7 @@ class PreparedForecast:
     reach: int
     fold: int = 0
     known: Known | None = None
+    idle: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -199,6 +206,9 @@ class PreparedForecast:
             f"windows: {counts['train']} train, {counts['validation']} validation, {counts['test']} test"
             + (f"; dropped: {dropped}" if dropped else "; none dropped")
         )
+        if self.idle:
+            flags = ", ".join("--" + name.replace("_", "-") for name in self.idle)
+            told.append(f"no rung that is asked for has a use for {flags}")
         return told
 
     def of_rung(self, options: Mapping[str, object], shape: WindowShape) -> "PreparedForecast":
@@ -285,6 +295,8 @@ def prepare(
     reach = max(own.first_input for own in (shape, *shapes)) if reach is None else reach
     possible_anchors(table, shape, shape.leads[1], reach)
     spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
+    if configuration.evaluation.folds == 1 and configuration.evaluation.origin == "sliding":
+        raise ConfigurationError("--origin sliding goes with --folds: one test has one training", option="origin")
     if configuration.evaluation.folds > 1 and lecture:
         raise ConfigurationError("--folds goes with --align standard; the lectures know one test", option="folds")
     return _within(table, spans, shape, configuration, reach, known)

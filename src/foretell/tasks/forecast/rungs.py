@@ -1,7 +1,7 @@
 """The ladder of forecasting: simple rules first, then networks, each under its name."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -11,6 +11,7 @@ from ...errors import ConfigurationError
 from ...evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive
 from ...evaluation.ridge import Ridge
 from ...nn import (
+    ChangeFromLast,
     ChannelNetwork,
     ConvolutionNetwork,
     ConvolutionRecurrentNetwork,
@@ -26,7 +27,7 @@ from ...nn import (
 )
 from ...nn.convolution import Padding, steps_needed
 from ..layers import recurrent_layers, sizes
-from .config import ForecastNetwork
+from .config import Configuration, ForecastNetwork
 
 BASELINES: dict[str, type[Baseline]] = {
     "persistence": Persistence,
@@ -47,6 +48,7 @@ class NetworkShape:
         targets: Columns to forecast.
         numbers: Numbers to forecast of each: one, or its quantiles.
         known: Numbers that are known ahead at each lead.
+        places: Where the targets stand among the inputs; none where not all of them are read.
     """
 
     window: WindowShape
@@ -54,6 +56,7 @@ class NetworkShape:
     targets: int
     numbers: int = 1
     known: int = 0
+    places: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> tuple[int, int]:
@@ -67,11 +70,13 @@ class NetworkRung:
 
     Attributes:
         build: From its shape and the options.
+        reads: The options of networks that have a part in it.
         own_past: Whether it reads each target's own past alone, rather than all features.
         note: What the options became for such windows, where that needs saying.
     """
 
     build: Callable[[NetworkShape, ForecastNetwork], nn.Module]
+    reads: frozenset[str]
     own_past: bool = False
     note: Callable[[WindowShape, ForecastNetwork], str] = lambda window, section: ""
 
@@ -87,8 +92,26 @@ def build_network(rung: str, shape: NetworkShape, section: ForecastNetwork) -> n
     Raises:
         ConfigurationError: The options contradict each other, or do not fit the window.
     """
-    network = NETWORKS[rung].build(shape, section)
+    made = NETWORKS[rung]
+    network = made.build(shape, section)
+    if section.aim == "change" and not (made.own_past and section.normalise != "none"):
+        places = tuple(range(shape.targets)) if made.own_past else shape.places
+        network = ChangeFromLast(network, places, shape.numbers) if places else network
     return KnownAhead(network, shape.known, section.units[0], shape.outputs[1]) if shape.known else network
+
+
+def rung_note(rung: str, shape: NetworkShape, section: ForecastNetwork) -> str:
+    """What the options became for a rung, where that needs saying.
+
+    Args:
+        rung: Its name.
+        shape: What its network fits.
+        section: The options, none left open.
+    """
+    made = NETWORKS[rung]
+    level = section.aim == "change" and not made.own_past and not shape.places
+    told = "forecasts the level, not the change, since --features leaves out a target" if level else ""
+    return "; ".join(filter(None, (told, made.note(shape.window, section))))
 
 
 def _perceptron(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
@@ -97,12 +120,18 @@ def _perceptron(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
     return PerceptronNetwork(shape.window.steps, shape.features, first, *shape.outputs, section.dropout, head)
 
 
+_COMMON = frozenset({"units", "layers", "dropout", "head", "aim"})
+_CELLS = _COMMON | {"activation", "direction", "merge", "recurrent_dropout", "mask"}
+_CONVOLUTIONS = _COMMON | {"kernel_size", "pool_size", "pool", "padding"}
+_ENCODER = _COMMON | {"heads", "feed_forward"}
+
+
 def _recurrent(kind: str) -> NetworkRung:
     def build(shape: NetworkShape, section: ForecastNetwork) -> nn.Module:
         layers = recurrent_layers(kind, shape.features, section, sizes(section))
         return RecurrentNetwork(layers, *shape.outputs, section.head)
 
-    return NetworkRung(build)
+    return NetworkRung(build, _CELLS | {"reset"} if kind == "gru" else _CELLS)
 
 
 def _convolutions(shape: NetworkShape, section: ForecastNetwork, filters: tuple[int, ...]) -> Convolutions:
@@ -232,20 +261,35 @@ def _patch_note(window: WindowShape, section: ForecastNetwork) -> str:
     return f"one patch, the window's {window.steps} steps" if section.patch >= window.steps else ""
 
 
+def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
+    """The options that the user named and that have no part in any of some rungs.
+
+    Args:
+        configuration: All options.
+        rungs: Names.
+    """
+    read = {name for rung in rungs if rung in NETWORKS for name in NETWORKS[rung].reads}
+    idle = sorted(configuration.network.model_fields_set - read)
+    return idle if TREES in rungs else idle + sorted(configuration.trees.model_fields_set)
+
+
 _GRU = _recurrent("gru")
 NETWORKS: dict[str, NetworkRung] = {
-    "mlp": NetworkRung(_perceptron),
+    "mlp": NetworkRung(_perceptron, _COMMON),
     "rnn": _recurrent("rnn"),
     "gru": _GRU,
     "gru-dropout": _GRU,
     "gru-stacked": _GRU,
     "gru-bidirectional": _GRU,
     "gru-reversed": _GRU,
+    "gru-change": _GRU,
     "lstm": _recurrent("lstm"),
-    "conv": NetworkRung(_convolution, note=_padding_note(0)),
-    "conv-gru": NetworkRung(_convolution_recurrent, note=_padding_note(1)),
-    "transformer": NetworkRung(_transformer),
-    "dlinear": NetworkRung(_trend, own_past=True),
-    "segment-gru": NetworkRung(_segments, own_past=True, note=_patch_note),
-    "patch-transformer": NetworkRung(_patches, own_past=True, note=_patch_note),
+    "conv": NetworkRung(_convolution, _CONVOLUTIONS | {"ending"}, note=_padding_note(0)),
+    "conv-gru": NetworkRung(_convolution_recurrent, _CONVOLUTIONS | _GRU.reads, note=_padding_note(1)),
+    "transformer": NetworkRung(_transformer, _ENCODER),
+    "dlinear": NetworkRung(_trend, frozenset({"average", "normalise", "aim"}), own_past=True),
+    "segment-gru": NetworkRung(_segments, _GRU.reads | {"patch", "normalise"}, own_past=True, note=_patch_note),
+    "patch-transformer": NetworkRung(
+        _patches, _ENCODER | {"patch", "stride", "normalise"}, own_past=True, note=_patch_note
+    ),
 }

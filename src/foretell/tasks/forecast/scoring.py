@@ -72,7 +72,9 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
     if absent or not made:
         raise DataError(f'these are no forecasts of this model: they have no column "{(absent or [MADE[0]])[0]}"')
     came = frame_of(table).select(*keys, *learned.scaling.targets)
-    forecasts = _as_times(forecasts, came.schema[table.time_column], (table.time_column, made))
+    forecasts = _as_times(_as_numbers(forecasts), came.schema[table.time_column], (table.time_column, made))
+    # A forecast that was told again, as new rows came, counts once: the last time.
+    forecasts = forecasts.unique(subset=[*keys, made], keep="last", maintain_order=True)
     joined = forecasts.join(came, on=keys, how="inner", validate="m:1")
     joined = joined.filter(pl.any_horizontal(pl.col(name).is_not_nan() for name in learned.scaling.targets))
     if not joined.height:
@@ -82,7 +84,10 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
             file=table.source,
         )
     leads = _leads(learned, table, joined, made)
-    targets = [_target(learned, number, joined, leads) for number in range(len(learned.scaling.targets))]
+    scales = learned.scaling.target_scales(table)[1][_codes(table, joined)]
+    targets = [
+        _target(learned, number, joined, leads, scales[:, number]) for number in range(len(learned.scaling.targets))
+    ]
     inputs = learned.drift.inputs(table)
     scaled = np.concatenate([entry["scaled"][~np.isnan(entry["scaled"])] for entry in targets])
     errors = learned.drift.errors(scaled, joined.select(*keys, made).n_unique())
@@ -97,6 +102,28 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
     return Scored(document, _panels(learned, targets, document))
 
 
+def _as_numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Forecasts and the ends of intervals as numbers."""
+    for name in (
+        name for name in frame.columns if name.startswith(("forecast ", "low ", "high ")) and name not in MADE
+    ):
+        column = frame[name]
+        numbers = column.cast(pl.Float64, strict=False)
+        if (wrong := numbers.is_null() & column.is_not_null()).any():
+            row = wrong.arg_true()[0]
+            raise DataError(f'forecasts, row {row + 1}, column "{name}": a number is needed; found "{column[row]}"')
+        frame = frame.with_columns(numbers.fill_null(float("nan")))
+    return frame
+
+
+def _codes(table: Table, joined: pl.DataFrame) -> np.ndarray:
+    """The series of each forecast."""
+    if not table.series_column:
+        return np.zeros(joined.height, np.int64)
+    codes = {name: code for code, name in enumerate(table.series)}
+    return joined[table.series_column].cast(pl.String).replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+
+
 def _as_times(frame: pl.DataFrame, wanted: Any, names: tuple[str, ...]) -> pl.DataFrame:
     """Times that were written as text, in the zone of the table."""
     for name in names:
@@ -104,6 +131,9 @@ def _as_times(frame: pl.DataFrame, wanted: Any, names: tuple[str, ...]) -> pl.Da
         if column.dtype == pl.String:
             zone = getattr(wanted, "time_zone", None)
             parsed = column.str.to_datetime(time_unit="us", time_zone="UTC" if zone else None, strict=False)
+            if (wrong := parsed.is_null() & column.is_not_null()).any():
+                row = wrong.arg_true()[0]
+                raise DataError(f'forecasts, row {row + 1}, column "{name}": a time is needed; found "{column[row]}"')
             frame = frame.with_columns((parsed.dt.convert_time_zone(zone) if zone else parsed).alias(name))
         frame = frame.with_columns(pl.col(name).cast(wanted))
     return frame
@@ -119,7 +149,10 @@ def _leads(learned: LearnedForecaster, table: Table, joined: pl.DataFrame, made:
     return leads
 
 
-def _target(learned: LearnedForecaster, number: int, joined: pl.DataFrame, leads: np.ndarray) -> dict[str, Any]:
+def _target(
+    learned: LearnedForecaster, number: int, joined: pl.DataFrame, leads: np.ndarray, deviation: np.ndarray
+) -> dict[str, Any]:
+    """How one target fared; its errors are scaled as training scaled its series."""
     name, unit = learned.scaling.targets[number], learned.about["units"][number]
     truth = joined[name].to_numpy().astype(np.float64)
     errors = np.abs(joined[f"forecast {name}"].to_numpy() - truth)
@@ -145,7 +178,6 @@ def _target(learned: LearnedForecaster, number: int, joined: pl.DataFrame, leads
         "by_lead": {str(int(lead)): error for lead, error in zip(known, by_lead, strict=True)},
         "intervals": coverage,
     }
-    deviation = float(learned.scaling.deviation[:, learned.scaling.columns.index(name)].mean())
     return {"target": name, "metrics": metrics, "scaled": errors / deviation, "leads": known, "by_lead": by_lead}
 
 

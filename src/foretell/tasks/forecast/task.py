@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...artefact import Artefact
 from ...axes import AnchorArray
-from ...errors import ConfigurationError, UsageError
+from ...errors import ConfigurationError, UsageError, counted
 from ...evaluation.conformal import quantiles_of
 from ...evaluation.drift import error_limits
 from ...evaluation.panels import Panel
@@ -29,7 +29,7 @@ from .learned import LearnedForecaster, describe
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, chunks
 from .panels import forecast_panels
 from .prepare import Known, PreparedForecast, View, folds, prepare, rungs_of, shape_of
-from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network
+from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network, rung_note, unread
 from .scoring import Scored, score_rows
 from .trees import fit_trees
 
@@ -73,13 +73,21 @@ class ForecastTask:
         """Reads a table and learns what the rungs share, or takes it from a model to start from."""
         if start is None:
             prepared = prepare(source, configuration)
-            for rung in rungs_of(configuration):
+            rungs = rungs_of(configuration)
+            for rung in rungs:
                 check_network(rung, prepared)
-            return prepared
+            return replace(prepared, idle=tuple(unread(configuration, rungs)))
         fitted = start.fitted
         if not isinstance(fitted.model, NetworkModel):
             raise ConfigurationError(
                 f"{start.name} holds no network whose training could go on; train anew", option="from"
+            )
+        numbers = _numbers(configuration)
+        if numbers != fitted.model.quantiles:
+            raise ConfigurationError(
+                f"{start.name} forecasts {counted(fitted.model.quantiles, 'number')} of each target, and its further "
+                f"training would make {numbers}; say --loss and --intervals as it was trained, or train anew",
+                option="loss",
             )
         columns = {"features": fitted.scaling.used, "target": fitted.scaling.targets}
         data = configuration.data.model_copy(update=columns)
@@ -88,7 +96,10 @@ class ForecastTask:
 
     def reconfigured(self, prepared: PreparedForecast, configuration: Configuration) -> PreparedForecast:
         """The same table under other options."""
-        return replace(prepared, configuration=configuration)
+        again = replace(prepared, configuration=configuration)
+        for rung in rungs_of(configuration):
+            check_network(rung, again)
+        return again
 
     def folds(self, prepared: PreparedForecast) -> list[PreparedForecast]:
         """The table cut anew for each test of a backtest."""
@@ -171,8 +182,9 @@ def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> Learned
     """A network that has learned."""
     view, configuration, made = prepared.view, prepared.configuration, NETWORKS[rung]
     section = configuration.training.seeded(attempt.seed)
-    numbers = len(quantiles_of(configuration.levels)) if section.loss == "quantile" else 1
-    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets), numbers, view.known_width)
+    numbers = _numbers(configuration)
+    sizes = (view.width, len(view.scaling.targets), numbers, view.known_width, view.scaling.target_places)
+    shape = NetworkShape(view.shape, *sizes)
     with seeded(section.seed):
         network = build_network(rung, shape, configuration.network)
     if attempt.start:
@@ -188,11 +200,16 @@ def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> Learned
         started_from(attempt.start),
         result.note,
         prepared.sampling_note,
-        made.note(view.shape, configuration.network),
+        rung_note(rung, shape, configuration.network),
     ]
     model = NetworkModel(network, made.own_past, configuration.network, numbers)
     learned = _learned(prepared, rung, model, "; ".join(filter(None, notes)))
     return replace(learned, history=result.history, rates=result.rates)
+
+
+def _numbers(configuration: Configuration) -> int:
+    """How many numbers a network forecasts of each target: one, or its quantiles."""
+    return len(quantiles_of(configuration.levels)) if configuration.training.loss == "quantile" else 1
 
 
 def _loss(configuration: Configuration) -> Loss:
@@ -215,7 +232,7 @@ def check_network(rung: str, prepared: PreparedForecast) -> None:
         return
     own = prepared.of_rung(RUNGS[rung].options, shape_of(rung, prepared.view.shape, prepared.configuration))
     view, configuration = own.view, own.configuration
-    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets))
+    shape = NetworkShape(view.shape, view.width, len(view.scaling.targets), places=view.scaling.target_places)
     with torch.device("meta"), torch.no_grad():
         build_network(rung, shape, configuration.network)
     if configuration.training.kernel == "torch":  # whose layers lack some of what ours can do

@@ -105,7 +105,7 @@ def fit_trees(prepared: PreparedForecast, attempt: Attempt) -> tuple[TreesModel,
     Raises:
         MissingError: LightGBM is not installed.
     """
-    lightgbm = _lightgbm()
+    lightgbm, started = _lightgbm(), time.monotonic()
     configuration, view = prepared.configuration, prepared.view
     seed = prepared.seed if attempt.seed is None else attempt.seed
     times = view.table.times[prepared.spans.training_rows]
@@ -118,13 +118,15 @@ def fit_trees(prepared: PreparedForecast, attempt: Attempt) -> tuple[TreesModel,
     parameters = _parameters(configuration, seed)
     training = lightgbm.Dataset(*learned, params=parameters, free_raw_data=False)
     validation = lightgbm.Dataset(*judged, reference=training, params=parameters, free_raw_data=False)
-    watch = _Watch(attempt, configuration.trees.trees)
+    watch = _Watch(attempt, configuration.trees.trees, started)
     stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
     booster = lightgbm.train(
         parameters, training, configuration.trees.trees, valid_sets=[validation], callbacks=[watch, stopping]
     )
     kept = booster.best_iteration or booster.num_trees()
     note = f"{kept} trees, chosen on validation, from {len(learned[1])} windows and leads"
+    if configuration.training.loss == "quantile":
+        note += "; of the median alone, its intervals are those of validation"
     if watch.late:
         note += f"; cut after {booster.num_trees()} trees, its share of the time"
     return TreesModel(forest_of(booster.model_to_string(num_iteration=kept)), rows.yearly, learned[0].shape[1]), note
@@ -136,9 +138,9 @@ class _Watch:
     before_iteration = False
     order = 10
 
-    def __init__(self, attempt: Attempt, trees: int) -> None:
+    def __init__(self, attempt: Attempt, trees: int, started: float) -> None:
         self.attempt, self.trees = attempt, trees
-        self.started, self.late = time.monotonic(), False
+        self.started, self.late = started, False
 
     def __call__(self, environment: Any) -> None:
         from lightgbm.callback import EarlyStopException
