@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -76,3 +78,28 @@ def test_a_run_killed_at_random_moments_ends_bit_equal(
         assert curve(folder) == curve(whole)
         finished += 1
         run += 1
+
+
+def test_a_comparison_that_is_killed_goes_on_to_the_same_models(hourly_csv: Path, tmp_path: Path) -> None:
+    options = ["--target", "T (degC)", "--lookback", "12", "--ahead", "3", "--units", "4", "--rungs", "ridge,mlp,gru"]
+    options += ["--epochs", "40", "--patience", "0", "--threads", "1", "--checkpoint-seconds", "0", "--quiet"]
+    command = [sys.executable, "-m", "foretell", "compare"]
+    begun = [*command, "forecast", str(hourly_csv), *options, "--runs-dir", str(tmp_path), "--name"]
+    subprocess.run([*begun, "whole"], check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    killed = subprocess.Popen([*begun, "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder, end = tmp_path / "killed", time.monotonic() + PATIENCE_SECONDS
+    while not (folder / "gru" / "metrics.jsonl").exists() or not (folder / "gru" / "metrics.jsonl").read_text():
+        assert time.monotonic() < end
+        assert killed.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert not (folder / "gru" / "model").exists(), "in the middle of the network's training"
+    done = (folder / "mlp" / "checkpoint" / "state.safetensors").stat().st_mtime_ns
+    resumed = [*command, "--resume", str(folder), "--quiet"]
+    subprocess.run(resumed, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    assert (folder / "mlp" / "checkpoint" / "state.safetensors").stat().st_mtime_ns == done, "not trained again"
+    for rung in ("mlp", "gru"):
+        weights = [tmp_path / run / rung / "model" / "weights.safetensors" for run in ("whole", "killed")]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+        assert curve(tmp_path / "whole" / rung) == curve(folder / rung)

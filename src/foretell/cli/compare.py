@@ -76,7 +76,8 @@ def _conclude(document: dict[str, Any], measure: Measure) -> None:
         cells = [[entry["series"], entry["target"], measure.text(entry), str(entry["count"])] for entry in series[:20]]
         header = [f"{best['rung']}, test", "target", measure.label, measure.counted]
         click.echo("\n" + columns(header, cells, right=(3,)))
-    click.echo(f"\nbest on validation: {document['best']}; skill is against {document['reference']}, the best baseline")
+    span = "validation of the first fold" if "folds" in document else "validation"
+    click.echo(f"\nbest on {span}: {document['best']}; skill is against {document['reference']}, the best baseline")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 

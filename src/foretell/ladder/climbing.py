@@ -49,6 +49,12 @@ class Climb:
     reference: str = ""
     best: str = ""
 
+    @property
+    def chosen_on(self) -> str:
+        """The windows on which reference and best were chosen, in words."""
+        folds = {outcome.trial.fold for result in self.results.values() for outcome in result.outcomes}
+        return "the first fold's validation" if len(folds) > 1 else "validation"
+
 
 @dataclass(frozen=True)
 class Plan:

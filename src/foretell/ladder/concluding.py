@@ -143,7 +143,7 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         "interval lies on one side.",
     )
     prose = (
-        f"Best on validation: {result.best}. Reference, the baseline that errs least on validation: "
+        f"Best on {result.chosen_on}: {result.best}. Reference, the baseline that errs least there: "
         f"{result.reference}. "
         f"Skill is 1 - error / reference error on the test {measure.counted}; its interval comes from a "
         "moving-block bootstrap of paired errors."
