@@ -9,7 +9,8 @@ ForetellError                    exit 1
 │   ├── DataError                3   something in the user's file
 │   └── ConfigurationError       3   something in the options
 ├── MissingError                 4   something to fetch or install is missing
-└── UnsafeFileError              5   a file is damaged, or not to be trusted
+├── UnsafeFileError              5   a file is damaged, or not to be trusted
+└── StoppedError               130   somebody stopped it
 """
 
 import difflib
@@ -93,6 +94,13 @@ class UnsafeFileError(ForetellError):
 
     exit_code = 5
     code = "unsafe-file"
+
+
+class StoppedError(ForetellError):
+    """Somebody stopped it; the message says how it goes on."""
+
+    exit_code = 130
+    code = "interrupted"
 
 
 def counted(number: int, thing: str) -> str:

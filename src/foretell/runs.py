@@ -187,7 +187,8 @@ def remedy(job: dict[str, Any], reference: str) -> str:
     """How an unfinished run is finished."""
     if job.get("verb") in ("train", "compare", "tune"):
         return f"finish it with: foretell {job['verb']} --resume {reference}"
-    return "the study was stopped; start it again"
+    recipe = job.get("recipe")
+    return f"a study begins again: foretell train --recipe {recipe}" if recipe else "a study begins again"
 
 
 def listing(runs_dir: Path) -> list[dict[str, Any]]:
@@ -247,7 +248,7 @@ def _entry(folder: Path, name: str, rung: str | None) -> dict[str, Any]:
             "rung": kept["rung"],
             "test": {key: kept["split"]["test"].get(key) for key in task_measure(job["task"]).listed},
             "skill": kept["skill"],
-            "verdict": kept["verdict"],
+            "verdict": kept["verdict"] if kept["kind"] == "model" else kept["kind"],
             "reference": board["reference"],
         }
     return document

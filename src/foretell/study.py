@@ -201,7 +201,7 @@ def _scores(measure: Measure, study: Study, documents: list[dict[str, Any]]) -> 
                     f"{measure.text(reference['split']['test'])} ({reference['rung']})",
                     skill_text(row["skill"]),
                     row["verdict"],
-                    row["seconds"],
+                    round(row["seconds"], 1),
                     row["parameters"],
                     row["note"],
                     variant.folder,

@@ -118,14 +118,14 @@ def read_span(option: str, text: str) -> Span:
 
 
 def check_spans(task: Task, source: Any, search: Search, first: Prepared) -> None:
-    """Checks that both ends of each range, and each choice, make a model, before a run begins.
+    """Checks that both ends of each range and a value between, and each choice, make a model, before a run begins.
 
     Raises:
         InputError: One does not fit its option, or the data.
     """
     prepared_for = _Prepared(task, source, search, first)
     for path, span in search.spans.items():
-        for value in span.values if isinstance(span, Choices) else (span.low, span.high):
+        for value in span.values if isinstance(span, Choices) else span.examples:
             prepared_for({path: value})
 
 
@@ -322,7 +322,8 @@ def _panels(task: Task, study: "optuna.Study", told: dict[str, Any], search: Sea
     rows: list[list[str | Number]] = []
     for trial in _finished(study):
         given = [_shown(trial.params.get(path)) for path in search.spans]
-        rows.append([trial.number + 1, *given, trial.value, "given up" if trial.value is None else ""])
+        given_up = trial not in complete  # its value is that of the epoch at which it was given up
+        rows.append([trial.number + 1, *given, trial.value, "given up" if given_up else ""])
     found = ", ".join(f"{path} {_shown(value)}" for path, value in told["best"].items())
     prose = f"{told['trials']} trials, {told['given_up']} of them given up early; the best on validation: {found}."
     grid = Grid("Trials", ["trial", *search.spans, label, ""], rows)

@@ -63,5 +63,5 @@ def test_the_wheel_runs_the_demo_in_an_environment_of_its_own(wheel: Path, tmp_p
         env=settings,
     )
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["rows"]) == 6
+    assert len(json.loads(done.stdout)["rows"]) == 7
     assert (tmp_path / "runs" / "demo-1" / "report.html").exists()

@@ -102,3 +102,21 @@ def test_what_is_wrong_with_new_rows_names_their_file(run: Run, hourly: pl.DataF
     hourly[1150:1151].write_csv("late.csv")
     result = run("predict", "f", "late.csv", "--update")
     assert (result.code, "late.csv, after the rows that were known" in result.err) == (3, True), result.err
+
+
+def test_a_forecast_does_not_depend_on_how_often_rows_were_told(run: Run, hourly: pl.DataFrame) -> None:
+    """After a gap longer than half a window, inputs are filled with what was last observed, long before the window."""
+    hourly.head(1000).write_csv("old.csv")
+    options = [*SMALL, "--rung", "gru", "--max-missing", "0.9", "--name", "f"]
+    assert run("train", "forecast", "old.csv", *options).code == 0
+    hourly[1040:1044].write_csv("new.csv")
+    first = run("predict", "f", "new.csv", "--update")
+    assert "40 rows between those that were known and the new ones are absent" in first.err
+    again = run("predict", "f", "new.csv", "--update")
+    hourly[900:910].write_csv("earlier.csv")
+    older = run("predict", "f", "earlier.csv", "--update")
+    assert "10 rows from before those that are kept change nothing" in older.err
+    pl.concat([hourly.head(1000), hourly[1040:1044]]).write_csv("whole.csv")
+    whole = run("predict", "f", "whole.csv")
+    assert first.code == again.code == older.code == whole.code == 0
+    assert first.out == again.out == older.out == whole.out

@@ -323,7 +323,7 @@ def test_the_demo_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORETELL_EPOCHS", "1")
     monkeypatch.setenv("FORETELL_STEPS_PER_EPOCH", "5")
     document = run("demo", "--json").document
-    assert len(document["rows"]) == 6
+    assert len(document["rows"]) == 7
     assert {entry["series"] for entry in document["rows"][0]["split"]["test"]["series"]} == {"EWR", "JFK", "LGA"}
     assert document["windows"]["test"] > 3900
 

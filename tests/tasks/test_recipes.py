@@ -137,7 +137,7 @@ def test_a_study_is_deleted_and_one_that_was_stopped_says_so(run: Run, tmp_path:
     path = tmp_path / "runs/s/run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "finished": None}))
     (tmp_path / "runs/s/leaderboard.json").unlink()
-    assert "the study was stopped; start it again" in run("runs", "show", "s").out
+    assert "a study begins again: foretell train --recipe lecture/long-gap" in run("runs", "show", "s").out
     assert run("runs", "list", "--json").document["runs"][0]["state"] == "unfinished"
     path.write_text(json.dumps({**json.loads(path.read_text()), "vary": {}}))
     assert run("runs", "list", "--json").document["runs"][0]["state"] == "damaged"

@@ -74,13 +74,15 @@ def test_where_both_have_a_value_the_newer_one_counts() -> None:
 
 
 def test_rows_that_are_absent_between_the_two_are_missing() -> None:
-    table = append_rows(hourly(0, 1, 2), hourly(5, 6))
+    with pytest.warns(UserWarning, match="3 rows between those that were known and the new ones are absent"):
+        table = append_rows(hourly(0, 1, 2), hourly(5, 6))
     np.testing.assert_array_equal(table.values[:, 0], [1, 2, NAN, NAN, NAN, 6])
     np.testing.assert_array_equal(table.times, NEW_YEAR + HOUR * np.arange(6))
 
 
 def test_rows_before_those_that_are_known_go_before_them() -> None:
-    assert column(append_rows(hourly(3, 4, 5), hourly(1, 2, 3))) == [2, 3, 4, 5]
+    with pytest.warns(UserWarning, match="2 rows from before those that are kept change nothing"):
+        assert column(append_rows(hourly(3, 4, 5), hourly(1, 2, 3))) == [2, 3, 4, 5]
 
 
 def test_what_is_known_stays_as_it_is() -> None:
@@ -154,10 +156,21 @@ def test_splitting_anywhere_and_appending_gives_the_same_table(
 def test_the_last_rows_of_each_series_are_kept(recipe: Recipe, count: int) -> None:
     table = recipe.make()
     kept = last_rows(table, count)
-    expected = [list(rows)[-count:] for rows in series_of(table)]
+    expected = [list(rows)[-count - 1 :] for rows in series_of(table)]
     assert [len(rows) for rows in series_of(kept)] == [len(rows) for rows in expected]
     flat = [row for rows in expected for row in rows]
-    np.testing.assert_array_equal(kept.values, table.values[flat])
+    values = table.values.copy()
+    for known, rows in zip(series_of(table), expected, strict=True):
+        # The row before those that are asked for holds what was last observed by then.
+        values[rows[0]] = (
+            pl.DataFrame(table.values[known.start : rows[0] + 1])
+            .fill_nan(None)
+            .fill_null(strategy="forward")
+            .tail(1)
+            .fill_null(NAN)
+            .to_numpy()[0]
+        )
+    np.testing.assert_array_equal(kept.values, values[flat])
     np.testing.assert_array_equal(kept.times, table.times[flat])
     assert kept.series == table.series
 
@@ -169,7 +182,7 @@ def test_series_that_are_too_short_begin_with_missing_rows(recipe: Recipe, count
     made = recipe.make()
     whole = make_table(np.zeros(sum(recipe.lengths)), recipe.lengths, frequency=frequency, origin=origin)
     whole = replace(whole, values=made.values, columns=made.columns)
-    short = last_rows(whole, 3)
+    short = part(whole, [rows[-3:] for rows in series_of(whole)])
     table = longer(short, count)
     for own, rows in zip(series_of(table), series_of(whole), strict=True):
         assert len(own) == max(3, count)

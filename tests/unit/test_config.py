@@ -93,7 +93,7 @@ def test_a_resolved_configuration_reads_back() -> None:
 
 
 def test_rungs_come_in_ladder_order_with_a_baseline() -> None:
-    assert choose_rungs("forecast", ("gru,mlp",)) == ["persistence", "mlp", "gru"]
+    assert choose_rungs("forecast", ("gru,mlp",)) == ["persistence", "seasonal", "climatology", "ridge", "mlp", "gru"]
     assert choose_rungs("forecast", ("gru", "ridge")) == ["ridge", "gru"]
     assert choose_rungs("forecast") == list(task_rungs("forecast"))
     with pytest.raises(UsageError, match='did you mean "gru"'):

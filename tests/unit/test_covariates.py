@@ -131,7 +131,7 @@ def test_what_must_be_known_ahead_is_asked_for_by_its_time() -> None:
     table = make_table(values, timezone="America/New_York")
     known = Covariates(known=("b",)).ahead(table, learn_scaling(table, np.arange(20) < 15), 6)
     require_known(table, known, np.array([5, 14]), (1, 5))
-    with pytest.raises(DataError, match=r"nothing is known of 2021-01-01 15:00; append rows up to there"):
+    with pytest.raises(DataError, match=r"at 2021-01-01 15:00 one is missing; append rows up to there"):
         require_known(table, known, np.array([5, 14]), (1, 6))
     assert last_observed(table).tolist() == [14]
     values[3, 1] = NAN
@@ -195,7 +195,7 @@ def test_inputs_are_the_calendar_and_then_what_is_static() -> None:
     assert NONE.inputs(table).shape == (8, 0)
     assert NONE.ahead_width(HOURLY) == 0
     still = learn_covariates(table, TRAINING, False, ())
-    assert (still.width(HOURLY), still.ahead_width(HOURLY)) == (3, 0), "what never changes is not told of each lead"
+    assert (still.width(HOURLY), still.ahead_width(HOURLY)) == (3, 3), "networks that read targets alone see it too"
 
 
 @given(recipes(), st.integers(1, 40), st.data())

@@ -39,7 +39,7 @@ def test_values_that_are_names_are_told_apart() -> None:
         ("recall.gap", (), UsageError, "no value of recall.gap"),
         ("recall.gap", (5, "5"), UsageError, "the value 5 of recall.gap comes twice"),
         ("recall.gop", (5,), UsageError, 'did you mean "recall.gap"'),
-        ("recall.gap", (5, 0), ConfigurationError, "greater than or equal to 1; found 0"),
+        ("recall.gap", (5, 0), ConfigurationError, "greater than or equal to 1 and .*; found 0"),
         ("network.mask", ("step", "never"), ConfigurationError, "'sequence' or 'step'"),
     ],
 )

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import ForetellError, StorageError, UsageError, nearest
+from ..errors import ForetellError, StoppedError, StorageError, UsageError, nearest
 from . import interrupts
 from .output import print_error
 
-INTERRUPTED = 130
+INTERRUPTED = StoppedError.exit_code
 VERBS = {
     "demo": "Compare models on the built-in weather of three New York airports.",
     "data": "List, check and plot data.",
@@ -93,9 +93,12 @@ def _run(arguments: list[str]) -> int:
     try:
         # A command that ends with an exit code of its own (data check) has it returned here.
         code = cli.main(arguments, prog_name="foretell", standalone_mode=False)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped", err=True)
-        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as stop:
+        stopped = StoppedError("; ".join(filter(None, ("stopped", str(stop)))))
+        if as_json:
+            return print_error(stopped, as_json)
+        click.echo(stopped.message, err=True)
+        return stopped.exit_code
     except click.ClickException as error:
         usage = UsageError(error.format_message())
         context = getattr(error, "ctx", None)

@@ -140,16 +140,13 @@ def told(teller: Telling, messages: list[str], remedy: str = "") -> Iterator[Tel
     Args:
         teller: Who tells.
         messages: What was found.
-        remedy: The command that goes on with it, said where it is interrupted.
+        remedy: The command that goes on with it; an interrupt takes it along.
     """
     teller.found(messages)
     try:
         yield teller
     except KeyboardInterrupt:
-        teller.close()
-        if remedy:
-            tell(f"go on with: {remedy}", quiet=teller.quiet)
-        raise
+        raise KeyboardInterrupt(f"go on with: {remedy}" if remedy else "") from None
     finally:
         teller.close()
 

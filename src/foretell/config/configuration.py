@@ -171,12 +171,40 @@ def _explain(
         return ConfigurationError(
             f'"{name or section}" in {origin} is no option; {nearest(name or section, known)}', option=name or section
         )
-    rule = first["msg"][0].lower() + first["msg"][1:]
+    rule = _rule(first["type"], first["msg"], _bounds(model, section, name))
     return ConfigurationError(
         f"{name or section} from {origin} breaks its rule: {rule}; found {first['input']!r}",
         option=name,
         value=str(first["input"]),
     )
+
+
+_NEEDED = {
+    "int_parsing": "a whole number is needed",
+    "int_from_float": "a whole number is needed",
+    "int_type": "a whole number is needed",
+    "float_parsing": "a number is needed",
+    "float_type": "a number is needed",
+    "bool_parsing": "true or false is needed",
+}
+
+
+def _rule(kind: str, message: str, bounds: str) -> str:
+    """A broken rule in our words; a number's bounds are told both."""
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal") and bounds:
+        return f"it is {bounds}"
+    message = message.removeprefix("Value error, ")
+    return _NEEDED.get(kind, message[0].lower() + message[1:])
+
+
+def _bounds(model: type[TaskConfiguration], section: str, name: str) -> str:
+    """Between what an option's value must lie, in words; nothing where it is free, or no number by itself."""
+    if section not in model.model_fields or name not in section_of(model, section).model_fields:
+        return ""
+    words = {"ge": "greater than or equal to", "gt": "greater than", "le": "less than or equal to", "lt": "less than"}
+    rules = section_of(model, section).model_fields[name].metadata
+    told = [f"{words[kind]} {getattr(rule, kind):g}" for rule in rules for kind in words if hasattr(rule, kind)]
+    return " and ".join(told)
 
 
 def _line(name: str, value: object) -> str:

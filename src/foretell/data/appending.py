@@ -1,13 +1,14 @@
 """New rows after those that are known already, so that a forecast can be made again from the last window alone."""
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .checks import LARGEST_GRID
 from .frequency import Frequency
 from .tables import Table, local_times, show_time
@@ -51,7 +52,7 @@ def append_rows(table: Table, newer: Table) -> Table:
 
 
 def last_rows(table: Table, count: int, last: Int64[np.ndarray, " series"] | None = None) -> Table:
-    """The last rows of each series, at most so many.
+    """The last rows of each series, at most so many and one before them, which holds what was last observed by then.
 
     Args:
         table: The rows.
@@ -59,11 +60,21 @@ def last_rows(table: Table, count: int, last: Int64[np.ndarray, " series"] | Non
         last: The row of each series up to which they are counted, those after it being kept too; its last where None.
     """
     ends = table.starts[1:] - 1 if last is None else last
-    bounds = zip(table.starts[:-1], ends + 1 - count, table.starts[1:], strict=True)
+    bounds = zip(table.starts[:-1], ends - count, table.starts[1:], strict=True)
     kept = [np.arange(max(start, first), stop) for start, first, stop in bounds]
     rows = np.concatenate(kept)
     starts = np.concatenate([[0], np.cumsum([len(own) for own in kept])])
-    return replace(table, values=table.values[rows], times=table.times[rows], starts=starts)
+    values = table.values[rows]
+    for start, place, own in zip(table.starts[:-1], starts[:-1], kept, strict=True):
+        values[place] = _last_values(table.values[start : own[0] + 1])
+    return replace(table, values=values, times=table.times[rows], starts=starts)
+
+
+def _last_values(values: Float64[np.ndarray, "row column"]) -> Float64[np.ndarray, " column"]:
+    """The last observed value of each column; NaN where there is none."""
+    seen = ~np.isnan(values)
+    last = len(values) - 1 - seen[::-1].argmax(axis=0)
+    return values[last, np.arange(values.shape[1])]
 
 
 def longer(table: Table, count: int) -> Table:
@@ -120,6 +131,7 @@ def _joined(
             f"{time} does not",
             file=source.source,
         )
+    _tell_what_lies_between(places[: len(known[0])], places[len(known[0]) :], source)
     first = int(places.min())
     count = int(places.max()) - first + 1
     if count > LARGEST_GRID * len(both) + 1_000_000:
@@ -134,6 +146,17 @@ def _joined(
     later = places[len(known[0]) :]
     values[later] = np.where(np.isnan(newer[1]), values[later], newer[1])
     return source.frequency.times(np.arange(count) + first, origin), values
+
+
+def _tell_what_lies_between(known: np.ndarray, newer: np.ndarray, source: Table) -> None:
+    """Warns of rows that are absent between those that are known and the new ones, and of new ones that are older."""
+    gap, older = int(newer.min() - known.max()) - 1, int((newer < known.min()).sum())
+    if gap > 0:
+        told = f"{counted(gap, 'row')} between those that were known and the new ones are absent and count as missing"
+        warnings.warn(f"{source.source}: {told}", stacklevel=2)
+    if older:
+        told = f"{counted(older, 'row')} from before those that are kept change nothing"
+        warnings.warn(f"{source.source}: {told}", stacklevel=2)
 
 
 def _static(series: str, name: str, table: Table, newer: Table) -> str | float | None:

@@ -295,7 +295,7 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
     position = rows.columns.index(differing)
     return DataError(
         f'{source.name}, {rows.at(other)}, column "{differing}": rows of one time must agree; found '
-        f"{rows.values[other, position]:g} here and {rows.values[one, position]:g} in {source.place(one)} "
+        f"{rows.values[other, position]:.15g} here and {rows.values[one, position]:.15g} in {source.place(one)} "
         f"({count} such times); {remedy}",
         file=source.name,
         row=other + 1,

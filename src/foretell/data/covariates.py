@@ -59,6 +59,13 @@ class Static:
                 out[code] = (value - self.mean) / self.deviation
         return out
 
+    def unseen(self, table: Table) -> list[str]:
+        """Words in a table that training did not hold."""
+        if not self.categories:
+            return []
+        words = {f"{value:g}" if isinstance(value, float) else value for value in table.statics[self.name]}
+        return sorted(word for word in words if word is not None and word not in self.categories)
+
 
 @dataclass(frozen=True)
 class Covariates:
@@ -253,14 +260,17 @@ def require_known(table: Table, known: KnownRows, anchors: AnchorArray, leads: t
     Raises:
         DataError: It is not; the message names the first time.
     """
-    absent = known.first_absent(anchors, leads)
-    if absent is not None:
-        raise DataError(
-            f"{table.source}: columns that are known ahead have a value up to the last forecast; nothing is known of "
-            f"{show_time(absent, table.timezone)}; append rows up to there, their targets empty",
-            file=table.source,
-            time=show_time(absent, table.timezone),
-        )
+    for code, series in enumerate(table.series):
+        absent = known.first_absent(anchors[table.codes[anchors] == code], leads)
+        if absent is not None:
+            of = f" of {series}" if table.series_column else ""
+            raise DataError(
+                f"{table.source}: columns that are known ahead have a value up to the last forecast; at "
+                f"{show_time(absent, table.timezone)} one is missing{of}; append rows up to there, their targets empty",
+                file=table.source,
+                time=show_time(absent, table.timezone),
+                series=series if table.series_column else None,
+            )
 
 
 def last_observed(table: Table) -> Int64[np.ndarray, " series"]:

@@ -210,6 +210,7 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
     if frame.height == 0:
         raise DataError(f"{name} holds a header and no rows", file=name)
     _must_have_a_header(name, frame.columns)
+    _must_differ(name, frame.columns)
     first = next(index for index, line in enumerate(lines) if line.strip())
     tidy = _tidy(frame, text_columns)
     if tidy.width < frame.width:
@@ -223,6 +224,18 @@ def _must_have_a_header(name: str, columns: list[str]) -> None:
         raise DataError(
             f"{name} has no header: its first line should name the columns; found {', '.join(columns[:6])}", file=name
         )
+
+
+def _must_differ(name: str, columns: list[str]) -> None:
+    """Each column has a name of its own; the reader numbers those that stand twice."""
+    for column in columns:
+        match = re.fullmatch(r"(.*)_duplicated_\d+", column)
+        if match and match[1].strip() and match[1] in columns:
+            raise DataError(
+                f'{name}: each column needs a name of its own; "{match[1]}" stands twice in the header; rename one',
+                file=name,
+                column=match[1],
+            )
 
 
 def _read_typed(content: bytes, options: dict[str, Any], text_columns: tuple[str, ...]) -> pl.DataFrame:

@@ -78,7 +78,7 @@ def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
     if not 0 < first < second < end:
         raise InputError(
             f"every span must hold rows; spans {text} of {total} rows give {first}, {second - first} "
-            f"and {end - second}",
+            f"and {end - second}; choose others with --spans, such as 0.7,0.15,0.15",
             rows=total,
         )
     return _told(table, places, (0, first, second, end))
@@ -145,7 +145,9 @@ def _place_of_date(table: Table, text: str, places: Int64[np.ndarray, " row"]) -
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(
-            f'spans are three sizes or two dates (2014-01-01,2015-01-01); found "{text}"', option="spans", value=text
+            f'spans are three sizes (0.7,0.15,0.15) or two dates (2014-01-01,2015-01-01); found "{text}" for a date',
+            option="spans",
+            value=text,
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(table.timezone or "UTC"))

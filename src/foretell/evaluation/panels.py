@@ -12,6 +12,7 @@ class Line:
     """One line of a figure; times are ISO strings, ``low`` and ``high`` the ends of an interval around each value.
 
     A ``paired`` line belongs to the one before: it is dotted, in the same colour, and without a name of its own.
+    ``colour`` counts the page's colours, so that a line keeps its own from figure to figure; the next one where None.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Line:
     low: Sequence[Number] | None = None
     high: Sequence[Number] | None = None
     paired: bool = False
+    colour: int | None = None
 
 
 @dataclass(frozen=True)

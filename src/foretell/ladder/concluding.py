@@ -100,21 +100,21 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         rows.append(
             [
                 row["rung"],
-                task.rungs[row["rung"]].summary,
                 measure.text(row["split"]["validation"]),
                 measure.text(test),
                 *(test[key] for key in measure.further.values()),
                 *measure.columns(test).values(),
                 "reference" if row["rung"] == result.reference else skill_text(skill),
-                "" if row["rung"] == result.reference else row["verdict"],
-                row["seconds"],
+                row["verdict"] if row["kind"] == "model" else "baseline",
+                round(row["seconds"], 1),
                 row["parameters"],
-                row["note"],
             ]
         )
+    about: list[list[str | Number]] = [
+        [row["rung"], task.rungs[row["rung"]].summary, row["note"]] for row in result.rows
+    ]
     header = [
         "rung",
-        "what it is",
         f"validation {measure.label}",
         f"test {measure.label}",
         *(f"test, {heading}" for heading in measure.further),
@@ -123,7 +123,6 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         "verdict",
         "seconds",
         "parameters",
-        "note",
     ]
     models = [row for row in result.rows if row["kind"] == "model"]
     skills = Line(
@@ -132,6 +131,7 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         [row["skill"]["value"] for row in models],
         [row["skill"]["low"] for row in models],
         [row["skill"]["high"] for row in models],
+        colour=1,
     )
     figure = Figure(
         "bars",
@@ -148,7 +148,8 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         f"Skill is 1 - error / reference error on the test {measure.counted}; its interval comes from a "
         "moving-block bootstrap of paired errors."
     )
-    return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else [])])
+    notes = Grid("What they are", ["rung", "what it is", "what became of it"], about)
+    return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else []), notes])
 
 
 def learning(task: Task, result: Climb) -> list[Panel]:

@@ -20,7 +20,7 @@ def draw(figure: Figure) -> go.Figure:
     number, paired = -1, any(line.paired for line in figure.lines)
     for line in figure.lines:
         number += not line.paired
-        colour = COLOURS[number % len(COLOURS)]
+        colour = COLOURS[(number if line.colour is None else line.colour) % len(COLOURS)]
         if figure.kind in ("lines", "points"):
             mode = "markers" if len(line.y) == 1 else "lines" if figure.kind == "lines" else "lines+markers"
             if line.low is not None and line.high is not None:
@@ -44,7 +44,7 @@ def draw(figure: Figure) -> go.Figure:
                     x=line.x,
                     y=line.y,
                     name=line.name,
-                    marker={"color": colour},
+                    marker={"color": colour, "opacity": 1 if line.low is None else 0.6},  # so that whiskers show
                     error_y=_interval(line.y, line.low, line.high),
                 )
             )
@@ -53,19 +53,19 @@ def draw(figure: Figure) -> go.Figure:
     drawn.update_layout(
         title={"text": figure.title, "x": 0.01, "y": 0.98, "yanchor": "top", "font": {"size": 16}},
         xaxis={
-            "title": {"text": figure.x_label},
+            "title": {"text": figure.x_label, "standoff": 8},
             "automargin": True,
             "gridcolor": "rgba(128,128,128,.2)",
             "zeroline": False,
         },
         yaxis={
-            "title": {"text": figure.y_label},
+            "title": {"text": figure.y_label, "standoff": 12},
             "automargin": True,
             "gridcolor": "rgba(128,128,128,.2)",
             "zeroline": False,
         },
         barmode="overlay" if figure.kind == "histogram" else "group",
-        legend={"orientation": "h", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
+        legend={"orientation": "h", "traceorder": "normal", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
         margin={"l": 60, "r": 20, "t": 60 if number < 3 else 90, "b": 50},  # on a phone names fill two rows
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -11,12 +11,12 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --quiet: #5b6472; --paper: #fff; --line: #dde2e8; --accent: #0b7fab; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ebef; --quiet: #a4adb9; --paper: #14181d; --line: #323a44; --accent: #58b4d8; } }
 * { box-sizing: border-box }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1080px; margin: 0 auto; padding: 2rem 1rem 4rem }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1160px; margin: 0 auto; padding: 2rem 1rem 4rem }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.6rem 0 .3rem; border-top: 1px solid var(--line); padding-top: 1.4rem }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem } p, figcaption { color: var(--quiet); margin: .2rem 0 .8rem; max-width: 75ch }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0 }
 td { white-space: nowrap } td.prose { white-space: normal; min-width: 22rem }
-th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 600 }
+th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 600 }
 .pairs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 0 1.2rem } .pairs figure { min-width: 0 }
 td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 400px }
 .better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }

@@ -52,7 +52,7 @@ def require_alone(task: str, rung: str) -> None:
 
 
 def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
-    """The rungs to climb, in ladder order; at least one baseline is always among them.
+    """The rungs to climb, in ladder order; all baselines where none of them is named.
 
     Args:
         task: Whose ladder.
@@ -62,7 +62,7 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
         UsageError: There is no such rung.
 
     >>> choose_rungs("forecast", ("gru",))
-    ['persistence', 'gru']
+    ['persistence', 'seasonal', 'climatology', 'ridge', 'gru']
     """
     rungs = task_rungs(task)
     names = entries(named) if named else [name for name, rung in rungs.items() if rung.at_hand]
@@ -72,7 +72,7 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
         check_rung(task, name)
         require(name, rungs[name])
     if not any(rungs[name].kind == "baseline" for name in names):
-        names.append(next(name for name, rung in rungs.items() if rung.kind == "baseline"))
+        names += [name for name, rung in rungs.items() if rung.kind == "baseline"]
     alone = [name for name in names if not rungs[name].combines]
     for name in names:
         if rungs[name].combines and len(alone) < 2:

@@ -16,6 +16,13 @@ class Range:
     high: int | float
     log: bool = False
 
+    @property
+    def examples(self) -> tuple[int | float, ...]:
+        """Both ends, and a value between them."""
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        between = self.low + 0.382 * (self.high - self.low)
+        return self.low, int(between) if whole else between, self.high
+
 
 @dataclass(frozen=True)
 class Choices:

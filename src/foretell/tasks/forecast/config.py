@@ -51,7 +51,9 @@ class TreesSection(Section):
     leaves: int = Field(31, ge=2, le=4096, description="Leaves of a tree.")
     leaf_rows: int = Field(100, ge=1, description="Fewest rows of a leaf.")
     column_share: float = Field(0.5, gt=0, le=1, description="Share of the columns that a tree may look at.")
-    tree_rows: int = Field(100_000, ge=100, description="Windows and leads, drawn at random, that trees learn from.")
+    tree_rows: int = Field(
+        100_000, ge=100, description="How many windows and leads trees learn from, about; drawn at random."
+    )
 
 
 class ForecastTraining(TrainingSection):

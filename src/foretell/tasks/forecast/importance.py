@@ -88,6 +88,7 @@ def importance_panel(prepared: PreparedForecast, fitted: LearnedForecaster) -> P
         [own.mean for own in found],
         [own.mean - own.spread for own in found],
         [own.mean + own.spread for own in found],
+        colour=1,
     )
     figure = Figure(
         "bars",

@@ -1,5 +1,6 @@
 """A forecaster that has learned: what it needs to forecast again, on another machine, from a folder alone."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -152,6 +153,10 @@ class LearnedForecaster:
 
     def predict_table(self, table: Table, *, which: Which = "latest") -> pl.DataFrame:
         """The same from a table that was read before."""
+        for static in self.covariates.statics:
+            if new := static.unseen(table):
+                told = f'"{static.name}" holds what training never saw and counts as unknown: {", ".join(new[:5])}'
+                warnings.warn(f"{table.source}: {told}", stacklevel=2)
         if table.series_column and which == "latest":
             # A series that is younger than a window begins with missing rows; --max-missing says how many there may be.
             table = longer(table, self.model.rows_needed(self.view(table)) + self.shape.leads[1])

@@ -29,6 +29,7 @@ def forecast_panels(
     details: dict[str, ForecastDetails] = {name: evaluation.details for name, evaluation in evaluations.items()}
     shape, frequency = prepared.view.shape, prepared.view.table.frequency
     shown = details[best].stretch
+    colours = {name: number + 1 for number, name in enumerate(chosen)}  # the first one is the truth's
     series = f" of {prepared.view.table.series[0]}" if prepared.view.table.series_column else ""
     value = targets[0] if unit is None or unit in targets[0] else f"{targets[0]} ({unit})"
     panels = [
@@ -43,7 +44,7 @@ def forecast_panels(
                     "time",
                     value,
                     [Line("truth", shown.times, _numbers(shown.truth))]
-                    + [_forecast(name, details[name].stretch, band=name == best) for name in chosen],
+                    + [_forecast(name, details[name].stretch, colours[name], band=name == best) for name in chosen],
                 )
             ],
         ),
@@ -56,23 +57,30 @@ def forecast_panels(
                     "By hour of day",
                     "hour of the target",
                     label,
-                    [Line(name, list(range(24)), _numbers(details[name].sums.by_hour())) for name in chosen],
-                    "Hours in which all rungs err are hard; hours in which only one does are where to gain.",
+                    [
+                        Line(name, list(range(24)), _numbers(details[name].sums.by_hour()), colour=colours[name])
+                        for name in chosen
+                    ],
+                    "Hours in which all rungs err are hard; hours in which only one does are where to gain."
+                    if len(chosen) > 1
+                    else "",
                 ),
-                *_by_lead(prepared, details, chosen, label),
+                *_by_lead(prepared, details, colours, label),
                 Figure(
                     "histogram",
                     "Residuals",
                     f"forecast less truth{f' ({unit})' if unit else ''}",
                     "windows",
-                    [Line(name, [], _numbers(details[name].residuals[:, 0])) for name in chosen],
+                    [Line(name, [], _numbers(details[name].residuals[:, 0]), colour=colours[name]) for name in chosen],
                     "Centred on zero means no bias; long tails are the days that surprised it.",
                 ),
             ],
         ),
     ]
-    if coverage := _coverage(details, chosen, label.removeprefix("error ") or "in its unit"):
+    if coverage := _coverage(details, chosen, shape.leads[0], label.removeprefix("error ") or "in its unit"):
         prose = "Intervals were made as wide as errors on validation ask for (split conformal); this is what test says."
+        if prepared.configuration.training.loss == "quantile":
+            prose = f"Networks learned the ends themselves, and validation moved them in or out. {prose}"
         panels.append(Panel("Intervals", prose, coverage))
     if len(prepared.view.table.series) > 1 or len(targets) > 1:
         panels.append(_by_series(prepared, details[best], best))
@@ -82,23 +90,23 @@ def forecast_panels(
     return panels
 
 
-def _forecast(name: str, stretch: Stretch, *, band: bool) -> Line:
+def _forecast(name: str, stretch: Stretch, colour: int, *, band: bool) -> Line:
     """What a rung forecast; the best one with the widest of its intervals."""
     low, high = (None if end is None or not band else _numbers(end) for end in (stretch.low, stretch.high))
-    return Line(name, stretch.times, _numbers(stretch.forecast), low, high)
+    return Line(name, stretch.times, _numbers(stretch.forecast), low, high, colour=colour)
 
 
-def _coverage(details: dict[str, ForecastDetails], chosen: list[str], label: str) -> list[Figure | Grid]:
+def _coverage(details: dict[str, ForecastDetails], chosen: list[str], first: int, label: str) -> list[Figure | Grid]:
     """How often the intervals held the truth, and how wide they were."""
     known = {name: details[name].coverage for name in details}
     rows: list[list[str | Number]] = []
     for name, sums in known.items():
         if sums is not None:
             for share, entry in sums.metrics(0).items():
-                rows.append([name, share, entry["coverage"], entry["width"]])
+                rows.append([name, f"{float(share):.4g}", f"{entry['coverage']:.1%}", entry["width"]])
     if not rows:
         return []
-    header = ["rung", "to cover", "covered on test", f"mean width, {label}"]
+    header = ["rung", "to cover", "covered on test", f"mean width {label}"]
     items: list[Figure | Grid] = [Grid("Intervals of the first target", header, rows)]
     lines = []
     for name in chosen:
@@ -106,20 +114,22 @@ def _coverage(details: dict[str, ForecastDetails], chosen: list[str], label: str
         if sums is not None and sums.intervals.margins.shape[1] > 1:
             for number, level in enumerate(sums.intervals.levels):
                 shares = _numbers(sums.by_lead(number))
-                lines.append(Line(f"{name}, {level:g}", list(range(1, len(shares) + 1)), shares))
+                lines.append(Line(f"{name}, {level:.3g}", list(range(first, first + len(shares))), shares))
     if lines:
-        items.append(Figure("lines", "Covered, by lead", "place among the leads", "share of the truth inside", lines))
+        items.append(Figure("lines", "Covered, by lead", "rows ahead", "share of the truth inside", lines))
     return items
 
 
 def _by_lead(
-    prepared: PreparedForecast, details: dict[str, ForecastDetails], chosen: list[str], label: str
+    prepared: PreparedForecast, details: dict[str, ForecastDetails], colours: dict[str, int], label: str
 ) -> list[Figure]:
     shape = prepared.view.shape
     if shape.lead_count == 1:
         return []
     leads: list[Number] = list(range(shape.leads[0], shape.leads[1] + 1))
-    lines = [Line(name, leads, _numbers(details[name].sums.by_lead())) for name in chosen]
+    lines = [
+        Line(name, leads, _numbers(details[name].sums.by_lead()), colour=colour) for name, colour in colours.items()
+    ]
     return [Figure("lines", "By lead", f"rows ahead ({prepared.view.table.frequency} each)", label, lines)]
 
 
@@ -145,10 +155,8 @@ def _windows(prepared: PreparedForecast) -> Panel:
     spans = prepared.spans.starts
     return Panel(
         "Windows and data",
-        f"Each window reads {shape.steps} inputs over {shape.lookback} rows every "
-        f"{view.table.frequency} and forecasts rows "
-        f"{shape.leads[0]} to {shape.leads[1]} after its anchor. Training from {spans[0]}, validation "
-        f"from {spans[1]}, test from "
+        f"Each window reads {shape.steps} inputs over {shape.lookback} rows every {view.table.frequency} and forecasts "
+        f"{_reach(shape.leads)} after its anchor. Training from {spans[0]}, validation from {spans[1]}, test from "
         f"{spans[2]} to {spans[3]}. Scaling was learned on training alone; test was read once.",
         [
             Grid("Windows", ["span", "windows"], counts),
@@ -156,6 +164,10 @@ def _windows(prepared: PreparedForecast) -> Panel:
             Grid("What was found in the data", ["finding"], [[sentence] for sentence in prepared.messages]),
         ],
     )
+
+
+def _reach(leads: tuple[int, int]) -> str:
+    return f"the row {leads[0]}" if leads[0] == leads[1] else f"rows {leads[0]} to {leads[1]}"
 
 
 def _numbers(values: np.ndarray) -> list[Number]:

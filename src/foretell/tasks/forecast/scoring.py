@@ -206,7 +206,9 @@ def _panels(learned: LearnedForecaster, targets: list[dict[str, Any]], document:
     figures: list[Figure | Grid] = []
     for entry in targets:
         metrics, unit = entry["metrics"], entry["metrics"]["unit"]
-        covered = ", ".join(f"{own['coverage']:.0%} of {level}" for level, own in metrics["intervals"].items())
+        covered = ", ".join(
+            f"{own['coverage']:.0%} of {float(level):.0%}" for level, own in metrics["intervals"].items()
+        )
         rows.append([entry["target"], metrics["mae"], metrics["rmse"], unit or "", metrics["count"], covered])
         if len(entry["leads"]) > 1:
             leads: list[Number] = [int(lead) for lead in entry["leads"]]
@@ -226,7 +228,11 @@ def _panels(learned: LearnedForecaster, targets: list[dict[str, Any]], document:
         ),
         Panel(
             "Drift",
-            " ".join(f"{warning}." for warning in document["warnings"]) or "Neither inputs nor errors have drifted.",
+            _sentences(document["warnings"]) or "Neither inputs nor errors have drifted.",
             [Grid("Inputs", ["column", "stability index", "limit", "share beyond training", ""], drift)],
         ),
     ]
+
+
+def _sentences(warnings: list[str]) -> str:
+    return " ".join(f"{warning[0].upper()}{warning[1:]}." for warning in warnings)
