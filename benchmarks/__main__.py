@@ -37,8 +37,8 @@ def main() -> None:
     )
     (HERE.parent / "docs" / "benchmarks.md").write_text(
         "# Benchmarks\n\nMade by `make bench`. Contestants take turns; times are medians, the spread is the distance "
-        "between the quartiles, and a ratio is the time of the first contestant over this one's (in the last row, "
-        f"the time of the lectures' generator). Half of copying means copying from the table, where windows come from "
+        "between the quartiles, and a ratio is the time of the first contestant over this one's (where the goal names "
+        "the generator, that of the lectures' generator). Half of copying means copying from the table, where windows come from "
         f"too; within the cache nothing has to be fetched.\n\n{head}\n\n{body}\n"
     )
 
