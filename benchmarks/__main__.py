@@ -38,8 +38,8 @@ def main() -> None:
     (HERE.parent / "docs" / "benchmarks.md").write_text(
         "# Benchmarks\n\nMade by `make bench`. Contestants take turns; times are medians, the spread is the distance "
         "between the quartiles, and a ratio is the time of the first contestant over this one's (where the goal names "
-        "the generator, that of the lectures' generator). Half of copying means copying from the table, where windows come from "
-        f"too; within the cache nothing has to be fetched.\n\n{head}\n\n{body}\n"
+        "the generator, that of the lectures' generator). Half of copying means copying from the table, where windows "
+        f"come from too; within the cache nothing has to be fetched.\n\n{head}\n\n{body}\n"
     )
 
 

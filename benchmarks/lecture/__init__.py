@@ -17,7 +17,7 @@ RECIPE = ["train", "--recipe", "lecture/jena-gru"]
 
 
 def measure() -> list[Row]:
-    """500 steps of an epoch, batches of 128 windows of 240 × 14, and all of validation: a quarter of the slides' epochs.
+    """A quarter of the slides' epochs: 500 steps of 128 windows of 240 × 14, then all of validation.
 
     Ours also climbs the baselines, reads test and writes the report, once; theirs ends with the last epoch.
     """

@@ -122,11 +122,13 @@ def check_spans(task: Task, source: Any, search: Search, first: Prepared) -> Non
 
     Raises:
         InputError: One does not fit its option, or the data.
+        UsageError: The rung does not read an option.
     """
     prepared_for = _Prepared(task, source, search, first)
     for path, span in search.spans.items():
         for value in span.values if isinstance(span, Choices) else span.examples:
-            prepared_for({path: value})
+            if path.rpartition(".")[2] in prepared_for({path: value}).idle:
+                raise UsageError(f"--search {path}: {search.rung} has no use for that option", option=path)
 
 
 def tune(

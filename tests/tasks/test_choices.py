@@ -103,6 +103,7 @@ def test_a_search_is_checked_before_it_begins(run: Run, hourly_csv: Path) -> Non
         "which says what is judged or how": (["--rung", "gru", "--search", "loss=mae,mse"], 2),
         "multiple of": (["--rung", "gru", "--search", "lookback=24,25"], 3),
         "units": (["--rung", "gru", "--search", "units=-3..0"], 3),
+        "gru has no use": (["--rung", "gru", "--search", "kernel_size=1..8"], 2),
         "comparison": (["--rung", "ensemble", "--search", "units=2,3"], 2),
         "one width": (["--rung", "transformer", "--search", "layers=1..2", "--units", "4,8"], 3),
     }

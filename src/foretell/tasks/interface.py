@@ -149,6 +149,11 @@ class Prepared(Protocol):
         ...
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """Options that were named and that no rung reads."""
+        ...
+
+    @property
     def messages(self) -> list[str]:
         """What the user should know about the data, a sentence each."""
         ...

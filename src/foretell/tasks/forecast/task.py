@@ -72,11 +72,7 @@ class ForecastTask:
     def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedForecast:
         """Reads a table and learns what the rungs share, or takes it from a model to start from."""
         if start is None:
-            prepared = prepare(source, configuration)
-            rungs = rungs_of(configuration)
-            for rung in rungs:
-                check_network(rung, prepared)
-            return replace(prepared, idle=tuple(unread(configuration, rungs)))
+            return _checked(prepare(source, configuration))
         fitted = start.fitted
         if not isinstance(fitted.model, NetworkModel):
             raise ConfigurationError(
@@ -96,10 +92,7 @@ class ForecastTask:
 
     def reconfigured(self, prepared: PreparedForecast, configuration: Configuration) -> PreparedForecast:
         """The same table under other options."""
-        again = replace(prepared, configuration=configuration)
-        for rung in rungs_of(configuration):
-            check_network(rung, again)
-        return again
+        return _checked(replace(prepared, configuration=configuration))
 
     def folds(self, prepared: PreparedForecast) -> list[PreparedForecast]:
         """The table cut anew for each test of a backtest."""
@@ -216,6 +209,14 @@ def _loss(configuration: Configuration) -> Loss:
     """What the options say is to be made small."""
     name = configuration.training.loss
     return quantile_loss(quantiles_of(configuration.levels)) if name == "quantile" else LOSSES[name]
+
+
+def _checked(prepared: PreparedForecast) -> PreparedForecast:
+    """The same, its networks checked and the options that none of its rungs reads noted."""
+    rungs = rungs_of(prepared.configuration)
+    for rung in rungs:
+        check_network(rung, prepared)
+    return replace(prepared, idle=tuple(unread(prepared.configuration, rungs)))
 
 
 def check_network(rung: str, prepared: PreparedForecast) -> None:

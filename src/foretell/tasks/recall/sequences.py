@@ -54,6 +54,11 @@ class PreparedRecall:
         return self.configuration.training.seed
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """None: recurrent layers read all options that there are."""
+        return ()
+
+    @property
     def messages(self) -> list[str]:
         """What the sequences are."""
         section, seed, counts = self.configuration.recall, self.configuration.training.seed, self.counts
