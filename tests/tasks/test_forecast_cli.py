@@ -224,17 +224,23 @@ def test_a_killed_train_run_is_resumed_from_the_command_line(hourly_csv: Path, t
     assert "nothing to resume" in again.stderr
 
 
-def test_ctrl_c_ends_with_130(hourly_csv: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(hourly_csv: Path, tmp_path: Path, flags: list[str]) -> None:
     command = [sys.executable, "-m", "foretell", "train", "forecast", str(hourly_csv), *TINY, "--rung", "gru"]
     options = ["--epochs", "1000", "--patience", "0", "--runs-dir", str(tmp_path), "--name", "long"]
-    process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, *options, *flags], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "long" / "metrics.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+    remedy = f"stopped; go on with: foretell train --resume {tmp_path / 'long'}"
+    if flags:
+        assert json.loads(out)["error"] == {"code": "interrupted", "message": remedy, "details": {}}
+    else:
+        assert remedy in err
 
 
 def test_data_check_prints_health(run: Run, hourly_csv: Path, tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ def _run(arguments: list[str]) -> int:
         # A command that ends with an exit code of its own (data check) has it returned here.
         code = cli.main(arguments, prog_name="foretell", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort) as stop:
-        stopped = StoppedError("; ".join(filter(None, ("stopped", str(stop)))))
+        said = str(stop.__cause__ or stop)  # click raises its own exception from the interrupt
+        stopped = StoppedError("; ".join(filter(None, ("stopped", said))))
         if as_json:
             return print_error(stopped, as_json)
         click.echo(stopped.message, err=True)

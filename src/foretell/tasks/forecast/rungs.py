@@ -270,7 +270,8 @@ def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
     """
     read = {name for rung in rungs if rung in NETWORKS for name in NETWORKS[rung].reads}
     idle = sorted(configuration.network.model_fields_set - read)
-    return idle if TREES in rungs else idle + sorted(configuration.trees.model_fields_set)
+    trees, usual = configuration.trees.model_dump(), type(configuration.trees)().model_dump()
+    return idle if TREES in rungs else idle + sorted(name for name in trees if trees[name] != usual[name])
 
 
 _GRU = _recurrent("gru")
