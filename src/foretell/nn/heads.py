@@ -65,6 +65,11 @@ class ChangeFromLast(nn.Module):
         network: What reads the window.
         places: Where each target stands among the features.
         numbers: Numbers to forecast of each target: one, or its quantiles.
+
+    >>> import torch
+    >>> still = ChangeFromLast(lambda inputs: torch.zeros(1, 2, 1), places=[0])
+    >>> still(torch.tensor([[[1.0, 9.0], [3.0, 8.0]]])).tolist()
+    [[[3.0], [3.0]]]
     """
 
     def __init__(self, network: nn.Module, places: Sequence[int], numbers: int = 1) -> None:

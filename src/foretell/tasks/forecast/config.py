@@ -147,7 +147,7 @@ RUNGS: dict[str, Rung] = {
     ),
     "transformer": _network("attention over the window", _ENCODER, layers=2, dropout=0.1, **_ATTENTION),
     "gru-change": _network(
-        "with dropout, of the change from the last value",
+        "with dropout, and the change from the last value as its aim",
         _RECURRENT,
         aim="change",
         dropout=0.2,
