@@ -13,17 +13,36 @@ from keras import layers
 out, steps, features, units, batch = sys.argv[1], *map(int, sys.argv[2:])
 keras.utils.set_random_seed(0)
 INPUT = (None, features)
+
+
+def gru_models(after: bool) -> dict[str, list[Any]]:
+    """Those with a GRU, whose reset gate acts after the product with the state (Keras's own) or before (the slides)."""
+
+    def gru(size: int, **options: Any) -> Any:
+        return layers.GRU(size, reset_after=after, **options)
+
+    return {
+        "gru": [keras.Input(INPUT), gru(units)],
+        "gru-dropout": [keras.Input(INPUT), gru(units, dropout=0.2, recurrent_dropout=0.2)],
+        "gru-stacked": [
+            keras.Input(INPUT),
+            gru(units, dropout=0.1, recurrent_dropout=0.5, return_sequences=True),
+            gru(2 * units, activation="relu", dropout=0.1, recurrent_dropout=0.5),
+        ],
+        "gru-bidirectional": [keras.Input(INPUT), layers.Bidirectional(gru(units))],
+        "gru-reversed": [keras.Input(INPUT), gru(units, go_backwards=True)],
+        "conv-gru": [
+            keras.Input(INPUT),
+            layers.Conv1D(units, 5, activation="relu"),
+            layers.MaxPooling1D(3),
+            layers.Conv1D(units, 5, activation="relu"),
+            gru(units, dropout=0.1, recurrent_dropout=0.5),
+        ],
+    }
+
+
 MODELS = {
     "mlp": [keras.Input((steps, features)), layers.Flatten(), layers.Dense(units, activation="relu")],
-    "gru": [keras.Input(INPUT), layers.GRU(units)],
-    "gru-dropout": [keras.Input(INPUT), layers.GRU(units, dropout=0.2, recurrent_dropout=0.2)],
-    "gru-stacked": [
-        keras.Input(INPUT),
-        layers.GRU(units, dropout=0.1, recurrent_dropout=0.5, return_sequences=True),
-        layers.GRU(2 * units, activation="relu", dropout=0.1, recurrent_dropout=0.5),
-    ],
-    "gru-bidirectional": [keras.Input(INPUT), layers.Bidirectional(layers.GRU(units))],
-    "gru-reversed": [keras.Input(INPUT), layers.GRU(units, go_backwards=True)],
     "rnn": [keras.Input(INPUT), layers.SimpleRNN(units)],
     "lstm": [keras.Input(INPUT), layers.LSTM(units)],
     "conv": [
@@ -35,13 +54,8 @@ MODELS = {
         layers.Conv1D(units, 5, activation="relu"),
         layers.GlobalMaxPooling1D(),
     ],
-    "conv-gru": [
-        keras.Input(INPUT),
-        layers.Conv1D(units, 5, activation="relu"),
-        layers.MaxPooling1D(3),
-        layers.Conv1D(units, 5, activation="relu"),
-        layers.GRU(units, dropout=0.1, recurrent_dropout=0.5),
-    ],
+    **{f"{name} before": parts for name, parts in gru_models(after=False).items()},
+    **gru_models(after=True),
 }
 inputs = np.random.default_rng(0).normal(size=(batch, steps, features)).astype(np.float32)
 arrays: dict[str, Any] = {"inputs": inputs}

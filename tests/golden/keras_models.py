@@ -20,13 +20,14 @@ def copied(rung: str, steps: int, features: int, units: int, weights: list[np.nd
     """A rung's network, of the lectures' shape, with Keras's weights.
 
     Args:
-        rung: Its name.
+        rung: Its name; with "before" after it where its reset gate acts before the product, as on the slides.
         steps: Inputs of a window along time.
         features: Inputs at each step.
         units: Of its first layer.
         weights: As ``model.get_weights()`` gives them.
     """
-    options = dict(RUNGS[rung].options)
+    rung, _, reset = rung.partition(" ")
+    options = dict(RUNGS[rung].options) | ({"reset": reset} if reset else {})
     options["units"] = (units, 2 * units) if rung == "gru-stacked" else (units,)
     section = Configuration().of_rung(options).network
     network = build_network(rung, NetworkShape(WindowShape(steps, 1, (1, 1)), features, 1), section)
@@ -50,7 +51,7 @@ def copied(rung: str, steps: int, features: int, units: int, weights: list[np.nd
 
 def redundant(network: nn.Module) -> int:
     """How many biases more Keras keeps: of a GRU's two gates it has two, of which only the sum matters."""
-    cells = [layer for layer in network.modules() if isinstance(layer, GRUCell)]
+    cells = [layer for layer in network.modules() if isinstance(layer, GRUCell) and layer.reset == "after"]
     return sum(2 * cell.units for cell in cells)
 
 
@@ -58,7 +59,7 @@ def _copy_cell(cell: Cell, weights: Weights) -> None:
     kernel, recurrent, bias = (torch.from_numpy(next(weights)) for _ in range(3))
     if isinstance(cell, GRUCell):
         kernel, recurrent, bias = (_reset_first(part) for part in (kernel, recurrent, bias))
-        assert cell.candidate_bias is not None
+    if isinstance(cell, GRUCell) and cell.candidate_bias is not None:
         cell.candidate_bias.copy_(bias[1, 2 * cell.units :])
         own = bias[0].clone()
         own[: 2 * cell.units] += bias[1, : 2 * cell.units]
