@@ -55,7 +55,8 @@ def _carry_out(
 
     title = f"{folder.name}: {task.name}"
     remedy = f"foretell compare --resume {folder}"
-    with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
+    teller = Teller.of(task.measure, given, repeated=configuration.run.seeds > 1)
+    with told(teller, prepared.messages, remedy):
         document = ladder.compare(task, prepared, rungs, configuration.run, folder, title, teller)
     runs.finish(folder)
     if given["as_json"]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 10.0
 _WIDTHS = (17, 16, 16, 32, 10, 9, 11)
+_WIDE = (17, 24, 24, 32, 10, 9, 11)  # with room for the spread of errors
 
 
 Telling = TypeVar("Telling", bound="Teller")
@@ -31,13 +32,15 @@ class Teller:
         quiet: No progress.
         rows: Whether rows are printed on standard output as they come.
         option: What a study varies; its values then stand before the rows.
+        repeated: Whether models are trained several times, so that errors have a spread.
     """
 
-    def __init__(self, measure: Measure, *, quiet: bool, rows: bool, option: str = "") -> None:
+    def __init__(self, measure: Measure, *, quiet: bool, rows: bool, option: str = "", repeated: bool = False) -> None:
         self.measure = measure
         self.quiet = quiet
         self.rows = rows
         self.option = option
+        self.repeated = repeated
         self.current = ""
         self._value = ""
         self._found: list[str] = []
@@ -48,9 +51,12 @@ class Teller:
         self._watched = sys.stderr.isatty() and not quiet
 
     @classmethod
-    def of(cls: type[Telling], measure: Measure, given: dict[str, Any], option: str = "") -> Telling:
+    def of(
+        cls: type[Telling], measure: Measure, given: dict[str, Any], option: str = "", *, repeated: bool = False
+    ) -> Telling:
         """Who tells as a command was asked to: ``quiet`` and ``as_json`` are among what it was given."""
-        return cls(measure, quiet=given["quiet"] or given["as_json"], rows=not given["as_json"], option=option)
+        quiet = given["quiet"] or given["as_json"]
+        return cls(measure, quiet=quiet, rows=not given["as_json"], option=option, repeated=repeated)
 
     def found(self, messages: list[str]) -> None:
         """Something was found in the data; what was said before is not said again."""
@@ -65,7 +71,8 @@ class Teller:
         self.found(messages)
 
     def rung(self, name: str) -> None:
-        """A rung begins."""
+        """A rung begins, or one of its trials, which has a name of its own."""
+        self.repeated |= " " in name
         self.current = f"{self.option} {self._value}, {name}" if self.option else name
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
@@ -107,7 +114,7 @@ class Teller:
             self._bar = None
 
     def _print(self, cells: list[str]) -> None:
-        widths = [*([max(8, len(self.option))] if self.option else []), *_WIDTHS]
+        widths = [*([max(8, len(self.option))] if self.option else []), *(_WIDE if self.repeated else _WIDTHS)]
         numbers = (len(widths) - 2, len(widths) - 1)
         widths += [max(16, len(cell)) for cell in cells[len(widths) :]]
         text = "  ".join(

@@ -85,7 +85,8 @@ def _carry_out(
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])
     title = f"{folder.name}: {rung}"
     remedy = f"foretell train --resume {folder}"
-    with told(Teller.of(task.measure, given), prepared.messages, remedy) as teller:
+    teller = Teller.of(task.measure, given, repeated=configuration.run.seeds > 1)
+    with told(teller, prepared.messages, remedy):
         document = ladder.train_one(task, prepared, rung, configuration.run, folder, title, teller, start)
     runs.finish(folder)
     if given["as_json"]:
