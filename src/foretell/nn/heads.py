@@ -67,8 +67,10 @@ class ChangeFromLast(nn.Module):
         numbers: Numbers to forecast of each target: one, or its quantiles.
 
     >>> import torch
-    >>> still = ChangeFromLast(lambda inputs: torch.zeros(1, 2, 1), places=[0])
-    >>> still(torch.tensor([[[1.0, 9.0], [3.0, 8.0]]])).tolist()
+    >>> says_nothing = nn.Sequential(nn.Flatten(), dense(4, (), 2), nn.Unflatten(1, (2, 1))).requires_grad_(False)
+    >>> for weight in says_nothing.parameters():
+    ...     _ = weight.zero_()
+    >>> ChangeFromLast(says_nothing, places=[0])(torch.tensor([[[1.0, 9.0], [3.0, 8.0]]])).tolist()
     [[[3.0], [3.0]]]
     """
 
