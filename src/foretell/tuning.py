@@ -8,13 +8,15 @@ read once, for it alone. What mattered is told by PED-ANOVA (Watanabe et al. 202
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .config import TaskConfiguration
-from .errors import DivergedError, MissingError, RunError, UsageError, nearest
+from .errors import DivergedError, InputError, MissingError, RunError, UsageError, nearest
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .ladder import LadderWatcher, Plan, climb, conclude
 from .ladder.trials import trials_of
@@ -120,14 +122,22 @@ def read_span(option: str, text: str) -> Span:
 def check_spans(task: Task, source: Any, search: Search, first: Prepared) -> None:
     """Checks that both ends of each range and a value between, and each choice, make a model, before a run begins.
 
+    What says how windows lie (lookback and stride, say) must fit together with some of the others' values.
+
     Raises:
         InputError: One does not fit its option, or the data.
         UsageError: The rung does not read an option.
     """
     prepared_for = _Prepared(task, source, search, first)
-    for path, span in search.spans.items():
-        for value in span.values if isinstance(span, Choices) else span.examples:
-            if path.rpartition(".")[2] in prepared_for({path: value}).idle:
+    examples = {
+        path: span.values if isinstance(span, Choices) else span.examples for path, span in search.spans.items()
+    }
+    windows = {path: values for path, values in examples.items() if path.startswith("windows.")}
+    for path, values in examples.items():
+        others = {other: known for other, known in windows.items() if other != path and path in windows}
+        for value in values:
+            together = ({path: value, **dict(zip(others, chosen, strict=True))} for chosen in product(*others.values()))
+            if path.rpartition(".")[2] in _first_that_fits(prepared_for, together).idle:
                 raise UsageError(f"--search {path}: {search.rung} has no use for that option", option=path)
 
 
@@ -161,14 +171,15 @@ def tune(
         watcher.trial(number + 1, values)
         home = folder / TRIALS / f"{trial.number:03d}"
         home.mkdir(parents=True, exist_ok=True)
-        outcome = _tried(task, prepared_for(values), search.rung, trial, home, watcher)
+        outcome = _tried(task, partial(prepared_for, values), search.rung, trial, home, watcher)
         study.tell(trial, *outcome)
         best = bool(_complete(study)) and study.best_trial.number == trial.number
         watcher.tried(number + 1, "given up" if outcome[0] is None else f"{outcome[0]:.4g}", best)
         if not best:
             shutil.rmtree(home / "checkpoint", ignore_errors=True)
     if not _complete(study):
-        raise RunError(f"no trial of {search.rung} came to its end; its loss was no number in all of {search.trials}")
+        why = f"in all of {search.trials} its values did not fit together, or its loss was no number"
+        raise RunError(f"no trial of {search.rung} came to its end: {why}")
     best_trial = study.best_trial
     prepared = prepared_for(dict(best_trial.params))
     home = folder / TRIALS / f"{best_trial.number:03d}"
@@ -178,6 +189,17 @@ def tune(
     told = _told(study)
     panels = _panels(task, study, told, search)
     return conclude(task, prepared, result, folder, search.rung, title, {"tuning": told}, panels)
+
+
+def _first_that_fits(prepared_for: "_Prepared", candidates: Iterable[Mapping[str, Any]]) -> Prepared:
+    """The data for the first values that fit together; the last one's error where none do."""
+    problem: InputError | None = None
+    for values in candidates:
+        try:
+            return prepared_for(values)
+        except InputError as error:
+            problem = error
+    raise problem or RunError("there is nothing to search")
 
 
 class _Prepared:
@@ -219,14 +241,15 @@ class _Reporter:
 
 
 def _tried(
-    task: Task, prepared: Prepared, rung: str, trial: "optuna.Trial", home: Path, watcher: TuningWatcher
+    task: Task, prepare: Callable[[], Prepared], rung: str, trial: "optuna.Trial", home: Path, watcher: TuningWatcher
 ) -> tuple[float | None, "optuna.trial.TrialState"]:
-    """The validation score of a trial; none where it was given up, or its loss was no number."""
+    """The validation score of a trial; none where it was given up, its values do not fit, or its loss was no number."""
     import optuna
 
     try:
+        prepared = prepare()
         fitted = task.fit(prepared, rung, Attempt(home, _Reporter(trial, watcher)))
-    except (optuna.TrialPruned, DivergedError):
+    except (optuna.TrialPruned, DivergedError, InputError):
         return None, optuna.trial.TrialState.PRUNED
     score = task.evaluate(prepared, fitted, "validation").metrics[task.measure.score]
     return float(score), optuna.trial.TrialState.COMPLETE

@@ -86,6 +86,11 @@ def test_options_that_no_rung_reads_are_told(run: Run, hourly_csv: Path) -> None
     assert told.code == 0
     assert "no rung that is asked for has a use for --pool, --leaves\n" in told.err
     assert "has a use for" not in run("compare", "forecast", hourly_csv, *SMALL, "--rungs", "ridge,mlp").err
+    train = ["train", "forecast", hourly_csv, *SMALL[:6], "--epochs", "1", "--rung", "gru-stacked"]
+    assert "has a use for" not in run(*train).err
+    assert "has a use for --heads\n" in run(*train, "--heads", "2").err
+    again = run("compare", "forecast", hourly_csv, *SMALL, "--rungs", "ridge,segment-gru", "--aim", "change")
+    assert "relative to its window already" in again.out
     sliding = run("compare", "forecast", hourly_csv, *SMALL, "--rungs", "ridge", "--origin", "sliding")
     assert (sliding.code, "--folds" in sliding.err) == (3, True)
 
@@ -110,7 +115,12 @@ def test_a_search_is_checked_before_it_begins(run: Run, hourly_csv: Path) -> Non
     for said, (options, code) in wrong.items():
         result = run("tune", "forecast", hourly_csv, *small, *options, "--trials", "1")
         assert (result.code, said in result.err) == (code, True), result.err
+    assert run("tune", "forecast", "-", *small, "--rung", "gru", "--search", "lookback=24,48").code == 2
     assert not Path("runs").exists()
+    pairs = ["--search", "every=1,5", "--search", "lookback=20..40", "--rung", "gru", "--trials", "3", "--name", "p"]
+    found = run("tune", "forecast", hourly_csv, *SMALL, *pairs, "--steps-per-epoch", "2", "--json")
+    assert found.code == 0, found.err
+    assert found.document["tuning"]["trials"] == 3
 
 
 def test_a_comparison_that_goes_on_has_the_time_that_is_left(run: Run, hourly_csv: Path) -> None:

@@ -115,8 +115,29 @@ def test_a_forecast_does_not_depend_on_how_often_rows_were_told(run: Run, hourly
     again = run("predict", "f", "new.csv", "--update")
     hourly[900:910].write_csv("earlier.csv")
     older = run("predict", "f", "earlier.csv", "--update")
-    assert "10 rows from before those that are kept change nothing" in older.err
+    assert "10 rows lie before those that were kept" in older.err
     pl.concat([hourly.head(1000), hourly[1040:1044]]).write_csv("whole.csv")
     whole = run("predict", "f", "whole.csv")
     assert first.code == again.code == older.code == whole.code == 0
     assert first.out == again.out == older.out == whole.out
+
+
+def test_series_whose_names_are_numbers_are_scored_from_every_format(run: Run, shops: Path) -> None:
+    """A column whose name begins as a forecast's does is left alone."""
+    numbers = {"a": 1, "b": 2, "c": 10}
+    rows = pl.read_csv(shops).with_columns(pl.col("shop").replace_strict(numbers)).rename({"time": "low time"})
+    rows.write_csv("all.csv")
+    early = pl.col("low time") < "2024-01-15"
+    rows.filter(early).write_csv("old.csv")
+    small = [*SHOPS, "--features", "sales", "--lookback", "24", "--ahead", "1:3", "--rung", "ridge", "--name", "n"]
+    assert run("train", "forecast", "old.csv", *small).code == 0
+    scored = []
+    for suffix in ("csv", "json", "parquet"):
+        assert run("predict", "n", "old.csv", "-o", f"said.{suffix}").code == 0
+        result = run("score", "n", "all.csv", "--forecasts", f"said.{suffix}", "--json")
+        assert result.code == 0, result.err
+        scored.append(result.document["scored"])
+    assert scored == [9, 9, 9]
+    frame = pl.read_json("said.json").with_columns(pl.col("shop").cast(pl.Int64))
+    frame.write_json("numbers.json")
+    assert run("score", "n", "all.csv", "--forecasts", "numbers.json", "--json").document["scored"] == 9

@@ -81,7 +81,7 @@ def test_rows_that_are_absent_between_the_two_are_missing() -> None:
 
 
 def test_rows_before_those_that_are_known_go_before_them() -> None:
-    with pytest.warns(UserWarning, match="2 rows from before those that are kept change nothing"):
+    with pytest.warns(UserWarning, match="2 rows lie before those that were kept"):
         assert column(append_rows(hourly(3, 4, 5), hourly(1, 2, 3))) == [2, 3, 4, 5]
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..config import entries
 from ..errors import ConfigurationError, UsageError
 from .options import Asked
 
@@ -46,12 +47,18 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
     for section in (name for name in FIXED if name in asked.configuration.model_fields):
         for name, value in getattr(before, section).model_dump(include=set(FIXED[section]) or None).items():
             wanted = getattr(getattr(configuration, section), name)
-            if wanted != value:
+            if _plain(wanted) != _plain(value):
                 raise ConfigurationError(
                     f"{section}.{name} is the model's, {value}; found {wanted}; leave it away, or train anew",
                     option=name,
                 )
     return Start(predictor.fitted, str(folder), rescale), configuration
+
+
+def _plain(value: Any) -> Any:
+    """Names one by one, however they were written."""
+    names = isinstance(value, tuple | list) and all(isinstance(entry, str) for entry in value)
+    return entries(value) if names else value
 
 
 def start_again(job: dict[str, Any]) -> Any:

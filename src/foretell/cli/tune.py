@@ -55,6 +55,8 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     trials, named = given.pop("trials"), parsed_sets(given.pop("search"), "--search")
     task = get_task(task_name)
     spans = tuning.search_space(task, rung, named)
+    if given.get("data") == "-" and any(path.startswith("windows.") for path in spans):
+        raise UsageError("a search over windows reads its data again and again: from a file, not from standard input")
     runs.check_name(configuration.run.runs_dir, configuration.run.name)
     check_device(configuration.training.device)
     data = given.get("data")

@@ -29,7 +29,7 @@ def append_rows(table: Table, newer: Table) -> Table:
         raise DataError(f'{newer.source} has no column "{missing[0]}"', file=newer.source, column=missing[0])
     newer = replace(newer, columns=table.columns, values=newer.take(table.columns))
     series = (*table.series, *(name for name in newer.series if name not in table.series))
-    parts = [_joined(_rows(table, name), _rows(newer, name), newer) for name in series]
+    parts = [_joined(_rows(table, name), _rows(newer, name), newer, name) for name in series]
     times, values = zip(*parts, strict=True)
     starts = np.concatenate([[0], np.cumsum([len(own) for own in times])])
     statics = {name: tuple(_static(own, name, table, newer) for own in series) for name in table.statics}
@@ -113,7 +113,7 @@ def _rows(table: Table, series: str) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _joined(
-    known: tuple[np.ndarray, np.ndarray] | None, newer: tuple[np.ndarray, np.ndarray] | None, source: Table
+    known: tuple[np.ndarray, np.ndarray] | None, newer: tuple[np.ndarray, np.ndarray] | None, source: Table, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
     if known is None or newer is None:
         found = newer if known is None else known
@@ -131,7 +131,7 @@ def _joined(
             f"{time} does not",
             file=source.source,
         )
-    _tell_what_lies_between(places[: len(known[0])], places[len(known[0]) :], source)
+    _tell_what_lies_between(places[: len(known[0])], places[len(known[0]) :], source, name)
     first = int(places.min())
     count = int(places.max()) - first + 1
     if count > LARGEST_GRID * len(both) + 1_000_000:
@@ -148,14 +148,17 @@ def _joined(
     return source.frequency.times(np.arange(count) + first, origin), values
 
 
-def _tell_what_lies_between(known: np.ndarray, newer: np.ndarray, source: Table) -> None:
+def _tell_what_lies_between(known: np.ndarray, newer: np.ndarray, source: Table, name: str) -> None:
     """Warns of rows that are absent between those that are known and the new ones, and of new ones that are older."""
+    of = f" of {name}" if source.series_column else ""
     gap, older = int(newer.min() - known.max()) - 1, int((newer < known.min()).sum())
     if gap > 0:
-        told = f"{counted(gap, 'row')} between those that were known and the new ones are absent and count as missing"
+        told = (
+            f"{counted(gap, 'row')}{of} between those that were known and the new ones are absent and count as missing"
+        )
         warnings.warn(f"{source.source}: {told}", stacklevel=2)
     if older:
-        told = f"{counted(older, 'row')} from before those that are kept change nothing"
+        told = f"{counted(older, 'row')}{of} lie before those that were kept"
         warnings.warn(f"{source.source}: {told}", stacklevel=2)
 
 

@@ -93,14 +93,18 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
     return _from_frame(source, text_columns)
 
 
-def read_frame(path: Path) -> pl.DataFrame:
+def read_frame(path: Path, text_columns: tuple[str, ...] = ()) -> pl.DataFrame:
     """A table that Foretell wrote: CSV, Parquet or JSON, its columns as they are.
+
+    Args:
+        path: The file.
+        text_columns: Columns of a CSV that are text, whatever they look like.
 
     Raises:
         DataError: There is no such file, or it is none of them.
     """
     if path.suffix != ".json":
-        return read_source(path).frame
+        return read_source(path, text_columns=text_columns).frame
     try:
         frame = pl.read_json(path)
     except FileNotFoundError:

@@ -113,17 +113,18 @@ def _tried(
     watcher.rung(f"{name} {trial.name}".strip())
     started = time.monotonic()
     found = _found(task, folder) if plan.keeps else None
-    shares.spent(_earlier_seconds(folder) if found is None else found[1])
+    earlier = _earlier_seconds(folder) if found is None else found[1]
+    shares.spent(earlier)
     if found is None:
         chosen = _members(task, result, rung.combines, trial.fold)
         members = {member: _of_trial(result.results[member], trial) for member in chosen}
-        seconds = shares.next(_earlier_seconds(folder)) if _trains(rung) else None
+        seconds = shares.next(earlier) if _trains(rung) else None
         fitted = task.fit(trial.prepared, name, Attempt(folder, watcher, trial.seed, seconds, members, plan.start))
     else:
         fitted = found[0]
     validation = task.evaluate(trial.prepared, fitted, "validation")
     test = task.evaluate(trial.prepared, fitted, "test")
-    took = round(time.monotonic() - started, 3) if found is None else found[1]
+    took = earlier + (round(time.monotonic() - started, 3) if found is None else 0.0)
     if found is None and plan.keeps:
         metrics = {"validation": validation.metrics, "test": test.metrics, "seconds": took}
         write_artefact(folder / "model", fitted.artefact(metrics), replace=True)

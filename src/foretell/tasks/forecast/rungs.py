@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ...config import Section
 from ...data.windows import WindowShape
 from ...errors import ConfigurationError
 from ...evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive
@@ -109,8 +110,11 @@ def rung_note(rung: str, shape: NetworkShape, section: ForecastNetwork) -> str:
         section: The options, none left open.
     """
     made = NETWORKS[rung]
-    level = section.aim == "change" and not made.own_past and not shape.places
-    told = "forecasts the level, not the change, since --features leaves out a target" if level else ""
+    told = ""
+    if section.aim == "change" and made.own_past and section.normalise != "none":
+        told = f"relative to its window already (--normalise {section.normalise})"
+    elif section.aim == "change" and not made.own_past and not shape.places:
+        told = "forecasts the level, not the change, since a target is not among the features"
     return "; ".join(filter(None, (told, made.note(shape.window, section))))
 
 
@@ -262,16 +266,21 @@ def _patch_note(window: WindowShape, section: ForecastNetwork) -> str:
 
 
 def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
-    """The options that the user named and that have no part in any of some rungs.
+    """The options that have other values than they usually have, and no part in any of some rungs.
 
     Args:
         configuration: All options.
         rungs: Names.
     """
     read = {name for rung in rungs if rung in NETWORKS for name in NETWORKS[rung].reads}
-    idle = sorted(configuration.network.model_fields_set - read)
-    trees, usual = configuration.trees.model_dump(), type(configuration.trees)().model_dump()
-    return idle if TREES in rungs else idle + sorted(name for name in trees if trees[name] != usual[name])
+    idle = sorted(_unusual(configuration.network) - read)
+    return idle if TREES in rungs else idle + sorted(_unusual(configuration.trees))
+
+
+def _unusual(section: Section) -> set[str]:
+    """The options of a section that are not as nobody named them."""
+    usual = type(section)()
+    return {name for name in type(section).model_fields if getattr(section, name) != getattr(usual, name)}
 
 
 _GRU = _recurrent("gru")

@@ -45,7 +45,8 @@ def score_rows(learned: LearnedForecaster, source: object, live: Path, forecasts
     """
     table = learned.read(source)
     if forecasts is not None:
-        return score_forecasts(learned, read_frame(forecasts), table, f"read from {forecasts.name}")
+        named = (table.series_column,) if table.series_column else ()
+        return score_forecasts(learned, read_frame(forecasts, named), table, f"read from {forecasts.name}")
     kept = logged_forecasts(live)
     if kept is not None:
         return score_forecasts(learned, kept, table, "made by predict --update")
@@ -72,7 +73,10 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
     if absent or not made:
         raise DataError(f'these are no forecasts of this model: they have no column "{(absent or [MADE[0]])[0]}"')
     came = frame_of(table).select(*keys, *learned.scaling.targets)
-    forecasts = _as_times(_as_numbers(forecasts), came.schema[table.time_column], (table.time_column, made))
+    if table.series_column:
+        forecasts = forecasts.with_columns(_as_names(forecasts[table.series_column]))
+    forecasts = _as_numbers(forecasts, learned.scaling.targets, {*keys, made})
+    forecasts = _as_times(forecasts, came.schema[table.time_column], (table.time_column, made))
     # A forecast that was told again, as new rows came, counts once: the last time.
     forecasts = forecasts.unique(subset=[*keys, made], keep="last", maintain_order=True)
     joined = forecasts.join(came, on=keys, how="inner", validate="m:1")
@@ -102,11 +106,16 @@ def score_forecasts(learned: LearnedForecaster, forecasts: pl.DataFrame, table: 
     return Scored(document, _panels(learned, targets, document))
 
 
-def _as_numbers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Forecasts and the ends of intervals as numbers."""
-    for name in (
-        name for name in frame.columns if name.startswith(("forecast ", "low ", "high ")) and name not in MADE
-    ):
+def _as_names(column: pl.Series) -> pl.Series:
+    """Names of series as text, whole numbers without a fraction."""
+    whole = column.dtype.is_float() and bool((column.drop_nulls() % 1 == 0).all())
+    return (column.cast(pl.Int64) if whole else column).cast(pl.String)
+
+
+def _as_numbers(frame: pl.DataFrame, targets: tuple[str, ...], keys: set[str]) -> pl.DataFrame:
+    """Forecasts of the targets and the ends of their intervals as numbers."""
+    told = re.compile(rf"(forecast|(low|high) [0-9.]+%) ({'|'.join(map(re.escape, targets))})")
+    for name in (name for name in frame.columns if name not in keys and told.fullmatch(name)):
         column = frame[name]
         numbers = column.cast(pl.Float64, strict=False)
         if (wrong := numbers.is_null() & column.is_not_null()).any():
@@ -121,7 +130,7 @@ def _codes(table: Table, joined: pl.DataFrame) -> np.ndarray:
     if not table.series_column:
         return np.zeros(joined.height, np.int64)
     codes = {name: code for code, name in enumerate(table.series)}
-    return joined[table.series_column].cast(pl.String).replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+    return joined[table.series_column].replace_strict(codes, return_dtype=pl.Int64).to_numpy()
 
 
 def _as_times(frame: pl.DataFrame, wanted: Any, names: tuple[str, ...]) -> pl.DataFrame:
