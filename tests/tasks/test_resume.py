@@ -103,3 +103,7 @@ def test_a_comparison_that_is_killed_goes_on_to_the_same_models(hourly_csv: Path
         weights = [tmp_path / run / rung / "model" / "weights.safetensors" for run in ("whole", "killed")]
         assert weights[0].read_bytes() == weights[1].read_bytes()
         assert curve(tmp_path / "whole" / rung) == curve(folder / rung)
+    board = json.loads((folder / "leaderboard.json").read_text())
+    took = {row["rung"]: row["seconds"] for row in board["rows"]}
+    last = json.loads((folder / "gru" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert took["gru"] >= last["seconds"], "what came before the kill counts too"

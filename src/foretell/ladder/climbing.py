@@ -113,7 +113,7 @@ def _tried(
     watcher.rung(f"{name} {trial.name}".strip())
     started = time.monotonic()
     found = _found(task, folder) if plan.keeps else None
-    earlier = _earlier_seconds(folder) if found is None else found[1]
+    earlier = found[1] if found else _earlier_seconds(folder) if _trains(rung) else 0.0
     shares.spent(earlier)
     if found is None:
         chosen = _members(task, result, rung.combines, trial.fold)
