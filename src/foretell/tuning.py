@@ -248,8 +248,11 @@ def _tried(
 
     try:
         prepared = prepare()
+    except InputError:
+        return None, optuna.trial.TrialState.PRUNED
+    try:
         fitted = task.fit(prepared, rung, Attempt(home, _Reporter(trial, watcher)))
-    except (optuna.TrialPruned, DivergedError, InputError):
+    except (optuna.TrialPruned, DivergedError):
         return None, optuna.trial.TrialState.PRUNED
     score = task.evaluate(prepared, fitted, "validation").metrics[task.measure.score]
     return float(score), optuna.trial.TrialState.COMPLETE

@@ -121,6 +121,9 @@ def test_a_search_is_checked_before_it_begins(run: Run, hourly_csv: Path) -> Non
     found = run("tune", "forecast", hourly_csv, *SMALL, *pairs, "--steps-per-epoch", "2", "--json")
     assert found.code == 0, found.err
     assert found.document["tuning"]["trials"] == 3
+    sure = ["--rung", "gru", "--intervals", "0.999", "--search", "units=2,4", "--trials", "1"]
+    few = run("tune", "forecast", hourly_csv, *SMALL, *sure)
+    assert (few.code, "999 validation windows" in few.err) == (3, True), "what no value would mend is told as it is"
 
 
 def test_a_comparison_that_goes_on_has_the_time_that_is_left(run: Run, hourly_csv: Path) -> None:
