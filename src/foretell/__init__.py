@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from .data.tables import Table, read_table
     from .errors import ForetellError
     from .predictor import Predictor, load
+    from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
 
 # Imported when first asked for: `import foretell` must not wait for torch.
 _HOMES = {
+    "Classifier": ".tasks.classify.estimator",
     "Forecaster": ".tasks.forecast.estimator",
     "ForetellError": ".errors",
     "Predictor": ".predictor",
@@ -27,7 +29,7 @@ _HOMES = {
     "nn": ".nn",
     "read_table": ".data.tables",
 }
-__all__ = ["Forecaster", "ForetellError", "Predictor", "Table", "__version__", "load", "nn", "read_table"]
+__all__ = ["Classifier", "Forecaster", "ForetellError", "Predictor", "Table", "__version__", "load", "nn", "read_table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from . import runs
 from .config import RunSection, TaskConfiguration
 from .errors import UsageError
-from .evaluation.panels import Figure, Grid, Line, Number, Panel
+from .evaluation.panels import Figure, Grid, Item, Line, Number, Panel
 from .evaluation.words import Measure, skill_text, value_text
 from .files import json_text, write_atomically
 from .ladder import LadderWatcher, compare
@@ -253,7 +253,7 @@ def _drawn(measure: Measure, study: Study, rung: str | None, documents: list[dic
 
 
 def _learning(measure: Measure, study: Study, documents: list[dict[str, Any]], folder: Path) -> list[Panel]:
-    figures: list[Figure | Grid] = []
+    figures: list[Item] = []
     for rung in _models(documents[0]):
         lines: list[Line] = []
         for variant in study.variants:

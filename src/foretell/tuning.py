@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .config import TaskConfiguration
 from .errors import DivergedError, InputError, MissingError, RunError, UsageError, nearest
-from .evaluation.panels import Figure, Grid, Line, Number, Panel
+from .evaluation.panels import Figure, Grid, Item, Line, Number, Panel
 from .ladder import LadderWatcher, Plan, climb, conclude
 from .ladder.trials import trials_of
 from .tasks import baselines_and
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL, TRIALS = "study.jsonl", "trials"
-JUDGED = ("ahead", "align", "loss", "seed", "device", "threads", "kernel", "checkpoint_seconds")  # never searched
 BEFORE_PRUNING = 5  # trials that are always carried out to the end
 _SPAN = re.compile(r"(?P<low>[^.].*?)\.\.(?P<high>[^:]+)(?P<log>:log)?")
 
@@ -80,7 +79,7 @@ def search_space(task: Task, rung: str, named: Mapping[str, str]) -> dict[str, S
         section, _, name = path.rpartition(".")
         if name not in known or section not in ("", known[name]):
             raise UsageError(f'--search names "{path}", which is no option; {nearest(name, known)}', option=path)
-        if known[name] not in ("network", "training", "windows", "trees") or name in JUDGED:
+        if known[name] not in task.configuration.searched or name in task.configuration.judging:
             told = "which says what is judged or how it is computed, not how a model is made"
             raise UsageError(f"--search cannot vary {known[name]}.{name}, {told}", option=path)
         spans[f"{known[name]}.{name}"] = read_span(path, text)
@@ -89,6 +88,11 @@ def search_space(task: Task, rung: str, named: Mapping[str, str]) -> dict[str, S
     if not spans:
         raise UsageError(f"{rung} has no options to search; name some: --search network.units=8..128:log", rung=rung)
     return spans
+
+
+def shapes(task: Task, path: str) -> bool:
+    """Whether an option, by its dotted name, says what is read of the data."""
+    return path.partition(".")[0] in task.configuration.shaping
 
 
 def read_span(option: str, text: str) -> Span:
@@ -122,7 +126,7 @@ def read_span(option: str, text: str) -> Span:
 def check_spans(task: Task, source: Any, search: Search, first: Prepared) -> None:
     """Checks that both ends of each range and a value between, and each choice, make a model, before a run begins.
 
-    What says how windows lie (lookback and stride, say) must fit together with some of the others' values.
+    What says what is read of the data (lookback and stride, say) must fit together with some of the others' values.
 
     Raises:
         InputError: One does not fit its option, or the data.
@@ -132,9 +136,9 @@ def check_spans(task: Task, source: Any, search: Search, first: Prepared) -> Non
     examples = {
         path: span.values if isinstance(span, Choices) else span.examples for path, span in search.spans.items()
     }
-    windows = {path: values for path, values in examples.items() if path.startswith("windows.")}
+    shaping = {path: values for path, values in examples.items() if shapes(task, path)}
     for path, values in examples.items():
-        others = {other: known for other, known in windows.items() if other != path and path in windows}
+        others = {other: known for other, known in shaping.items() if other != path and path in shaping}
         for value in values:
             together = ({path: value, **dict(zip(others, chosen, strict=True))} for chosen in product(*others.values()))
             if path.rpartition(".")[2] in _first_that_fits(prepared_for, together).idle:
@@ -203,21 +207,21 @@ def _first_that_fits(prepared_for: "_Prepared", candidates: Iterable[Mapping[str
 
 
 class _Prepared:
-    """The data for some values, prepared anew only where they change what a window holds."""
+    """The data for some values, prepared anew only where they change what is read of them."""
 
     def __init__(self, task: Task, source: Any, search: Search, first: Prepared) -> None:
         self.task, self.source, self.search = task, source, search
-        self.windows: dict[tuple[object, ...], Prepared] = {(): first} if not self._named({}) else {}
+        self.known: dict[tuple[object, ...], Prepared] = {(): first} if not self._named({}) else {}
 
     def __call__(self, values: Mapping[str, Any]) -> Prepared:
         configuration = self.search.build(values)
         key = self._named(values)
-        if key not in self.windows:
-            self.windows = {key: self.task.prepare(self.source, configuration)}
-        return self.task.reconfigured(self.windows[key], configuration)
+        if key not in self.known:
+            self.known = {key: self.task.prepare(self.source, configuration)}
+        return self.task.reconfigured(self.known[key], configuration)
 
     def _named(self, values: Mapping[str, Any]) -> tuple[object, ...]:
-        return tuple(values.get(path) for path in self.search.spans if path.startswith("windows."))
+        return tuple(values.get(path) for path in self.search.spans if shapes(self.task, path))
 
 
 class _Reporter:
@@ -330,7 +334,7 @@ def _panels(task: Task, study: "optuna.Study", told: dict[str, Any], search: Sea
     values = [float(trial.value) for trial in complete]
     best = [min(values[: place + 1]) for place in range(len(values))]
     label = f"validation, {task.measure.score}"
-    figures: list[Figure | Grid] = [
+    figures: list[Item] = [
         Figure(
             "lines",
             "Trial by trial",

@@ -24,7 +24,7 @@ def test_baselines_on_the_built_in_weather(rung: str, validation: float, test: f
         rung, "temperature (degC)", "48h", "1h", "24h", series="station", timezone="America/New_York"
     )
     forecaster.fit("nyc-weather")
-    assert forecaster.windows_ == {"train": 18089, "validation": 3885, "test": 3929}
+    assert forecaster.counts_ == {"train": 18089, "validation": 3885, "test": 3929}
     assert forecaster.metrics_["validation"]["mae"] == pytest.approx(validation, abs=1e-6)
     assert forecaster.metrics_["test"]["mae"] == pytest.approx(test, abs=1e-6)
 

@@ -83,7 +83,7 @@ def test_errors_are_scaled_as_each_series_is(run: Run, shops: Path) -> None:
     found = run("score", "u", "unequal.csv", "--json").document["drift"]["errors"]["mae_scaled"]
     said = (
         ft.load("runs/u")
-        .predict(rows, which="all")
+        .predict(rows, anchors="all")
         .join(rows.with_columns(pl.col("time").str.to_datetime(time_unit="us")), on=["shop", "time"])
     )
     scaling = json.loads(Path("runs/u/model/scaling.json").read_text())

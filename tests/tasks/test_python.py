@@ -46,7 +46,7 @@ def test_parameters_are_stored_and_what_is_learned_ends_in_an_underscore(hourly:
     with pytest.raises(InputError, match="call fit"):
         forecaster.predict(hourly)
     assert forecaster.fit(hourly) is forecaster
-    assert forecaster.windows_["test"] == 180
+    assert forecaster.counts_["test"] == 180
 
 
 def test_mistakes_are_told(hourly: pl.DataFrame) -> None:
@@ -61,8 +61,8 @@ def test_mistakes_are_told(hourly: pl.DataFrame) -> None:
 def test_forecasts_do_not_depend_on_their_neighbours(hourly: pl.DataFrame) -> None:
     """A window's forecast is the same alone and among all others, and knows nothing of later rows."""
     forecaster = ft.Forecaster("gru", **OPTIONS).fit(hourly)
-    everything = forecaster.predict(hourly, which="all")
-    alone = forecaster.predict(hourly.head(300).tail(24), which="all")
+    everything = forecaster.predict(hourly, anchors="all")
+    alone = forecaster.predict(hourly.head(300).tail(24), anchors="all")
     row = everything.filter(pl.col("made at") == hourly["time"][299])
     assert alone["forecast T (degC)"].to_list() == pytest.approx(row["forecast T (degC)"].to_list(), abs=1e-5)
 

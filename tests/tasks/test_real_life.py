@@ -252,7 +252,7 @@ def test_a_series_is_followed_and_earlier_forecasts_are_scored(run: Run, hourly:
     assert scored["scored"] == 4 * 6
     truth = hourly["T (degC)"].to_numpy()
     made = [1009, 1019, 1029, 1039]
-    said = ft.load("runs/followed").predict(hourly.head(1040), which="all")
+    said = ft.load("runs/followed").predict(hourly.head(1040), anchors="all")
     found = said.filter(pl.col("made at").is_in(hourly["time"].gather(made).implode()))["forecast T (degC)"].to_numpy()
     expected = np.abs(found.reshape(4, 6) - truth[np.array(made)[:, None] + np.arange(1, 7)])
     np.testing.assert_allclose(list(scored["targets"]["T (degC)"]["by_lead"].values()), expected.mean(axis=0))

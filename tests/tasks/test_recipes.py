@@ -200,7 +200,7 @@ def test_a_task_that_makes_its_own_data_needs_none(run: Run, tmp_path: Path) -> 
     pl.DataFrame({"symbol": [1, 2, 3, 4]}).write_csv(tmp_path / "seen.csv")
     predicted = run("predict", "g", "seen.csv")
     assert [line.split(",")[0] for line in predicted.out.splitlines()] == ["row", "3", "4"]
-    assert len(run("predict", "g", "seen.csv", "--anchors", "latest", "--json").document["forecasts"]) == 1
+    assert len(run("predict", "g", "seen.csv", "--anchors", "latest", "--json").document["symbols"]) == 1
     on_table = run("evaluate", "g", "seen.csv")
     assert "gru on all sequences of seen.csv: share of wrong answers" in on_table.out
     assert run("compare", "recall", "seen.csv").code == 2

@@ -115,7 +115,7 @@ def test_a_small_gap_is_learned_and_the_folder_answers_alike(tmp_path: Path) -> 
     assert frame["symbol"].to_list() == symbols[3:].tolist()
     assert (frame["recalled"].to_numpy() == symbols[:-3]).mean() > 0.9
     assert frame["probability"].is_between(1 / 8, 1).all()
-    latest = restored.predict(pl.DataFrame({"symbol": symbols}), which="latest")
+    latest = restored.predict(pl.DataFrame({"symbol": symbols}), anchors="latest")
     assert latest.row(0) == pytest.approx(frame.row(-1))
     judged = task.judge(restored.fitted, pl.DataFrame({"symbol": symbols}))
     assert (judged["span"], judged["metrics"]["count"]) == ("all", 197)
@@ -146,7 +146,7 @@ def test_usage_is_checked(tmp_path: Path) -> None:
         task.prepare("weather.csv", configuration())
     _, chance = learned(tmp_path, "chance", gap=2)
     with pytest.raises(UsageError, match='"latest" or "all"'):
-        chance.predict(pl.DataFrame({"symbol": [1, 2, 3]}), which="first")
+        chance.predict(pl.DataFrame({"symbol": [1, 2, 3]}), anchors="first")
 
 
 @pytest.mark.parametrize(

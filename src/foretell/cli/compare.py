@@ -72,11 +72,8 @@ def _conclude(document: dict[str, Any], measure: Measure) -> None:
         if row["note"]:
             click.echo(f"{row['rung']}: {row['note']}")
     best = next(row for row in document["rows"] if row["rung"] == document["best"])
-    series = best["split"]["test"].get("series", [])
-    if series:
-        cells = [[entry["series"], entry["target"], measure.text(entry), str(entry["count"])] for entry in series[:20]]
-        header = [f"{best['rung']}, test", "target", measure.label, measure.counted]
-        click.echo("\n" + columns(header, cells, right=(3,)))
+    if parts := measure.parts(best["split"]["test"]):
+        click.echo(f"\n{best['rung']} on test:\n{columns(parts.header, parts.rows[:20], parts.right)}")
     span = "validation of the first fold" if "folds" in document else "validation"
     click.echo(f"\nbest on {span}: {document['best']}; skill is against {document['reference']}, the best baseline")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")

@@ -29,7 +29,7 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
     document = task.judge(predictor.fitted, data)
     if own and document["span"] != "test":
         raise InputError(
-            f"{data} has changed since the training, so its test span is gone; name DATA to judge all windows",
+            f"{data} has changed since the training, so its test span is gone; name DATA to judge all of it",
             run=run,
             file=data,
         )
@@ -43,10 +43,5 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
         f"{predictor.fitted.rung} on {where}{f' of {data}' if data else ''}: {measure.name} {measure.text(metrics)}, "
         f"{metrics['count']} {measure.counted}"
     )
-    for name, entry in (metrics.get("targets") or {}).items():
-        click.echo(f"  {name}: {measure.text(entry)}")
-    if rows := metrics.get("series"):
-        cells = [
-            [row["series"], row["target"], measure.text(row), f"{row['rmse']:.4g}", f"{row['count']}"] for row in rows
-        ]
-        click.echo(columns(["series", "target", measure.label, "RMSE", measure.counted], cells, right=(3, 4)))
+    if parts := measure.parts(metrics):
+        click.echo(columns(parts.header, parts.rows, parts.right))

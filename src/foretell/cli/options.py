@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 
 from ..config import RunSection, TaskConfiguration
-from ..errors import UsageError
+from ..errors import UsageError, nearest
+from ..tasks import NAMES, task_predicting
 
 
 def task_options(configuration: type[TaskConfiguration], without: tuple[str, ...] = ()) -> list[click.Parameter]:
@@ -88,6 +90,37 @@ def parsed_sets(texts: tuple[str, ...], option: str = "--set") -> dict[str, str]
     return sets
 
 
+def predicting_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of predicting of every task to a command that learns the task from a model."""
+    fields: dict[str, FieldInfo] = {}
+    for task in NAMES:
+        for name, field in task_predicting(task).model_fields.items():
+            fields.setdefault(name, field)
+    for name, field in reversed(fields.items()):
+        option = _option(name, field)
+        function.__click_params__ = [*getattr(function, "__click_params__", []), option]  # type: ignore[attr-defined]
+    return function
+
+
+def only_of(task: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options of predicting that were named, checked to be of a model's task.
+
+    Args:
+        task: The model's task.
+        options: Values by name, None where not named.
+
+    Raises:
+        UsageError: Another task's option was named.
+    """
+    known = task_predicting(task).model_fields
+    named = {name: value for name, value in options.items() if value not in (None, ())}
+    for name in named:
+        if name not in known:
+            flags = [f"--{own.replace('_', '-')}" for own in known]
+            raise UsageError(f"--{name} means nothing to a model of {task}; {nearest(name, flags)}", option=name)
+    return named
+
+
 def runs_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds ``--runs-dir`` to commands that have no configuration of their own."""
     field = RunSection.model_fields["runs_dir"]
@@ -114,9 +147,10 @@ def _option(name: str, field: FieldInfo) -> click.Option:
 
 def _kind(annotation: Any) -> dict[str, Any]:
     """The click type of a field."""
-    plain = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
-    if get_origin(annotation) is Literal:
-        return {"type": click.Choice([str(choice) for choice in get_args(annotation)])}
+    union = get_origin(annotation) in (Union, UnionType)
+    plain = [part for part in get_args(annotation) if part is not type(None)] if union else [annotation]
+    if len(plain) == 1 and get_origin(plain[0]) is Literal:
+        return {"type": click.Choice([str(choice) for choice in get_args(plain[0])])}
     if get_origin(annotation) is tuple:
         return {"multiple": True, "metavar": "TEXT"}
     if len(plain) > 1:

@@ -3,12 +3,13 @@
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import runs_dir_option
+from .options import only_of, predicting_options, runs_dir_option
 from .output import output_options, print_json, tell
 
 if TYPE_CHECKING:
@@ -23,55 +24,68 @@ _SUFFIXES = (".csv", ".parquet", ".json")
 @click.argument("run", metavar="RUN")
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write: .csv, .parquet or .json.")
-@click.option(
-    "--anchors",
-    type=click.Choice(["latest", "all"]),
-    help="'latest': each future row within reach, once, as forecasts are unless told otherwise; "
-    "'all': from every window of INPUT.",
-)
+@predicting_options
 @click.option(
     "--update",
     is_flag=True,
     help="INPUT holds what is new: append it to the last window, kept beside the model, and forecast again.",
 )
+@click.option("--explain", is_flag=True, help="Say which words moved each answer, and what was attended to.")
+@click.option("--page", type=click.Path(path_type=Path), help="With --explain: an HTML page to look at.")
 @runs_dir_option
 @output_options
 def command(
     run: str,
     source: str,
     output: Path | None,
-    anchors: str | None,
     update: bool,
+    explain: bool,
+    page: Path | None,
     runs_dir: Path,
     as_json: bool,
     quiet: bool,
     no_color: bool,
+    **options: Any,
 ) -> None:
-    """Forecast from the last rows of INPUT (a file, or - for standard input) with the model of RUN."""
+    """Forecast from the last rows of INPUT, or label its texts, with the model of RUN; - stands for standard input."""
     from .. import runs
     from ..errors import UsageError
     from ..predictor import Predictor
+    from ..tasks import task_predicting
 
     if output is not None and output.suffix not in _SUFFIXES:
         raise UsageError(f'--output ends in {", ".join(_SUFFIXES)}; found "{output.name}"')
-    if update and anchors == "all":
-        raise UsageError("--update forecasts from the latest rows; leave --anchors all away")
+    if page is not None and not explain:
+        raise UsageError("--page goes with --explain: it shows what moved each answer")
+    if page is not None and page.suffix.lower() != ".html":
+        raise UsageError(f'--page ends in .html; found "{page.name}"')
     predictor = Predictor(runs.model_folder(run, runs_dir))
+    named = only_of(predictor.task, options)
+    if update and named.get("anchors") == "all":
+        raise UsageError("--update forecasts from the latest rows; leave --anchors all away")
+    answers = task_predicting(predictor.task).answers
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         if update:
             frame = _updated(predictor, source, run, quiet or as_json)
+        elif explain:
+            frame = _explained(predictor, source, named, page, quiet or as_json)
+        elif source == "-" and (lines := _line_by_line(predictor, named)) is not None:
+            if output is None and not as_json:
+                _print_as_they_come(lines)
+                _warn(told, quiet)
+                return
+            frame = _whole(lines)
         else:
-            frame = predictor.predict(source, **({} if anchors is None else {"which": anchors}))
-    for warning in told:
-        tell(f"Warning: {warning.message}", quiet=quiet)
+            frame = predictor.predict(source, **named)
+    _warn(told, quiet)
     if output is not None:
         _write(frame, output)
-        tell(f"{frame.height} forecasts in {output}", quiet=quiet or as_json)
+        tell(f"{frame.height} {answers} in {output}", quiet=quiet or as_json)
     if as_json:
-        print_json({"task": predictor.task, "rung": predictor.fitted.rung, "forecasts": _plain(frame).to_dicts()})
+        print_json({"task": predictor.task, "rung": predictor.fitted.rung, answers: _plain(frame).to_dicts()})
     elif output is None:
-        sys.stdout.write(_plain(frame).write_csv())
+        sys.stdout.write(_flat(frame).write_csv())
 
 
 def _updated(predictor: "Predictor", source: str, run: str, quiet: bool) -> "pl.DataFrame":
@@ -103,6 +117,58 @@ def _updated(predictor: "Predictor", source: str, run: str, quiet: bool) -> "pl.
     return frame
 
 
+def _explained(
+    predictor: "Predictor", source: str, named: dict[str, Any], page: Path | None, quiet: bool
+) -> "pl.DataFrame":
+    """Answers with what moved them, and a page of the same where one is wanted."""
+    from ..errors import UsageError
+    from ..report.page import write_page
+    from ..tasks.interface import Explains
+
+    fitted = predictor.fitted
+    if not isinstance(fitted, Explains):
+        raise UsageError(f"a model of {predictor.task} says nothing on what moved its answers; leave --explain away")
+    frame, panels = fitted.explain(source, **named)
+    if page is not None:
+        lead = f"What {fitted.rung} says, and what moved it."
+        write_page(page, f"{predictor.folder}: {predictor.task}", lead, panels)
+        tell(f"page: {page}", quiet=quiet)
+    return frame
+
+
+def _line_by_line(predictor: "Predictor", named: dict[str, Any]) -> "Iterator[pl.DataFrame] | None":
+    """The answers to lines of standard input as they come; None where a task reads it as a whole."""
+    from ..tasks.interface import ReadsLines
+    from .lines import batches
+
+    fitted = predictor.fitted
+    if not isinstance(fitted, ReadsLines):
+        return None
+    return (fitted.answer(lines) for lines in batches(sys.stdin.buffer, named.get("encoding") or "utf-8"))
+
+
+def _print_as_they_come(frames: "Iterator[pl.DataFrame]") -> None:
+    for number, frame in enumerate(frames):
+        sys.stdout.write(_flat(frame).write_csv(include_header=number == 0))
+        sys.stdout.flush()
+
+
+def _whole(frames: "Iterator[pl.DataFrame]") -> "pl.DataFrame":
+    import polars as pl
+
+    from ..errors import DataError
+
+    found = list(frames)
+    if not found:
+        raise DataError("standard input is empty; give it a line for each text")
+    return pl.concat(found)
+
+
+def _warn(told: list[warnings.WarningMessage], quiet: bool) -> None:
+    for message in dict.fromkeys(str(warning.message) for warning in told):
+        tell(f"Warning: {message}", quiet=quiet)
+
+
 def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":
     """Times as ISO text, with the offset where a zone is known."""
     import polars as pl
@@ -113,6 +179,18 @@ def _plain(frame: "pl.DataFrame") -> "pl.DataFrame":
             pattern = "%Y-%m-%dT%H:%M:%S%.f%:z" if kind.time_zone else "%Y-%m-%d %H:%M:%S%.f"
             shown.append(pl.col(name).dt.strftime(pattern))
     return frame.with_columns(shown)
+
+
+def _flat(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """The same for a file of rows and columns: what is nested becomes JSON text."""
+    import json
+
+    import polars as pl
+
+    frame = _plain(frame)
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    texts = {name: [json.dumps(value, ensure_ascii=False) for value in frame[name].to_list()] for name in nested}
+    return frame.with_columns(pl.Series(name, values, pl.String) for name, values in texts.items())
 
 
 def _write(frame: "pl.DataFrame", path: Path) -> None:
@@ -126,5 +204,5 @@ def _write(frame: "pl.DataFrame", path: Path) -> None:
     elif path.suffix == ".json":
         _plain(frame).write_json(stream)
     else:
-        _plain(frame).write_csv(stream)
+        _flat(frame).write_csv(stream)
     write_atomically(path, stream.getvalue())

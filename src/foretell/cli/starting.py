@@ -7,14 +7,6 @@ from ..config import entries
 from ..errors import ConfigurationError, UsageError
 from .options import Asked
 
-# What is the model's: whole sections, or options of one.
-FIXED: dict[str, tuple[str, ...]] = {
-    "windows": (),
-    "network": (),
-    "data": ("target", "features", "calendar", "known", "static", "series"),
-    "spans": ("scale",),
-}
-
 
 def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> tuple[Any, Any]:
     """A model to go on from, and the options of its further training.
@@ -44,8 +36,8 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
         other = configuration.run.rung
         raise UsageError(f"{reference} is a {rung}; leave --rung away, or train {other} anew", rung=rung)
     before = asked.configuration.model_validate(own)
-    for section in (name for name in FIXED if name in asked.configuration.model_fields):
-        for name, value in getattr(before, section).model_dump(include=set(FIXED[section]) or None).items():
+    for section, options in asked.configuration.fixed.items():
+        for name, value in getattr(before, section).model_dump(include=set(options) or None).items():
             wanted = getattr(getattr(configuration, section), name)
             if _plain(wanted) != _plain(value):
                 raise ConfigurationError(

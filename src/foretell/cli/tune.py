@@ -55,8 +55,10 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     trials, named = given.pop("trials"), parsed_sets(given.pop("search"), "--search")
     task = get_task(task_name)
     spans = tuning.search_space(task, rung, named)
-    if given.get("data") == "-" and any(path.startswith("windows.") for path in spans):
-        raise UsageError("a search over windows reads its data again and again: from a file, not from standard input")
+    if given.get("data") == "-" and (shaping := [path for path in spans if tuning.shapes(task, path)]):
+        raise UsageError(
+            f"a search over {', '.join(shaping)} reads its data again and again: from a file, not from standard input"
+        )
     runs.check_name(configuration.run.runs_dir, configuration.run.name)
     check_device(configuration.training.device)
     data = given.get("data")

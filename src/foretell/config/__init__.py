@@ -13,6 +13,7 @@ from .sections import (
     WindowSection,
     own,
 )
+from .texts import TextSection, TextSpanSection, TokenSection
 
 __all__ = [
     "DataSection",
@@ -26,6 +27,9 @@ __all__ = [
     "Sizes",
     "SpanSection",
     "TaskConfiguration",
+    "TextSection",
+    "TextSpanSection",
+    "TokenSection",
     "TrainingSection",
     "WindowSection",
     "entries",

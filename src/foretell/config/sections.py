@@ -140,8 +140,10 @@ class TrainingSection(Section):
     weight_decay: float = own(0.0, ge=0, description="Decoupled weight decay (adamw).")
     clip: float = own(1.0, ge=0, description="Largest norm of the gradient; 0 leaves it alone.")
     epochs: int = own(20, ge=1, description="Most epochs to train.")
-    steps_per_epoch: int | None = Field(None, ge=1, description="Steps of an epoch (when not named, each window once).")
-    batch_size: int = own(128, ge=1, description="Windows of a step.")
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="Steps of an epoch (when not named, each example once)."
+    )
+    batch_size: int = own(128, ge=1, description="Examples of a step: windows, texts, pairs.")
     patience: int = own(5, ge=0, description="Epochs without a better validation loss before stopping; 0 never stops.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")

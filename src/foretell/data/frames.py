@@ -1,5 +1,6 @@
 """Results in the kind of data frame that the user came with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ def like(frame: pl.DataFrame, source: Any) -> Any:
 
     Args:
         frame: A result.
-        source: What the user gave: a path, a table, or any data frame that narwhals knows.
+        source: What the user gave: a path, a table, a list, or any data frame that narwhals knows.
     """
-    if isinstance(source, str | Path | pl.DataFrame | Table):
+    if isinstance(source, str | Path | pl.DataFrame | Table | Sequence):
         return frame
     backend = nw.from_native(source, eager_only=True).implementation
     return nw.from_dict(frame.to_dict(as_series=True), backend=backend).to_native()

@@ -43,6 +43,40 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Counts by row and column, each cell shaded by its share of the row, with a sentence on how to read it."""
+
+    title: str
+    row_label: str
+    column_label: str
+    names: list[str]
+    counts: list[list[int]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text in pieces, each with how much it moved an answer: above zero towards it, below zero away from it.
+
+    ``strengths`` lie between -1 and 1; ``underlined`` between 0 and 1 draws a line below a piece.
+    """
+
+    heading: str
+    pieces: list[str]
+    strengths: list[float]
+    underlined: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Texts to read, with what moved the answers."""
+
+    title: str
+    entries: list[Passage]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
 class Grid:
     """A table of text and numbers."""
 
@@ -52,11 +86,14 @@ class Grid:
     caption: str = ""
 
 
+Item = Figure | Grid | Matrix | Passages
+
+
 @dataclass(frozen=True)
 class Panel:
     """One section of a report; its items stand one below the other, or two side by side where there is room."""
 
     heading: str
     prose: str = ""
-    items: list[Figure | Grid] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     side_by_side: bool = False

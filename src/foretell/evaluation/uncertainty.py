@@ -1,10 +1,14 @@
-"""How surely one model beats another: a moving-block bootstrap of their paired errors.
+"""How surely one model beats another: a bootstrap of their paired errors, and McNemar's test where answers are right
+or wrong.
 
 Neighbouring windows overlap and their errors are correlated, so whole blocks of time are drawn, at least as
 long as the forecast reaches and as a day; series that share a moment are drawn together.
 Künsch, "The jackknife and the bootstrap for general stationary observations" (1989).
+Examples that have nothing to do with each other, such as texts, are drawn one by one.
+McNemar, "Note on the sampling error of the difference between correlated proportions or percentages" (1947).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +17,8 @@ from jaxtyping import Float64, Int64
 
 Verdict = Literal["better", "worse", "unclear"]
 FEWEST_BLOCKS = 5
+FEWEST_EXAMPLES = 10
+_DRAWN = 10_000_000  # numbers of a bootstrap that are held at once
 
 
 @dataclass(frozen=True)
@@ -23,17 +29,19 @@ class Skill:
         value: Above zero where the model errs less than the baseline.
         low: Lower end of the interval; None where time is too short to tell.
         high: Upper end.
-        verdict: ``better`` or ``worse`` only where the interval excludes zero.
+        verdict: ``better`` or ``worse`` only where the interval excludes zero, and McNemar's test agrees.
+        p: How likely McNemar's test finds a difference as large by chance, where answers are right or wrong.
     """
 
     value: float
     low: float | None
     high: float | None
     verdict: Verdict
+    p: float | None = None
 
     def document(self) -> dict[str, float | None]:
-        """Value and interval as a JSON object."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+        """Value, interval and McNemar's p, where there is one, as a JSON object."""
+        return {"value": self.value, "low": self.low, "high": self.high, **({} if self.p is None else {"p": self.p})}
 
 
 def bootstrap_skill(
@@ -65,8 +73,7 @@ def bootstrap_skill(
     'better'
     """
     ours, theirs = np.atleast_2d(losses), np.atleast_2d(baseline)
-    error = float(theirs.mean(axis=0).sum())
-    value = 1 - float(ours.mean(axis=0).sum()) / error if error > 0 else 0.0
+    value = _skill(ours, theirs)
     place = moments - moments.min()
     length = int(place.max()) + 1
     blocks = length // block
@@ -77,9 +84,113 @@ def bootstrap_skill(
     model, reference = (_resampled(errors, place, length, starts, block, generator) for errors in (ours, theirs))
     if not (reference > 0).all():
         return Skill(value, None, None, "unclear")
-    skills = 1 - model / reference
-    low, high = (float(bound) for bound in np.quantile(skills, [(1 - confidence) / 2, (1 + confidence) / 2]))
-    return Skill(value, low, high, "better" if low > 0 else "worse" if high < 0 else "unclear")
+    low, high = _interval(model, reference, confidence)
+    return Skill(value, low, high, _verdict(low, high))
+
+
+def independent_skill(
+    losses: Float64[np.ndarray, "*seed example"],
+    baseline: Float64[np.ndarray, "*seed_of_baseline example"],
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Skill:
+    """The skill of a model against a baseline on the same examples, which have nothing to do with each other.
+
+    Args:
+        losses: The model's error of each example; a row for each seed where there are several.
+        baseline: The baseline's error of the same examples; likewise.
+        resamples: Bootstrap draws.
+        confidence: Probability that the interval shall cover.
+        seed: Of the draws.
+
+    >>> right, wrong = np.zeros(100), np.ones(100)
+    >>> found = independent_skill(np.r_[wrong[:10], right[:90]], np.r_[wrong[:30], right[:70]])
+    >>> round(found.value, 3), found.verdict, found.p < 1e-5
+    (0.667, 'better', True)
+    """
+    ours, theirs = np.atleast_2d(losses), np.atleast_2d(baseline)
+    value = _skill(ours, theirs)
+    if losses.shape[-1] < FEWEST_EXAMPLES:
+        return Skill(value, None, None, "unclear")
+    generator = np.random.default_rng(seed)
+    # How often each pair of errors is drawn is all that matters, and few different ones occur.
+    pairs, counts = np.unique(np.concatenate([ours, theirs]), axis=1, return_counts=True)
+    shares, size = counts / counts.sum(), max(1, _DRAWN // len(counts))
+    sums = np.concatenate(
+        [
+            generator.multinomial(counts.sum(), shares, min(size, resamples - start)) @ pairs.T
+            for start in range(0, resamples, size)
+        ]
+    ).T
+    model, reference = (_over_seeds(part, generator) for part in (sums[: len(ours)], sums[len(ours) :]))
+    if not (reference > 0).all():
+        return Skill(value, None, None, "unclear")
+    low, high = _interval(model, reference, confidence)
+    verdict = _verdict(low, high)
+    if len(ours) == len(theirs) == 1 and np.isin(pairs, (0, 1)).all():
+        p = mcnemar(int((ours < theirs).sum()), int((ours > theirs).sum()))
+        return Skill(value, low, high, verdict if p < 1 - confidence else "unclear", p)
+    return Skill(value, low, high, verdict)
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """The exact p of McNemar's test: how likely right and wrong answers differ as much where neither model is better.
+
+    Args:
+        better: Examples that the model alone answers rightly.
+        worse: Those that the baseline alone does.
+
+    >>> round(mcnemar(10, 2), 5), mcnemar(3, 3), mcnemar(0, 0)
+    (0.03857, 1.0, 1.0)
+    """
+    total, few = better + worse, min(better, worse)
+    ways = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(few + 1)]
+    return float(min(1.0, 2 * np.exp(np.array(ways) - total * math.log(2)).sum()))
+
+
+def interval_of_mean(
+    values: Float64[np.ndarray, " example"], *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """The bootstrap interval of a mean over examples that have nothing to do with each other.
+
+    Args:
+        values: One for each example.
+        resamples: Bootstrap draws.
+        confidence: Probability that the interval shall cover.
+        seed: Of the draws.
+
+    >>> low, high = interval_of_mean(np.r_[np.ones(90), np.zeros(10)])
+    >>> 0.8 < low < 0.9 < high < 1.0
+    True
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    generator, shares, size = np.random.default_rng(seed), counts / counts.sum(), max(1, _DRAWN // len(counts))
+    means = np.concatenate(
+        [
+            generator.multinomial(len(values), shares, min(size, resamples - start)) @ distinct / len(values)
+            for start in range(0, resamples, size)
+        ]
+    )
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _skill(losses: Float64[np.ndarray, "seed example"], baseline: Float64[np.ndarray, "other example"]) -> float:
+    error = float(baseline.mean(axis=0).sum())
+    return 1 - float(losses.mean(axis=0).sum()) / error if error > 0 else 0.0
+
+
+def _interval(
+    model: Float64[np.ndarray, " resample"], reference: Float64[np.ndarray, " resample"], confidence: float
+) -> tuple[float, float]:
+    low, high = np.quantile(1 - model / reference, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _verdict(low: float, high: float) -> Verdict:
+    return "better" if low > 0 else "worse" if high < 0 else "unclear"
 
 
 def _resampled(
@@ -97,7 +208,15 @@ def _resampled(
         # Sums over any block are differences of cumulative sums over time.
         total = np.concatenate([[0.0], np.cumsum(np.bincount(place, own, minlength=length))])
         sums[number] = (total[starts + block] - total[starts]).sum(axis=1)
+    return _over_seeds(sums, generator)
+
+
+def _over_seeds(
+    sums: Float64[np.ndarray, "seed resample"], generator: np.random.Generator
+) -> Float64[np.ndarray, " resample"]:
+    """The mean over seeds that are drawn with replacement, anew for each resample."""
+    seeds = len(sums)
     if seeds == 1:
         return sums[0]
-    drawn = generator.multinomial(seeds, np.full(seeds, 1 / seeds), len(starts)) / seeds
+    drawn = generator.multinomial(seeds, np.full(seeds, 1 / seeds), sums.shape[1]) / seeds
     return (sums * drawn.T).sum(axis=0)

@@ -22,6 +22,7 @@ class Measure:
         loss: What training minimises, as the label of an axis.
         counted: What is counted: ``windows``.
         columns: What a span's metrics have to say beside, by headings.
+        parts: A span's metrics part by part, where there are several.
     """
 
     label: str
@@ -34,6 +35,22 @@ class Measure:
     loss: str = "loss"
     counted: str = "windows"
     columns: Callable[[Metrics], dict[str, str]] = lambda metrics: {}
+    parts: Callable[[Metrics], "Parts | None"] = lambda metrics: None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A span's metrics part by part: by series and target, by label.
+
+    Attributes:
+        header: Headings.
+        rows: A row of texts for each part.
+        right: Columns that are flush right.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    right: tuple[int, ...] = ()
 
 
 def error_text(metrics: Metrics) -> str:
@@ -47,6 +64,21 @@ def error_text(metrics: Metrics) -> str:
     name, unit = ("mae_scaled", "scaled") if metrics.get("mae") is None else ("mae", metrics.get("unit") or "")
     spread = (metrics.get("spread") or {}).get(name)
     return f"{metrics[name]:.4g}{'' if spread is None else f' ± {spread:.2g}'} {unit}".strip()
+
+
+def error_parts(metrics: Metrics) -> Parts | None:
+    """The errors of each series, or of each target where there is one series; None where there is one of both.
+
+    >>> error_parts({"targets": {"a": {"mae": 1.5, "rmse": 2.0, "unit": "K", "count": 10}}}).rows
+    [['', 'a', '1.5 K', '2', '10']]
+    """
+    alone = [{"series": "", "target": name, **entry} for name, entry in (metrics.get("targets") or {}).items()]
+    entries = metrics.get("series") or alone
+    rows = [
+        [str(own["series"] or ""), own["target"], error_text(own), f"{own['rmse']:.4g}", str(own["count"])]
+        for own in entries
+    ]
+    return Parts(["series", "target", "MAE", "RMSE", "windows"], rows, right=(3, 4)) if rows else None
 
 
 def interval_columns(metrics: Metrics) -> dict[str, str]:
@@ -93,5 +125,5 @@ def skill_text(skill: Metrics) -> str:
     '+8.6% (+0.4% to +16.8%)'
     """
     if skill["low"] is None:
-        return f"{skill['value']:+.1%} (too little time)"
+        return f"{skill['value']:+.1%} (too little to tell)"
     return f"{skill['value']:+.1%} ({skill['low']:+.1%} to {skill['high']:+.1%})"

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..artefact import write_artefact
 from ..evaluation.learning import overfitting
-from ..evaluation.panels import Figure, Grid, Line, Number, Panel
+from ..evaluation.panels import Figure, Grid, Item, Line, Number, Panel
 from ..evaluation.words import skill_text
 from ..files import json_text, write_atomically
 from ..report.page import write_page
@@ -146,16 +146,22 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         f"Best on {result.chosen_on}: {result.best}. Reference, the baseline that errs least there: "
         f"{result.reference}. "
         f"Skill is 1 - error / reference error on the test {measure.counted}; its interval comes from a "
-        "moving-block bootstrap of paired errors."
+        f"{_bootstrap(result)} of paired errors."
     )
     notes = Grid("What they are", ["rung", "what it is", "what became of it"], about)
     return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else []), notes])
 
 
+def _bootstrap(result: Climb) -> str:
+    if result.results[result.reference].outcomes[0].test.block is not None:
+        return "moving-block bootstrap"
+    return "bootstrap, which a verdict asks as well as McNemar's test,"
+
+
 def learning(task: Task, result: Climb) -> list[Panel]:
     """Training and validation curves of each network side by side, a sentence on each, and rates that were tried."""
-    curves: list[Figure | Grid] = []
-    tried: list[Figure | Grid] = []
+    curves: list[Item] = []
+    tried: list[Item] = []
     for name, own in result.results.items():
         fitted = own.kept(task.measure.score).fitted
         if fitted.history:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.repeats import SPREAD, mean_metrics, spread_of
-from ..evaluation.uncertainty import Skill, bootstrap_skill
+from ..evaluation.uncertainty import Skill, bootstrap_skill, independent_skill
 from ..tasks.interface import Evaluation, Fitted, Prepared, Task
 
 
@@ -109,6 +109,8 @@ def skill_against(result: Result, reference: Result) -> Skill:
     if result.rung == reference.rung:
         return Skill(0.0, 0.0, 0.0, "unclear")
     block = result.outcomes[0].test.block
+    if block is None:
+        return independent_skill(result.test_losses(), reference.test_losses())
     return bootstrap_skill(result.test_losses(), reference.test_losses(), result.moments(), block)
 
 

@@ -12,10 +12,13 @@ from .channels import (
 )
 from .conversion import load_torch_state, to_torch_state
 from .convolution import Convolutions
+from .embedding import TokenEmbedding
 from .heads import ChangeFromLast, KnownAhead
 from .initialisation import initialise
 from .networks import ConvolutionNetwork, ConvolutionRecurrentNetwork, PerceptronNetwork, RecurrentNetwork
+from .readers import AttentionReader, ConvolutionReader, ConvolutionRecurrentReader, MeanReader, RecurrentReader
 from .recurrent import GRU, LSTM, RNN, Bidirectional
+from .texts import TextNetwork
 from .threads import kernel_threads
 from .transformer import Encoder, EncoderBlock, TransformerNetwork
 from .ways import recurrence
@@ -24,25 +27,32 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentionReader",
     "Bidirectional",
     "ChangeFromLast",
     "ChannelNetwork",
     "ConvolutionNetwork",
+    "ConvolutionReader",
     "ConvolutionRecurrentNetwork",
+    "ConvolutionRecurrentReader",
     "Convolutions",
     "Encoder",
     "EncoderBlock",
     "GRUCell",
     "KnownAhead",
     "LSTMCell",
+    "MeanReader",
     "MultiHeadAttention",
     "PatchTransformer",
     "Patches",
     "PerceptronNetwork",
     "RNNCell",
     "RecurrentNetwork",
+    "RecurrentReader",
     "ReversibleNormalisation",
     "SegmentRecurrent",
+    "TextNetwork",
+    "TokenEmbedding",
     "TransformerNetwork",
     "TrendAndRemainder",
     "initialise",

@@ -1,6 +1,7 @@
 """The Transformer's parts: positions, and encoder blocks of attention and dense layers (Vaswani et al. 2017)."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,27 +36,37 @@ class EncoderBlock(nn.Module):
         heads: Heads of attention.
         feed_forward: Units between the two dense layers.
         dropout: Share that is dropped in training: of the weights of attention, and of what is added.
+        attention_dropout: Share of the weights of attention; the same where None.
     """
 
-    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, dropout: float = 0.0, attention_dropout: float | None = None
+    ) -> None:
         super().__init__()
         self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads, dropout)
+        self.attention = MultiHeadAttention(width, heads, dropout if attention_dropout is None else attention_dropout)
         self.dense = nn.Sequential(nn.Linear(width, feed_forward), nn.GELU(), nn.Linear(feed_forward, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, positions: Float[Tensor, "batch place unit"], allowed: Bool[Tensor, "#batch #query place"] | None = None
-    ) -> Float[Tensor, "batch place unit"]:
+        self,
+        positions: Float[Tensor, "batch place unit"],
+        allowed: Bool[Tensor, "#batch #query place"] | None = None,
+        return_attention: bool = False,
+    ) -> Any:
         """Each position, with what it found among the others.
 
         Args:
             positions: Of a batch of sequences.
             allowed: Where attention may go; everywhere where None.
+            return_attention: Whether the weights come back as well, (batch, head, query, key).
         """
         read = self.attention_norm(positions)
-        positions = positions + self.dropout(self.attention(read, read, allowed))
-        return positions + self.dropout(self.dense(self.dense_norm(positions)))
+        found = self.attention(read, read, allowed, return_attention)
+        found, weights = found if return_attention else (found, None)
+        positions = positions + self.dropout(found)
+        positions = positions + self.dropout(self.dense(self.dense_norm(positions)))
+        return (positions, weights) if return_attention else positions
 
 
 class Encoder(nn.Module):
@@ -67,23 +78,48 @@ class Encoder(nn.Module):
         feed_forward: Units between the dense layers of a block.
         layers: How many blocks.
         dropout: Share that is dropped in training.
+        attention_dropout: Share of the weights of attention; the same where None.
 
     >>> Encoder(32, 4, 64, layers=2)(torch.zeros(2, 7, 32)).shape
     torch.Size([2, 7, 32])
     """
 
-    def __init__(self, width: int, heads: int, feed_forward: int, layers: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        layers: int,
+        dropout: float = 0.0,
+        attention_dropout: float | None = None,
+    ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(EncoderBlock(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            EncoderBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(
-        self, positions: Float[Tensor, "batch place unit"], allowed: Bool[Tensor, "#batch #query place"] | None = None
-    ) -> Float[Tensor, "batch place unit"]:
-        """Reads a batch of sequences; ``allowed`` says where attention may go."""
+        self,
+        positions: Float[Tensor, "batch place unit"],
+        allowed: Bool[Tensor, "#batch #query place"] | None = None,
+        return_attention: bool = False,
+    ) -> Any:
+        """Reads a batch of sequences.
+
+        Args:
+            positions: Of a batch of sequences.
+            allowed: Where attention may go; everywhere where None.
+            return_attention: Whether the weights of each block come back as well, in a list.
+        """
+        maps = []
         for block in self.blocks:
-            positions = block(positions, allowed)
-        return self.norm(positions)
+            positions = block(positions, allowed, return_attention)
+            if return_attention:
+                positions, weights = positions
+                maps.append(weights)
+        found = self.norm(positions)
+        return (found, maps) if return_attention else found
 
 
 class TransformerNetwork(nn.Module):

@@ -4,7 +4,7 @@ import json
 from html import escape
 from pathlib import Path
 
-from ..evaluation.panels import Figure, Grid, Number, Panel
+from ..evaluation.panels import Figure, Grid, Item, Matrix, Number, Panel, Passages
 from ..files import write_atomically
 
 _STYLE = """
@@ -19,6 +19,9 @@ td { white-space: nowrap } td.prose { white-space: normal; min-width: 22rem }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 600 }
 .pairs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 0 1.2rem } .pairs figure { min-width: 0 }
 td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 400px }
+.passage { border-left: 3px solid var(--line); padding: .1rem 0 .1rem .8rem; margin: .9rem 0; max-width: 80ch; overflow-wrap: anywhere; white-space: pre-wrap }
+.passage b { display: block; font-size: .9rem; color: var(--quiet); white-space: normal } mark { color: inherit; border-radius: 3px; background: none }
+td.cell { text-align: right; padding: .5rem .8rem; min-width: 4.5rem } th.name { white-space: nowrap }
 .better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }
 """
 _LONG = 36  # letters; a longer text is broken into lines
@@ -70,13 +73,56 @@ def write_page(path: Path, title: str, lead: str, panels: list[Panel]) -> None:
 
 
 def _section(number: int, panel: Panel) -> str:
-    items = "\n".join(
-        _figure(f"plot-{number}-{position}", item) if isinstance(item, Figure) else _grid(item)
-        for position, item in enumerate(panel.items)
-    )
+    items = "\n".join(_item(f"plot-{number}-{position}", item) for position, item in enumerate(panel.items))
     prose = f"<p>{escape(panel.prose)}</p>" if panel.prose else ""
     items = f'<div class="pairs">\n{items}\n</div>' if panel.side_by_side else items
     return f"<section>\n<h2>{escape(panel.heading)}</h2>\n{prose}\n{items}\n</section>"
+
+
+def _item(identifier: str, item: Item) -> str:
+    if isinstance(item, Figure):
+        return _figure(identifier, item)
+    if isinstance(item, Matrix):
+        return _matrix(item)
+    return _passages(item) if isinstance(item, Passages) else _grid(item)
+
+
+def _matrix(matrix: Matrix) -> str:
+    head = "".join(f'<th class="name">{escape(name)}</th>' for name in matrix.names)
+    rows = []
+    for name, counts in zip(matrix.names, matrix.counts, strict=True):
+        total = max(1, sum(counts))
+        cells = "".join(
+            f'<td class="cell" style="background: rgba(11,127,171,{0.75 * count / total:.2f})">{count:,}</td>'
+            for count in counts
+        )
+        rows.append(f'<tr><th class="name">{escape(name)}</th>{cells}</tr>')
+    corner = f"{escape(matrix.row_label)} \u2193 {escape(matrix.column_label)} \u2192"
+    return (
+        f'<figure><h3>{escape(matrix.title)}</h3><div class="wide"><table><thead><tr><th>{corner}</th>{head}</tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody></table></div>{_caption(matrix.caption)}</figure>"
+    )
+
+
+def _passages(passages: Passages) -> str:
+    entries = []
+    for entry in passages.entries:
+        under = entry.underlined or [0.0] * len(entry.pieces)
+        text = "".join(map(_piece, entry.pieces, entry.strengths, under))
+        entries.append(f'<div class="passage"><b>{escape(entry.heading)}</b>{text}</div>')
+    return f"<figure><h3>{escape(passages.title)}</h3>{''.join(entries)}{_caption(passages.caption)}</figure>"
+
+
+def _piece(piece: str, strength: float, underlined: float) -> str:
+    colour = "46,139,87" if strength > 0 else "209,73,91"
+    shade = f"background: rgba({colour},{0.65 * min(1.0, abs(strength)):.2f})" if abs(strength) >= 0.05 else ""
+    line = f"box-shadow: inset 0 -3px rgba(11,127,171,{min(1.0, underlined):.2f})" if underlined >= 0.1 else ""
+    style = "; ".join(filter(None, (shade, line)))
+    return f'<mark style="{style}">{escape(piece)}</mark>' if style else escape(piece)
+
+
+def _caption(text: str) -> str:
+    return f"<figcaption>{escape(text)}</figcaption>" if text else ""
 
 
 def _figure(identifier: str, figure: Figure) -> str:
@@ -85,7 +131,7 @@ def _figure(identifier: str, figure: Figure) -> str:
     document = json.loads(draw(figure).to_json())
     document["layout"].pop("template", None)  # 7 kB of defaults that every figure would repeat
     content = json.dumps(document).replace("<", "\\u003c")
-    caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
+    caption = _caption(figure.caption)
     return (
         f'<figure><div class="plot" id="{identifier}" role="img" aria-label="{escape(figure.title)}"></div>{caption}'
         f'<script type="application/json" id="{identifier}-data">{content}</script></figure>'
@@ -95,10 +141,9 @@ def _figure(identifier: str, figure: Figure) -> str:
 def _grid(grid: Grid) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in grid.header)
     rows = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in grid.rows)
-    caption = f"<figcaption>{escape(grid.caption)}</figcaption>" if grid.caption else ""
     return (
         f'<figure><h3>{escape(grid.title)}</h3><div class="wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{caption}</figure>"
+        f"<tbody>{rows}</tbody></table></div>{_caption(grid.caption)}</figure>"
     )
 
 

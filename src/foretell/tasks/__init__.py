@@ -1,7 +1,7 @@
 """The tasks by name. Each is a thin slice that joins data, networks, training and evaluation; none knows another."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..config import TaskConfiguration, entries
 from ..errors import MissingError, UsageError, nearest
@@ -11,7 +11,7 @@ from .rung import Rung
 if TYPE_CHECKING:
     from .interface import Task
 
-NAMES = ("forecast", "recall")
+NAMES = ("forecast", "classify", "recall")
 
 
 def task_configuration(name: str) -> type[TaskConfiguration]:
@@ -23,6 +23,11 @@ def task_configuration(name: str) -> type[TaskConfiguration]:
 def task_rungs(name: str) -> dict[str, Rung]:
     """The rungs of a task, in ladder order."""
     return cast("dict[str, Rung]", import_module(f".{_known(name)}.config", __name__).RUNGS)
+
+
+def task_predicting(name: str) -> type[Any]:
+    """The options of predicting with a task's models: a section with a line of help for each, and what answers are."""
+    return cast("type[Any]", import_module(f".{_known(name)}.config", __name__).Predicting)
 
 
 def task_measure(name: str) -> Measure:

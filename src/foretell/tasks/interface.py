@@ -28,14 +28,14 @@ class Evaluation:
         metrics: As in the leaderboard's JSON; the task's measure says which one models are chosen by.
         losses: The error of each window, the same windows for every rung.
         moments: The place in time of each window.
-        block: Length of a bootstrap block, in places.
+        block: Length of a bootstrap block, in places; None where examples have nothing to do with each other.
         details: What the task's own panels need.
     """
 
     metrics: dict[str, Any]
     losses: Float64[np.ndarray, " window"]
     moments: Int64[np.ndarray, " window"]
-    block: int
+    block: int | None
     details: Any = None
 
 
@@ -218,6 +218,35 @@ class Follows(Protocol):
 
     def score(self, fitted: Any, source: object, folder: Path, said: Path | None) -> Any:
         """What a model said earlier beside what came: a ``document``, and ``panels`` of a page."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """What has learned, and can say what moved its answers."""
+
+    rung: str
+
+    def explain(self, source: object, **options: Any) -> tuple[pl.DataFrame, list[Panel]]:
+        """Its answers with what moved them, as a table and as a page shows them."""
+        ...
+
+
+@runtime_checkable
+class ReadsLines(Protocol):
+    """What has learned, and answers texts one by one."""
+
+    def answer(self, texts: Sequence[str]) -> pl.DataFrame:
+        """An answer for each text."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """What has learned, and may have learned a vector for each word of a vocabulary."""
+
+    def vectors(self) -> "tuple[list[str], Float64[np.ndarray, 'token unit']] | None":
+        """The words and their vectors; None where it has none."""
         ...
 
 

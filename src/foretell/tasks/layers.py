@@ -20,15 +20,16 @@ def sizes(section: NetworkSection) -> tuple[int, ...]:
 
 
 def recurrent_layers(
-    kind: str, features: int, section: NetworkSection, units: tuple[int, ...]
+    kind: str, features: int, section: NetworkSection, units: tuple[int, ...], *, every_step: bool = False
 ) -> list[Recurrent | Bidirectional]:
-    """Recurrent layers one upon the other; all but the last return sequences.
+    """Recurrent layers one upon the other; all but the last return sequences, the last one too where asked.
 
     Args:
         kind: ``rnn``, ``gru`` or ``lstm``.
         features: Inputs of a step.
         section: Activation, direction, dropout.
         units: Of each layer.
+        every_step: Whether the last layer returns the states of all steps.
 
     Raises:
         ConfigurationError: ``activation`` names another number of layers.
@@ -50,7 +51,7 @@ def recurrent_layers(
             dropout=section.dropout,
             recurrent_dropout=section.recurrent_dropout,
             mask=section.mask,
-            return_sequences=number + 1 < len(units),
+            return_sequences=every_step or number + 1 < len(units),
             reversed=section.direction == "backward",
             **options,
         )

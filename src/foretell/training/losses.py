@@ -46,3 +46,35 @@ def quantile_loss(quantiles: Sequence[float]) -> Loss:
         return 2 * torch.maximum(own * above, (own - 1) * above).mean()
 
     return loss
+
+
+def class_loss(labels: int, *, exclusive: bool, weights: Sequence[float] | None = None, smoothing: float = 0.0) -> Loss:
+    """The mean surprise, in nats, at the labels that texts have.
+
+    Args:
+        labels: How many labels there are. Two exclusive ones have one score, the second's; else each has its own.
+        exclusive: Whether an example has exactly one: targets then are its number; else a one for each label it has.
+        weights: How much an example of each label counts; each as much as the others where None.
+        smoothing: Share of certainty that is taken from the truth and given to all labels alike (Szegedy et al. 2016).
+
+    >>> loss = class_loss(2, exclusive=True)
+    >>> round(loss(torch.tensor([[0.0]]), torch.tensor([1])).item(), 4)
+    0.6931
+    """
+    shares = torch.ones(labels) if weights is None else torch.tensor(weights, dtype=torch.float32)
+
+    def softmax(outputs: Tensor, targets: Tensor) -> Tensor:
+        each = nn.functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
+        return (each * shares.to(each)[targets]).mean()
+
+    def sigmoid(outputs: Tensor, targets: Tensor) -> Tensor:
+        truth = (targets[:, None] if exclusive else targets).to(outputs)
+        smooth = truth * (1 - smoothing) + smoothing / 2
+        each = nn.functional.binary_cross_entropy_with_logits(outputs, smooth, reduction="none")
+        own = shares.to(each)
+        counts = (
+            torch.where(truth > 0, own[1], own[0]) if exclusive else torch.where(truth > 0, own, torch.ones_like(own))
+        )
+        return (each * counts).mean()
+
+    return softmax if exclusive and labels > 2 else sigmoid

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
+STRETCH = 50  # batches among which examples of like length are looked for
+
 
 @dataclass(frozen=True)
 class Sampler:
@@ -16,6 +18,8 @@ class Sampler:
         steps_per_epoch: Steps of an epoch; None visits each example once.
         seed: Where all orders come from.
         replace: Whether each draw is independent of the others, as in the lectures.
+        lengths: Of each example; batches are then made of examples of like length, which saves what filling them up to
+            one length costs.
     """
 
     examples: int
@@ -23,6 +27,7 @@ class Sampler:
     steps_per_epoch: int | None
     seed: int
     replace: bool = False
+    lengths: Int64[np.ndarray, " example"] | None = None
 
     @property
     def steps(self) -> int:
@@ -36,10 +41,22 @@ class Sampler:
             return list(generator.integers(0, self.examples, (self.steps, self.batch_size)))
         if self.steps_per_epoch is None:
             order = generator.permutation(self.examples)
-            return [order[start : start + self.batch_size] for start in range(0, self.examples, self.batch_size)]
+            return self._batches(order, generator)
         needed = self.steps * self.batch_size
         passes = [generator.permutation(self.examples) for _ in range(-(-needed // self.examples))]
-        return list(np.concatenate(passes)[:needed].reshape(self.steps, self.batch_size))
+        return self._batches(np.concatenate(passes)[:needed], generator)
+
+    def _batches(
+        self, order: Int64[np.ndarray, " drawn"], generator: np.random.Generator
+    ) -> list[Int64[np.ndarray, " batch"]]:
+        """An order in batches; where lengths are known, of like lengths, the batches in random order."""
+        if self.lengths is not None:
+            # Sorted within stretches of many batches, so that which examples meet is still drawn anew each epoch.
+            stretch = STRETCH * self.batch_size
+            parts = [order[start : start + stretch] for start in range(0, len(order), stretch)]
+            order = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in parts])
+        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        return batches if self.lengths is None else [batches[place] for place in generator.permutation(len(batches))]
 
 
 def evenly_spread(examples: int, most: int) -> Int64[np.ndarray, " batch"]:

@@ -1,6 +1,7 @@
 """The options of forecasting, and its rungs in ladder order; nothing here imports torch."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,7 +17,7 @@ from ...config import (
     WindowSection,
     own,
 )
-from ...evaluation.words import Measure, error_drawn, error_text, interval_columns
+from ...evaluation.words import Measure, error_drawn, error_parts, error_text, interval_columns
 from ..rung import Choices, Range, Rung, Span
 
 
@@ -67,6 +68,15 @@ class ForecastTraining(TrainingSection):
 class Configuration(TaskConfiguration):
     """Every option of ``foretell compare forecast`` and ``foretell train forecast``."""
 
+    fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "windows": (),
+        "network": (),
+        "data": ("target", "features", "calendar", "known", "static", "series"),
+        "spans": ("scale",),
+    }
+    searched: ClassVar[tuple[str, ...]] = ("network", "training", "windows", "trees")
+    judging: ClassVar[tuple[str, ...]] = (*TaskConfiguration.judging, "ahead", "align")
+    shaping: ClassVar[tuple[str, ...]] = ("windows",)
     data: DataSection = DataSection()
     windows: WindowSection = WindowSection()
     spans: SpanSection = SpanSection()
@@ -83,6 +93,17 @@ class Configuration(TaskConfiguration):
         return tuple(sorted(set(wanted)))
 
 
+class Predicting(Section):
+    """The options of ``foretell predict`` for a forecaster."""
+
+    answers: ClassVar[str] = "forecasts"
+    anchors: Literal["latest", "all"] | None = Field(
+        None,
+        description="'latest': each future row within reach, once, as forecasts are unless told otherwise; "
+        "'all': from every window of INPUT.",
+    )
+
+
 MEASURE = Measure(
     "MAE",
     "mean absolute error",
@@ -93,6 +114,7 @@ MEASURE = Measure(
     further={"scaled": "mae_scaled"},
     loss="loss (scaled)",
     columns=interval_columns,
+    parts=error_parts,
 )
 
 _RATE: dict[str, Span] = {"learning_rate": Range(1e-4, 1e-2, log=True), "dropout": Range(0.0, 0.5)}

@@ -1,21 +1,12 @@
-"""Forecasting from Python: store parameters, fit, evaluate, predict, save."""
+"""``foretell.Forecaster``: forecasting from Python."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from ...artefact import write_artefact
-from ...data.frames import like
-from ...errors import InputError, UsageError, nearest
-from .. import check_rung
-from ..interface import Attempt, Silent
-from .config import Configuration
-from .learned import LearnedForecaster
+from ..estimator import Estimator
 from .predicting import Which
-from .task import task
 
 
-class Forecaster:
+class Forecaster(Estimator):
     """A forecaster of one rung; what it learns ends in an underscore.
 
     Args:
@@ -35,6 +26,8 @@ class Forecaster:
         ['station', 'time', 'made at', 'forecast temperature (degC)']
     """
 
+    task_name = "forecast"
+
     def __init__(
         self,
         rung: str = "gru",
@@ -44,79 +37,21 @@ class Forecaster:
         ahead: str | int = "24",
         **options: Any,
     ) -> None:
-        self.rung = rung
+        super().__init__(rung, **options)
         self.target = target
         self.lookback = lookback
         self.every = every
         self.ahead = ahead
-        self.options = options
 
-    def fit(self, data: Any) -> "Forecaster":
-        """Learns from a table: cuts spans, scales on training, trains, keeps the best epoch on validation.
-
-        Args:
-            data: A path, any data frame, or a :class:`~foretell.Table`.
-
-        Returns:
-            Itself, with ``learned_``, ``windows_`` and ``metrics_``.
-
-        Raises:
-            UsageError: There is no such rung or option.
-            InputError: The data do not fit what was asked.
-        """
-        check_rung(task.name, self.rung)
-        known = [name for section, name, _ in Configuration.options() if section != "run"]
-        for name in self.options:
-            if name not in known:
-                raise UsageError(f'there is no option "{name}"; {nearest(name, known)}', option=name)
-        flags = {
-            "target": self.target,
-            "lookback": self.lookback,
-            "every": self.every,
-            "ahead": self.ahead,
-            **self.options,
-        }
-        flags = {name: value for name, value in flags.items() if value != ()}
-        configuration = Configuration.build({**flags, "rung": self.rung}, environment={})
-        prepared = task.prepare(data, configuration)
-        with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
-            learned = task.fit(prepared, self.rung, Attempt(Path(folder), Silent()))
-        self.learned_: LearnedForecaster = learned
-        self.windows_ = prepared.counts
-        self.metrics_ = {span: task.evaluate(prepared, learned, span).metrics for span in ("validation", "test")}
-        return self
-
-    def evaluate(self, data: Any = None) -> dict[str, Any]:
-        """Its errors on the test span, or on every window of other data.
-
-        Args:
-            data: Other data; the test span of its own where None.
-        """
-        self._must_be_fitted()
-        if data is None:
-            return dict(self.metrics_["test"])
-        return dict(task.judge(self.learned_, data)["metrics"])
-
-    def predict(self, data: Any, *, which: Which = "latest") -> Any:
+    def predict(self, data: Any, *, anchors: Which = "latest") -> Any:
         """Forecasts from the last rows of a table, as the kind of frame that came in.
 
         Args:
             data: A path, any data frame, or a :class:`~foretell.Table`.
-            which: ``latest``: each future row within reach once; ``all``: from every window.
+            anchors: ``latest``: each future row within reach once; ``all``: from every window.
         """
-        self._must_be_fitted()
-        return like(self.learned_.predict(data, which=which), data)
+        return self._predicted(data, anchors=anchors)
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes the model folder.
-
-        Args:
-            folder: Where; it must not exist yet.
-        """
-        self._must_be_fitted()
-        write_artefact(Path(folder), self.learned_.artefact(self.metrics_))
-        return Path(folder)
-
-    def _must_be_fitted(self) -> None:
-        if not hasattr(self, "learned_"):
-            raise InputError("this forecaster has learned nothing yet; call fit(data) first")
+    def _flags(self) -> dict[str, Any]:
+        own = {"target": self.target, "lookback": self.lookback, "every": self.every, "ahead": self.ahead}
+        return {name: value for name, value in (own | self.options).items() if value != ()}

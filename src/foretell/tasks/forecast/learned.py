@@ -20,10 +20,10 @@ from ...data.times import Written
 from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
-from ...evaluation.words import error_text, skill_text
 from ...training.curves import RangeTest
+from ..cards import card
 from ..weights import load_network
-from .config import RUNGS, Configuration, ForecastNetwork
+from .config import MEASURE, RUNGS, Configuration, ForecastNetwork
 from .drifting import NOTHING, Remembered
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
 from .predicting import Which, forecast_frame
@@ -138,30 +138,30 @@ class LearnedForecaster:
         grid = None if section.frequency else self.frequency
         return read_table(source, named, regular=self.shape.align != "lecture", grid=grid, before=before)
 
-    def predict(self, source: object, *, which: Which = "latest") -> pl.DataFrame:
+    def predict(self, source: object, *, anchors: Which = "latest") -> pl.DataFrame:
         """Forecasts from the last rows of a table, or from each of its windows.
 
         Args:
             source: A path or data frame with the columns of the training.
-            which: ``latest``: one forecast for each future row within reach, from the latest window that
+            anchors: ``latest``: one forecast for each future row within reach, from the latest window that
                 reaches it; ``all``: every window of the table.
 
         Raises:
             DataError: The table has too few rows, another frequency, or lacks a column.
         """
-        return self.predict_table(self.read(source), which=which)
+        return self.predict_table(self.read(source), anchors=anchors)
 
-    def predict_table(self, table: Table, *, which: Which = "latest") -> pl.DataFrame:
+    def predict_table(self, table: Table, *, anchors: Which = "latest") -> pl.DataFrame:
         """The same from a table that was read before."""
         for static in self.covariates.statics:
             if new := static.unseen(table):
                 told = f'"{static.name}" holds what training never saw and counts as unknown: {", ".join(new[:5])}'
                 warnings.warn(f"{table.source}: {told}", stacklevel=2)
-        if table.series_column and which == "latest":
+        if table.series_column and anchors == "latest":
             # A series that is younger than a window begins with missing rows; --max-missing says how many there may be.
             table = longer(table, self.model.rows_needed(self.view(table)) + self.shape.leads[1])
         limit = self.configuration.data.max_missing
-        return forecast_frame(self.model, self.view(table), which, limit, self.intervals)
+        return forecast_frame(self.model, self.view(table), anchors, limit, self.intervals)
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
@@ -325,25 +325,16 @@ def _members(values: list[dict[str, Any]], arrays: dict[str, np.ndarray], shape:
 
 def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
     """The model card."""
-    about, test = learned.about, metrics.get("test", {})
-    errors = f"mean absolute error on test {error_text(test)}" if test else "see model.json"
-    skill = metrics.get("skill")
-    against = (
-        f"- Skill against {metrics['reference']}: {skill_text(skill)}, {metrics['verdict']}\n"
-        if skill and metrics["reference"] != learned.rung
-        else ""
-    )
+    about = learned.about
     first, last = learned.shape.leads
-    lead = f"{first} to {last}" if last > first else f"{first}"
     features = ", ".join(learned.scaling.features if RUNGS[learned.rung].kind == "model" else learned.scaling.targets)
-    return f"""# Forecaster: {", ".join(learned.scaling.targets)}
-
-- Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers
-- Reads: {learned.shape.steps} inputs over {learned.shape.lookback} rows every {learned.frequency}: {features}
-- Forecasts: {lead} rows ahead
-- Learned from: {about["source"]}, {about["rows"]} rows from {about["first"]} to {about["last"]}
-- Errors: {errors}
-{against}
-It forecasts well only what resembles its training. Use it with `foretell predict FOLDER rows.csv`, or
-`foretell.load("FOLDER").predict(rows)`; it needs {learned.about["rows_needed"]} rows or more.
-"""
+    rows = f"{learned.shape.lookback} rows every {learned.frequency}"
+    facts = {
+        "Reads": f"{learned.shape.steps} inputs over {rows}: {features}",
+        "Forecasts": f"{first} to {last} rows ahead" if last > first else f"{first} rows ahead",
+        "Learned from": f"{about['source']}, {about['rows']} rows from {about['first']} to {about['last']}",
+    }
+    usage = f"""It forecasts well only what resembles its training. Use it with `foretell predict FOLDER rows.csv`, or
+`foretell.load("FOLDER").predict(rows)`; it needs {about["rows_needed"]} rows or more."""
+    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
+    return card(f"Forecaster: {', '.join(learned.scaling.targets)}", rung, facts, MEASURE, metrics, usage)

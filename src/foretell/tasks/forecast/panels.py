@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...evaluation.panels import Figure, Grid, Line, Number, Panel
+from ...evaluation.panels import Figure, Grid, Item, Line, Number, Panel
 from ..interface import Evaluation
 from .importance import importance_panel
 from .judging import ForecastDetails, Stretch
@@ -96,7 +96,7 @@ def _forecast(name: str, stretch: Stretch, colour: int, *, band: bool) -> Line:
     return Line(name, stretch.times, _numbers(stretch.forecast), low, high, colour=colour)
 
 
-def _coverage(details: dict[str, ForecastDetails], chosen: list[str], first: int, label: str) -> list[Figure | Grid]:
+def _coverage(details: dict[str, ForecastDetails], chosen: list[str], first: int, label: str) -> list[Item]:
     """How often the intervals held the truth, and how wide they were."""
     known = {name: details[name].coverage for name in details}
     rows: list[list[str | Number]] = []
@@ -107,7 +107,7 @@ def _coverage(details: dict[str, ForecastDetails], chosen: list[str], first: int
     if not rows:
         return []
     header = ["rung", "to cover", "covered on test", f"mean width {label}"]
-    items: list[Figure | Grid] = [Grid("Intervals of the first target", header, rows)]
+    items: list[Item] = [Grid("Intervals of the first target", header, rows)]
     lines = []
     for name in chosen:
         sums = known[name]

@@ -12,7 +12,7 @@ from ...data.appending import frame_of
 from ...data.sources import read_frame
 from ...data.tables import Table
 from ...errors import DataError
-from ...evaluation.panels import Figure, Grid, Line, Number, Panel
+from ...evaluation.panels import Figure, Grid, Item, Line, Number, Panel
 from .following import logged_forecasts
 from .learned import LearnedForecaster
 from .predicting import MADE
@@ -50,7 +50,7 @@ def score_rows(learned: LearnedForecaster, source: object, live: Path, forecasts
     kept = logged_forecasts(live)
     if kept is not None:
         return score_forecasts(learned, kept, table, "made by predict --update")
-    said = learned.predict_table(table, which="all")
+    said = learned.predict_table(table, anchors="all")
     return score_forecasts(learned, said, table, "made now from each window, as none were kept")
 
 
@@ -212,7 +212,7 @@ def _warnings(inputs: list[dict[str, Any]], errors: dict[str, Any]) -> list[str]
 
 def _panels(learned: LearnedForecaster, targets: list[dict[str, Any]], document: dict[str, Any]) -> list[Panel]:
     rows: list[list[str | Number]] = []
-    figures: list[Figure | Grid] = []
+    figures: list[Item] = []
     for entry in targets:
         metrics, unit = entry["metrics"], entry["metrics"]["unit"]
         covered = ", ".join(

@@ -16,12 +16,12 @@ from ...evaluation.conformal import quantiles_of
 from ...evaluation.drift import error_limits
 from ...evaluation.panels import Panel
 from ...nn import recurrence
-from ...training.loop import train
 from ...training.losses import LOSSES, Loss, quantile_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe, Start, started_from
+from ..interface import Attempt, Evaluation, Probe, Start
 from ..rung import Rung
+from ..training import train_network
 from .config import MEASURE, RUNGS, Configuration
 from .following import Follower
 from .judging import judge_span, judge_windows, learn_intervals, summary, validation_losses
@@ -187,14 +187,8 @@ def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> Learned
     sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
     examples = ForecastExamples(view, prepared.anchors.spans, made.own_past)
     loss = _loss(configuration)
-    place, warm = (attempt.folder, attempt.watcher, attempt.seconds), attempt.start is not None
-    result = train(network, examples, loss, sampler, section, *place, warm=warm)
-    notes = [
-        started_from(attempt.start),
-        result.note,
-        prepared.sampling_note,
-        rung_note(rung, shape, configuration.network),
-    ]
+    result, note = train_network(network, examples, loss, sampler, section, attempt)
+    notes = [note, prepared.sampling_note, rung_note(rung, shape, configuration.network)]
     model = NetworkModel(network, made.own_past, configuration.network, numbers)
     learned = _learned(prepared, rung, model, "; ".join(filter(None, notes)))
     return replace(learned, history=result.history, rates=result.rates)

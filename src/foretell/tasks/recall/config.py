@@ -35,6 +35,15 @@ class Configuration(TaskConfiguration):
     run: RunSection = RunSection()
 
 
+class Predicting(Section):
+    """The options of ``foretell predict`` for what has learned to recall."""
+
+    answers: ClassVar[str] = "symbols"
+    anchors: Literal["latest", "all"] | None = Field(
+        None, description="'all' rows that have enough rows before them, or the 'latest' one."
+    )
+
+
 MEASURE = Measure(
     "error",
     "share of wrong answers",

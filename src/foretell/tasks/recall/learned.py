@@ -13,9 +13,9 @@ from torch import nn
 from ...artefact import Artefact
 from ...data.sources import read_source
 from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
-from ...evaluation.words import skill_text
 from ...nn import RecurrentNetwork
 from ...training.curves import RangeTest
+from ..cards import card
 from ..layers import recurrent_layers, sizes
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration
@@ -105,25 +105,25 @@ class LearnedRecall:
             )
         return np.lib.stride_tricks.sliding_window_view(values.astype(np.uint8), section.gap + 1)
 
-    def predict(self, source: object, *, which: str = "all") -> pl.DataFrame:
+    def predict(self, source: object, *, anchors: str = "all") -> pl.DataFrame:
         """What was seen ``gap`` rows before each row of a table.
 
         Args:
             source: A path or data frame with a column ``symbol``.
-            which: ``all`` rows that have enough rows before them, or the ``latest`` one.
+            anchors: ``all`` rows that have enough rows before them, or the ``latest`` one.
 
         Returns:
             For each of them its number, counted from 1, its symbol, the one recalled, and how likely that is.
 
         Raises:
-            UsageError: ``which`` is neither.
+            UsageError: ``anchors`` is neither.
             DataError: The table lacks the column or rows, or holds something else.
         """
-        if which not in ("latest", "all"):
-            raise UsageError(f'which rows to recall from is "latest" or "all"; found "{which}"')
+        if anchors not in ("latest", "all"):
+            raise UsageError(f'which rows to recall from is "latest" or "all"; found "{anchors}"')
         sequences = self.read(source)
         rows = np.arange(len(sequences)) + self.configuration.recall.gap + 1
-        if which == "latest":
+        if anchors == "latest":
             sequences, rows = sequences[-1:], rows[-1:]
         likely = self.probabilities(sequences)
         columns = {"row": rows, "symbol": sequences[:, -1].astype(np.int64), "recalled": likely.argmax(axis=1)}
@@ -176,19 +176,12 @@ class LearnedRecall:
 def _card(learned: LearnedRecall, metrics: dict[str, Any]) -> str:
     """The model card."""
     section, seed = learned.configuration.recall, learned.configuration.training.seed
-    test, skill = metrics.get("test"), metrics.get("skill")
-    errors = f"{MEASURE.text(test)} on test" if test else "see model.json"
-    against = (
-        f"- Skill against {metrics['reference']}: {skill_text(skill)}, {metrics['verdict']}\n"
-        if skill and metrics["reference"] != learned.rung
-        else ""
+    facts = {
+        "Reads": f"{section.gap + 1} symbols out of {section.symbols}, and names the first of them",
+        "Learned from": f"{section.training_sequences} random sequences made from seed {seed}",
+    }
+    usage = (
+        "It is an experiment on memory. Use it with `foretell predict FOLDER rows.csv`; rows have a column `symbol`."
     )
-    return f"""# Recall over a gap of {section.gap}
-
-- Rung: `{learned.rung}` ({RUNGS[learned.rung].summary}), {learned.parameters} learned numbers
-- Reads: {section.gap + 1} symbols out of {section.symbols}, and names the first of them
-- Learned from: {section.training_sequences} random sequences made from seed {seed}
-- Wrong answers: {errors}
-{against}
-It is an experiment on memory. Use it with `foretell predict FOLDER rows.csv` on a table with a column `symbol`.
-"""
+    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
+    return card(f"Recall over a gap of {section.gap}", rung, facts, MEASURE, metrics, usage)

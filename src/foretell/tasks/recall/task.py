@@ -11,17 +11,15 @@ from torch import Tensor
 from ...artefact import Artefact
 from ...errors import UsageError
 from ...evaluation.panels import Figure, Line, Panel
-from ...training.loop import train
 from ...training.losses import LOSSES, Loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe, Start, started_from
+from ..interface import Attempt, Evaluation, Probe, Start
 from ..rung import Rung
+from ..training import train_network
 from .config import MEASURE, RUNGS, Configuration
 from .learned import CHUNK, LearnedRecall, build_network
 from .sequences import PreparedRecall, Sequences, answers, one_hot, prepare
-
-_BLOCKS = 500  # bootstrap blocks: sequences are independent, so their length matters to memory alone
 
 
 class RecallExamples:
@@ -92,10 +90,7 @@ class RecallTask:
             network.load_state_dict(attempt.start.fitted.model.state_dict())
         sampler = Sampler(prepared.counts["train"], section.batch_size, section.steps_per_epoch, section.seed)
         examples, loss = RecallExamples(prepared), LOSSES[section.loss]
-        place, warm = (attempt.folder, attempt.watcher, attempt.seconds), attempt.start is not None
-        result = train(network, examples, loss, sampler, section, *place, warm=warm)
-        network = network.requires_grad_(False)
-        note = "; ".join(filter(None, [started_from(attempt.start), result.note]))
+        result, note = train_network(network, examples, loss, sampler, section, attempt)
         return LearnedRecall(rung, configuration, network, about, note, result.history, result.rates)
 
     def evaluate(self, prepared: PreparedRecall, fitted: LearnedRecall, span: str) -> Evaluation:
@@ -149,7 +144,7 @@ def _judged(fitted: LearnedRecall, sequences: Sequences) -> Evaluation:
     shown = [float(share) if count else None for share, count in zip(by_symbol, counts, strict=True)]
     error = float(wrong.mean())
     metrics = {"accuracy": 1 - error, "error": error, "count": len(sequences)}
-    return Evaluation(metrics, wrong, np.arange(len(wrong)), max(1, len(wrong) // _BLOCKS), shown)
+    return Evaluation(metrics, wrong, np.arange(len(wrong)), None, shown)
 
 
 task = RecallTask()

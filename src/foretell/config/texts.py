@@ -1,0 +1,61 @@
+"""Sections of tasks that read texts: where texts and labels stand, and what they are cut into."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from .kinds import Names
+from .sections import Section, own
+
+
+class TextSection(Section):
+    """How the user's texts and their labels are read."""
+
+    text: str | None = Field(None, description="Column with the texts (found when not named).")
+    label: Names = Field(
+        (),
+        description="Column with the labels (found when not named); with --multi-label also several columns of 0 and 1.",
+    )
+    multi_label: bool = Field(False, description="A text has any number of labels, rather than exactly one.")
+    separator: str = Field(
+        "|", min_length=1, max_length=5, description="What stands between the labels of a text with --multi-label."
+    )
+    span_column: str | None = Field(
+        None, description="Column that says which span a text belongs to: train, validation or test."
+    )
+    encoding: str = Field("utf-8", description="How texts are encoded: utf-8, latin-1, cp1252 ...")
+    incomplete: Literal["error", "drop"] = Field(
+        "error", description="What to do with rows that lack their text or their label."
+    )
+
+
+class TextSpanSection(Section):
+    """How texts are shared out to training, validation and test."""
+
+    spans: Names = Field(
+        (),
+        description="Shares of train, validation and test (0.7,0.15,0.15), or of train and validation where DATA itself "
+        "tells which texts are for test (0.8,0.2).",
+    )
+    split: Literal["random", "last"] = Field(
+        "random",
+        description="Texts of validation and test are drawn at random, each label alike; or are the last ones of a file, "
+        "as in the decks.",
+    )
+
+
+class TokenSection(Section):
+    """What texts are cut into, and how much of them is read."""
+
+    tokens: Literal["words", "characters", "bpe"] = Field(
+        "words", description="What a text is cut into: words, characters, or pieces that byte-pair encoding finds."
+    )
+    vocabulary: int = own(
+        10_000, ge=3, le=2_000_000, description="Most tokens that a network tells apart, the most frequent ones."
+    )
+    lowercase: bool = Field(True, description="Capital letters count as small ones.")
+    punctuation: bool = Field(True, description="Among words, each punctuation mark is a token of its own.")
+    length: int = own(500, ge=1, le=1_000_000, description="Most tokens of a text that a network reads.")
+    truncate: Literal["front", "back"] = Field(
+        "front", description="Where a longer text is cut: at its front, so that its end is read, or at its back."
+    )

@@ -1,0 +1,302 @@
+"""The rows of a table of texts, one by one and as they are: CSV, TSV, JSON lines, Parquet, plain or gzipped.
+
+Unlike tables of numbers nothing is guessed here: "NA" and "-" may be texts. Nothing holds all rows.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import narwhals as nw
+import polars as pl
+
+from ..errors import DataError, UnsafeFileError
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
+TABLES = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
+_SEPARATORS = (",", ";", "\t", "|")
+_AT_ONCE = 4096  # rows of a Parquet file
+csv.field_size_limit(1 << 30)
+
+
+class Row(NamedTuple):
+    """A row: its number, counted from 1, its line where there are lines, and its cells."""
+
+    number: int
+    line: int | None
+    cells: Sequence[Any]
+
+
+@dataclass
+class Rows:
+    """A table's rows, to be gone through once.
+
+    Attributes:
+        name: What to call it in messages.
+        columns: The names of its columns.
+        rows: The rows.
+    """
+
+    name: str
+    columns: list[str]
+    rows: Iterator[Row]
+
+    def place(self, row: int, line: int | None) -> str:
+        """Where a row is, in words."""
+        return f"{self.name}, row {row}" + (f" (line {line})" if line is not None else "")
+
+
+def rows_of(source: object, encoding: str = "utf-8") -> Rows:
+    """The rows of a table.
+
+    Args:
+        source: A path, ``-`` for standard input, or a data frame.
+        encoding: How text is encoded.
+
+    Raises:
+        DataError: There is no such file, it is empty, no table, or not encoded so.
+        UnsafeFileError: It is damaged.
+    """
+    if isinstance(source, str) and source == "-":
+        return rows_in("standard input", sys.stdin.buffer, encoding)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError:
+            raise DataError(f"there is no file {path}", file=str(path)) from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+        return rows_in(path.name, stream, encoding)
+    return _of_frame(source)
+
+
+def rows_in(name: str, stream: BinaryIO, encoding: str = "utf-8") -> Rows:
+    """The rows of a table in a stream, whose kind is told by its first bytes and its name.
+
+    Args:
+        name: The file's name.
+        stream: Its bytes.
+        encoding: How text is encoded.
+    """
+    known_encoding(encoding)
+    raw: Any = stream
+    buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
+    if buffered.peek(2)[:2] == b"\x1f\x8b":
+        buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered))
+    try:
+        start = buffered.peek(4)[:4]
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
+    if not start:
+        raise DataError(f"{name} is empty (0 bytes); a table of texts has a header and rows", file=name)
+    if start == b"PAR1":
+        return _of_parquet(name, buffered)
+    lines = decoded_lines(name, buffered, encoding)
+    if start.lstrip()[:1] in (b"{", b"["):
+        return _of_json(name, lines, whole=start.lstrip()[:1] == b"[")
+    return _of_csv(name, lines)
+
+
+def known_encoding(encoding: str) -> None:
+    """Checks that there is such an encoding.
+
+    Raises:
+        DataError: There is not.
+    """
+    try:
+        codecs.lookup(encoding)
+        "".encode(encoding)
+    except (LookupError, TypeError):
+        raise DataError(f'there is no encoding "{encoding}"; known are utf-8, latin-1, cp1252, utf-16 ...') from None
+
+
+def decoded(name: str, content: bytes, encoding: str, offset: int = 0) -> str:
+    """Bytes as text.
+
+    Args:
+        name: What to call them.
+        content: The bytes.
+        encoding: How they are encoded.
+        offset: Where they begin in their file.
+
+    Raises:
+        DataError: They are not encoded so.
+    """
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        at = offset + error.start
+        raise DataError(
+            f"{name}: byte {at} (0x{content[error.start]:02x}) is not {encoding}; say --encoding, such as latin-1, or "
+            "save the file as UTF-8",
+            file=name,
+            offset=at,
+        ) from None
+
+
+def decoded_lines(name: str, stream: BinaryIO, encoding: str) -> Iterator[str]:
+    """The lines of a stream with their ends.
+
+    Raises:
+        DataError: A line is not encoded so.
+        UnsafeFileError: The stream is damaged.
+    """
+    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        yield from io.StringIO(decoded(name, stream.read(), encoding), newline="")
+        return
+    offset = 0
+    try:
+        for line in stream:
+            if offset == 0:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            yield decoded(name, line, encoding, offset)
+            offset += len(line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
+
+
+def _of_csv(name: str, lines: Iterator[str]) -> Rows:
+    header = next((line for line in lines if line.strip()), None)
+    if header is None:
+        raise DataError(f"{name} is empty; a table of texts has a header and rows", file=name)
+    if "\0" in header:
+        raise DataError(f"{name} is neither text nor Parquet: it holds a zero byte", file=name)
+    separator = "\t" if ".tsv" in name or ".tab" in name else _separator(header)
+    columns = _named(name, next(csv.reader([header], delimiter=separator)))
+    return Rows(name, columns, _csv_rows(name, lines, separator, len(columns)))
+
+
+def _csv_rows(name: str, lines: Iterator[str], separator: str, width: int) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=separator, strict=False)
+    number, line = 0, 2
+    try:
+        for cells in reader:
+            if cells:
+                number += 1
+                if len(cells) != width:
+                    raise DataError(
+                        f"{name}, row {number} (line {line}): a row has as many fields as the header, {width}; found "
+                        f"{len(cells)}; put texts that hold a separator between quotes",
+                        file=name,
+                        row=number,
+                        line=line,
+                    )
+                yield Row(number, line, cells)
+            line = reader.line_num + 2
+    except csv.Error as error:
+        raise DataError(f"{name}, line {line}: {error}", file=name, line=line) from None
+
+
+def _separator(header: str) -> str:
+    return max(_SEPARATORS, key=lambda candidate: (header.count(candidate), -_SEPARATORS.index(candidate)))
+
+
+def _of_json(name: str, lines: Iterator[str], *, whole: bool) -> Rows:
+    """JSON lines, an object each; or one array of objects."""
+    found = _json_array(name, "".join(lines)) if whole else _json_lines(name, lines)
+    first = next(found, None)
+    if first is None:
+        raise DataError(f"{name} holds no rows", file=name)
+    columns = _named(name, list(first[2]))
+
+    def rows() -> Iterator[Row]:
+        for number, line, document in _chained(first, found):
+            yield Row(number, line, [document.get(column) for column in columns])
+
+    return Rows(name, columns, rows())
+
+
+def _json_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, int | None, dict[str, Any]]]:
+    number = 0
+    for line, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        number += 1
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}, line {line} is not JSON: {error}", file=name, line=line) from None
+        if not isinstance(document, dict):
+            raise DataError(
+                f"{name}, line {line}: a line is an object with the text and its label, such as "
+                f'{{"text": "...", "label": "..."}}; found {type(document).__name__}',
+                file=name,
+                line=line,
+            )
+        yield number, line, document
+
+
+def _json_array(name: str, text: str) -> Iterator[tuple[int, int | None, dict[str, Any]]]:
+    try:
+        documents = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name} is not JSON: {error}", file=name) from None
+    for number, document in enumerate(documents, start=1):
+        if not isinstance(document, dict):
+            raise DataError(f"{name}, entry {number}: an entry is an object with the text and its label", file=name)
+        yield number, None, document
+
+
+def _chained(first: Any, others: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from others
+
+
+def _of_parquet(name: str, stream: BinaryIO) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    seekable = stream if stream.seekable() and not isinstance(getattr(stream, "raw", None), gzip.GzipFile) else None
+    try:
+        file = pq.ParquetFile(seekable or io.BytesIO(stream.read()))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UnsafeFileError(f"{name} is damaged: {str(error).splitlines()[0]}", file=name) from None
+    if file.metadata.num_rows == 0:
+        raise DataError(f"{name} holds no rows", file=name)
+
+    def rows() -> Iterator[Row]:
+        number = 0
+        try:
+            for batch in file.iter_batches(_AT_ONCE):
+                for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    number += 1
+                    yield Row(number, None, cells)
+        except (pa.ArrowException, OSError) as error:
+            raise UnsafeFileError(f"{name} is damaged: {str(error).splitlines()[0]}", file=name) from None
+
+    return Rows(name, _named(name, file.schema_arrow.names), rows())
+
+
+def _of_frame(source: object) -> Rows:
+    try:
+        frame: pl.DataFrame = nw.from_native(source, eager_only=True).to_polars()  # type: ignore[call-overload]
+    except (TypeError, ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError):
+        raise DataError(
+            f"texts come from a path, a data frame (pandas, Polars, PyArrow) or a list; found {type(source).__name__}"
+        ) from None
+    if frame.height == 0:
+        raise DataError("the data frame holds no rows")
+    rows = (Row(number, None, cells) for number, cells in enumerate(frame.iter_rows(), start=1))
+    return Rows("the data frame", _named("the data frame", frame.columns), rows)
+
+
+def _named(name: str, columns: Iterable[object]) -> list[str]:
+    """Names without blanks around, each once."""
+    tidy = [str(column).strip() for column in columns]
+    for place, column in enumerate(tidy):
+        if column in tidy[:place]:
+            raise DataError(
+                f'{name}: each column needs a name of its own; "{column}" stands twice; rename one',
+                file=name,
+                column=column,
+            )
+    return tidy

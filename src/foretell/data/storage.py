@@ -1,0 +1,144 @@
+"""Long runs of bytes or numbers that are looked at piece by piece: in a file that the system keeps, not in memory.
+
+The file has no name any more once it is open, so that it goes when it is no longer used, however the process ends.
+"""
+
+import mmap
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Int32, Int64
+
+from ..errors import StorageError
+
+TokenArray = Int32[np.ndarray, " token"]
+
+
+class TextFile:
+    """Texts one after the other, as UTF-8.
+
+    >>> stored = TextFile.of(["good", "schön", ""])
+    >>> len(stored), stored[1], stored[2]
+    (3, 'schön', '')
+    """
+
+    def __init__(self, content: Any, starts: Int64[np.ndarray, " bound"]) -> None:
+        self.content, self.starts = content, starts
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "TextFile":
+        """Texts from anywhere, written as they come.
+
+        Raises:
+            StorageError: There is no room for them.
+        """
+        spool = Spool()
+        starts = [0]
+        for text in texts:
+            spool.write(text.encode("utf-8", "surrogatepass"))
+            starts.append(spool.size)
+        return cls(spool.seen(), np.array(starts, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, number: int) -> str:
+        return self.content[self.starts[number] : self.starts[number + 1]].decode("utf-8", "surrogatepass")
+
+
+class TokenFile:
+    """The tokens of texts, one text after the other, as 32-bit numbers."""
+
+    def __init__(self, tokens: TokenArray, starts: Int64[np.ndarray, " bound"]) -> None:
+        self.tokens, self.starts = tokens, starts
+
+    @classmethod
+    def of(cls, texts: Iterable[TokenArray]) -> "TokenFile":
+        """The tokens of texts, written as they come.
+
+        Raises:
+            StorageError: There is no room for them.
+        """
+        spool = Spool()
+        starts = [0]
+        for tokens in texts:
+            spool.write(np.ascontiguousarray(tokens, np.int32).tobytes())
+            starts.append(spool.size // 4)
+        return cls(np.frombuffer(spool.seen(), np.int32), np.array(starts, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, number: int) -> TokenArray:
+        return self.tokens[self.starts[number] : self.starts[number + 1]]
+
+    @property
+    def lengths(self) -> Int64[np.ndarray, " text"]:
+        """How many tokens each text has."""
+        return np.diff(self.starts)
+
+
+class Chosen(Sequence[TokenArray]):
+    """Some texts of a file, read when they are looked at.
+
+    Args:
+        file: The texts.
+        numbers: Which of them.
+    """
+
+    def __init__(self, file: TokenFile, numbers: Int64[np.ndarray, " chosen"]) -> None:
+        self.file, self.numbers = file, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> TokenArray: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Chosen": ...
+
+    def __getitem__(self, place: int | slice) -> "TokenArray | Chosen":
+        if isinstance(place, slice):
+            return Chosen(self.file, self.numbers[place])
+        return self.file[int(self.numbers[place])]
+
+
+class Spool:
+    """A nameless file that is written once, then seen."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        try:
+            self.file = tempfile.TemporaryFile(prefix="foretell-")  # noqa: SIM115 - it lives as long as what sees it
+        except OSError as error:
+            raise _no_room(error) from None
+
+    def write(self, content: bytes) -> None:
+        """Adds to its end.
+
+        Raises:
+            StorageError: There is no room.
+        """
+        try:
+            self.size += self.file.write(content)
+        except OSError as error:
+            raise _no_room(error) from None
+
+    def seen(self) -> Any:
+        """All of it, read from the file when it is looked at; nothing can be added any more."""
+        try:
+            with self.file:
+                self.file.flush()
+                return mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
+        except OSError as error:
+            raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> StorageError:
+    return StorageError(
+        f"texts could not be kept in {tempfile.gettempdir()}: {error.strerror}; TMPDIR names another folder",
+        errno=error.errno,
+    )

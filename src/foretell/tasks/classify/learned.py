@@ -1,0 +1,362 @@
+"""A classifier that has learned: what it needs to label texts again, on another machine, from a folder alone."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+from pydantic import ValidationError
+
+from ...artefact import Artefact
+from ...config import TextSection
+from ...data.batches import Reader
+from ...data.labelled import TEXT_NAMES, column_of
+from ...data.members import is_archive, members
+from ...data.rows import decoded, rows_of
+from ...data.storage import TokenArray
+from ...data.vocabulary import Vocabulary
+from ...errors import DataError, UnsafeFileError, counted
+from ...evaluation.calibration import probabilities
+from ...evaluation.panels import Panel, Passages
+from ...training.curves import RangeTest
+from ..cards import card
+from ..weights import load_network
+from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
+from .explaining import Explanation, explain, headings
+from .linear import Linear
+from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel
+from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network
+
+VOCABULARY = "vocabulary.json"
+ON_PAGE = 200  # texts
+
+
+@dataclass(frozen=True)
+class LearnedClassifier:
+    """One rung, learned.
+
+    Attributes:
+        rung: Its name on the ladder.
+        configuration: All options of its training.
+        model: What scores texts.
+        vocabulary: What cuts them.
+        labels: The names of the labels.
+        temperature: What scores are divided by.
+        about: The texts that it learned from.
+        note: What it chose or found, in a sentence.
+        history: One record for each epoch of its training.
+        rates: What the search for a learning rate found, where one was asked for.
+    """
+
+    rung: str
+    configuration: Configuration
+    model: Model
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+    temperature: float
+    about: dict[str, Any]
+    note: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    rates: RangeTest | None = None
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a text has exactly one label."""
+        return not self.configuration.texts.multi_label
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        return self.model.parameters
+
+    def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedClassifier":
+        """The same with what a model folder does not hold: its curve, and the rates that were tried."""
+        return replace(self, history=history, rates=rates)
+
+    def probabilities(self, texts: Sequence[TokenArray]) -> Float64[np.ndarray, "text label"]:
+        """How likely each label is, of texts in pieces."""
+        return probabilities(self.model.scores(texts), self.temperature, exclusive=self.exclusive)
+
+    def answer(self, texts: Sequence[str]) -> pl.DataFrame:
+        """A label for each text, how likely it is, and how likely each label is; nothing for an empty text."""
+        return self._answered(texts, self._likely(texts))
+
+    def predict(self, source: object, *, text: str | None = None, encoding: str | None = None) -> pl.DataFrame:
+        """Labels for the texts of a table, beside its columns; or for a list, a folder of .txt files, a text file.
+
+        Args:
+            source: A path, a data frame, or a list of texts.
+            text: The column with the texts; that of the training where None.
+            encoding: How they are encoded.
+
+        Raises:
+            DataError: There is no such file or column.
+        """
+        texts, beside = self._read(source, text, encoding)
+        return self._beside(beside, self.answer(texts))
+
+    def explain(
+        self, source: object, *, text: str | None = None, encoding: str | None = None
+    ) -> tuple[pl.DataFrame, list[Panel]]:
+        """The same with the words that moved each answer, and a page of the texts with these words shaded."""
+        texts, beside = self._read(source, text, encoding)
+        likely = self._likely(texts)
+        found = [self._explained(own, row) for own, row in zip(texts, likely, strict=True)]
+        answers = self._answered(texts, likely)
+        words = pl.Series("words", [own.words() for own in found], strict=False)
+        told = headings(answers["label"].fill_null("").to_list(), answers["probability"].fill_null(0).to_list())
+        passages = [own.passage(head) for own, head in zip(found[:ON_PAGE], told[:ON_PAGE], strict=True)]
+        caption = (
+            "Green words moved the answer towards the label that was given, red ones away from it: to first order what the "
+            "score would lose without the word (gradient times vector)."
+        )
+        if any(own.attended is not None for own in found):
+            caption += " The blue line below a word is how much of the network's attention it got."
+        left = f" The first {ON_PAGE} of {len(texts)} texts." if len(texts) > ON_PAGE else ""
+        panel = Panel(
+            "Texts", f"{self.rung}: {self.note}.{left}", [Passages("What moved each answer", passages, caption)]
+        )
+        return self._beside(beside, answers.with_columns(words)), [panel]
+
+    def vectors(self) -> tuple[list[str], Float64[np.ndarray, "token unit"]] | None:
+        """The tokens that it has a vector for, but those that stand for nothing; None where it has no vectors."""
+        if not isinstance(self.model, NetworkModel):
+            return None
+        embedding = self.model.network.embedding
+        tokens = list(self.vocabulary.tokens[: embedding.tokens])
+        values = embedding.weight[: len(tokens)].detach().double().numpy()
+        return tokens[2:], values[2:]
+
+    def artefact(self, metrics: dict[str, Any]) -> Artefact:
+        """All it knows, and how good it is."""
+        values, arrays = self.model.state()
+        document = {
+            "rung": self.rung,
+            "config": self.configuration.model_dump(mode="json", exclude={"run"}),
+            "metrics": metrics,
+            "data": self.about,
+            "labels": list(self.labels),
+            "temperature": self.temperature,
+            "model": values,
+            "note": self.note,
+            "parameters": self.parameters,
+        }
+        files = {VOCABULARY: self.vocabulary.document()}
+        return Artefact("classify", document, arrays, files, _card(self, metrics))
+
+    @classmethod
+    def restore(cls, artefact: Artefact) -> "LearnedClassifier":
+        """The classifier that a model folder holds.
+
+        Raises:
+            UnsafeFileError: The folder's documents contradict each other.
+        """
+        document = artefact.document
+        try:
+            rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
+            vocabulary = Vocabulary.restore(artefact.files[VOCABULARY])
+            labels, temperature = tuple(map(str, document["labels"])), float(document["temperature"])
+            if len(set(labels)) != len(labels) or not labels or not 0 < temperature < float("inf"):
+                raise ValueError("labels differ, and a temperature is above zero")
+            for name, array in artefact.arrays.items():
+                if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+                    raise ValueError(f"{name} must hold finite numbers")
+            exclusive = not configuration.texts.multi_label
+            model = _model(rung, document["model"], artefact.arrays, vocabulary, len(labels), exclusive=exclusive)
+            about, note = dict(document["data"]), str(document["note"])
+            if "fingerprint" not in about:
+                raise ValueError("it does not say what it learned from")
+            return cls(rung, configuration, model, vocabulary, labels, temperature, about, note)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ValidationError) as error:
+            raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
+
+    def _likely(self, texts: Sequence[str]) -> Float64[np.ndarray, "text label"]:
+        """How likely each label is; no number for an empty text."""
+        pieces = list(self.vocabulary.encode(texts))
+        self._tell_what_is_cut(pieces)
+        likely = self.probabilities(pieces) if pieces else np.zeros((0, len(self.labels)))
+        empty = np.array([not text.strip() for text in texts], bool)
+        if empty.any():
+            warnings.warn(f"{counted(int(empty.sum()), 'text')} without a word: no label is given", stacklevel=2)
+            likely[empty] = np.nan
+        return likely
+
+    def _tell_what_is_cut(self, pieces: list[TokenArray]) -> None:
+        """Says which texts are not read whole."""
+        if not isinstance(self.model, NetworkModel):
+            return
+        length = self.model.reader.length
+        long = sum(len(own) > length for own in pieces)
+        if long:
+            where = "ends" if self.model.reader.front else "beginnings"
+            told = "is longer" if long == 1 else "are longer"
+            warnings.warn(
+                f"{counted(long, 'text')} {told} than the {length} tokens that {self.rung} reads: their {where} are read",
+                stacklevel=2,
+            )
+
+    def _answered(self, texts: Sequence[str], likely: Float64[np.ndarray, "text label"]) -> pl.DataFrame:
+        known = np.isfinite(likely).all(axis=1)
+        best = np.where(known[:, None], likely, 0)
+        if self.exclusive:
+            chosen = best.argmax(axis=1)
+            said = [self.labels[number] if there else None for number, there in zip(chosen, known, strict=True)]
+            sure = best.max(axis=1, initial=0.0)
+        else:
+            separator = self.configuration.texts.separator
+            said = [
+                separator.join(label for label, share in zip(self.labels, row, strict=True) if share > 0.5)
+                if there
+                else None
+                for row, there in zip(best, known, strict=True)
+            ]
+            sure = np.maximum(best, 1 - best).prod(axis=1)
+        columns: dict[str, Any] = {
+            "label": pl.Series(said, dtype=pl.String),
+            "probability": np.where(known, sure, np.nan),
+        }
+        columns |= {f"p({label})": likely[:, number] for number, label in enumerate(self.labels)}
+        frame = pl.DataFrame(columns)
+        return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+    def _explained(self, text: str, likely: Float64[np.ndarray, " label"]) -> Explanation:
+        if not np.isfinite(likely).all():
+            return Explanation(text, [], np.zeros(0), None)
+        return explain(self.model, self.vocabulary, text, likely, exclusive=self.exclusive)
+
+    def _read(self, source: object, text: str | None, encoding: str | None) -> tuple[list[str], pl.DataFrame | None]:
+        """Texts, and the columns that stand beside them."""
+        encoding = encoding or self.configuration.texts.encoding
+        if isinstance(source, Sequence) and not isinstance(source, str):
+            return [str(own) for own in source], None
+        path = Path(source) if isinstance(source, str | Path) and source != "-" else None
+        if path is not None and (path.is_dir() or is_archive(path)):
+            found = sorted(
+                (str(member.path), decoded(f"{path.name}/{member.path}", member.read(), encoding))
+                for member in members(path, (".txt",))
+            )
+            if not found:
+                raise DataError(f"{path} holds no .txt files", file=str(path))
+            return [own for _, own in found], pl.DataFrame({"file": [name for name, _ in found]})
+        if path is not None and path.suffix.lower() == ".txt":
+            return self._lines(path, encoding), None
+        rows = rows_of(source, encoding)
+        named = text or self.configuration.texts.text
+        usual = (str(self.about.get("text_column") or ""), *TEXT_NAMES)
+        column = column_of(rows, named, usual, "texts", "--text")
+        cells = [row.cells for row in rows.rows]
+        if not cells:
+            raise DataError(f"{rows.name} holds a header and no rows", file=rows.name)
+        at = rows.columns.index(column)
+        frame = pl.DataFrame(
+            {
+                name: pl.Series(values, strict=False)
+                for name, values in zip(rows.columns, zip(*cells, strict=True), strict=True)
+            }
+        )
+        return ["" if own[at] is None else str(own[at]) for own in cells], frame
+
+    def _lines(self, path: Path, encoding: str) -> list[str]:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            told = "there is no file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+            raise DataError(f"{told} {path}" if "no file" in told else f"{path}: {told}", file=str(path)) from None
+        if not content:
+            raise DataError(f"{path.name} is empty (0 bytes); each line of it is a text", file=str(path))
+        return decoded(path.name, content, encoding).splitlines()
+
+    def _beside(self, frame: pl.DataFrame | None, answers: pl.DataFrame) -> pl.DataFrame:
+        """Answers beside the columns that came in; where names meet, the answer's is another."""
+        if frame is None:
+            return answers
+        renamed = {name: f"predicted {name}" for name in answers.columns if name in frame.columns}
+        return pl.concat([frame, answers.rename(renamed)], how="horizontal")
+
+
+def _model(
+    rung: str,
+    values: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    vocabulary: Vocabulary,
+    labels: int,
+    *,
+    exclusive: bool,
+) -> Model:
+    outputs = outputs_of(labels, exclusive=exclusive)
+    if rung == MAJORITY:
+        shares = arrays["shares"].astype(np.float64)
+        if shares.shape != (labels,) or not ((shares >= 0) & (shares <= 1)).all():
+            raise ValueError("there is a share for each label")
+        return ShareModel(shares, exclusive)
+    if rung in LINEAR:
+        return LinearModel(_linear(values, arrays, outputs))
+    if rung == ENSEMBLE:
+        members = []
+        for number, own in enumerate(values["members"]):
+            if own["rung"] == ENSEMBLE:
+                raise ValueError("an ensemble is not made of ensembles")
+            prefix = f"members/{number}/"
+            weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            member = _model(str(own["rung"]), own["model"], weights, vocabulary, labels, exclusive=exclusive)
+            members.append(Member(str(own["rung"]), member, float(own["temperature"])))
+        return EnsembleModel(tuple(members), exclusive)
+    if rung not in NETWORKS:
+        raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
+    section = TextNetworkSection.model_validate(values["network"])
+    tokens, length = int(values["tokens"]), int(values["length"])
+    if not 2 < tokens <= len(vocabulary) or not 1 <= length <= 1_000_000 or values["truncate"] not in ("front", "back"):
+        raise ValueError("what it reads contradicts its vocabulary")
+    shape = TextShape(tokens, outputs, length, int(values["embedding"]))
+    network = load_network(lambda: build_network(rung, shape, section), arrays)
+    return NetworkModel(cast(Any, network), Reader(length, tokens, front=values["truncate"] == "front"), section)
+
+
+def _linear(values: dict[str, Any], arrays: dict[str, np.ndarray], outputs: int) -> Linear:
+    keys = arrays["keys"].astype(np.int64).view(np.uint64)
+    weights, scale, bias = arrays["weights"], arrays["scale"], arrays["bias"]
+    if keys.ndim != 1 or weights.shape != (len(keys), outputs) or scale.shape != keys.shape or bias.shape != (outputs,):
+        raise ValueError("there is a weight for each n-gram and score")
+    if not (keys[1:] > keys[:-1]).all() or values["kind"] not in LINEAR or not 1 <= int(values["ngrams"]) <= 6:
+        raise ValueError("n-grams stand in order")
+    return Linear(
+        str(values["kind"]),
+        int(values["ngrams"]),
+        keys,
+        scale.astype(np.float32),
+        weights.astype(np.float32),
+        bias.astype(np.float64),
+    )
+
+
+def outputs_of(labels: int, *, exclusive: bool) -> int:
+    """How many scores a model gives: one where there are two exclusive labels."""
+    return 1 if exclusive and labels == 2 else labels
+
+
+def text_column(section: TextSection) -> str | None:
+    """The column that texts were read from, where one was named."""
+    return section.text
+
+
+def _card(learned: LearnedClassifier, metrics: dict[str, Any]) -> str:
+    """The model card."""
+    about = learned.about
+    labels = ", ".join(learned.labels[:20]) + (
+        f" and {len(learned.labels) - 20} more" if len(learned.labels) > 20 else ""
+    )
+    tokens = learned.configuration.tokens
+    facts = {
+        "Says": f"{'which of' if learned.exclusive else 'any of'} {labels}",
+        "Reads": f"{tokens.tokens}, {len(learned.vocabulary):,} different ones",
+        "Learned from": f"{about['source']}, {about['texts']['train']:,} texts",
+        "Temperature": f"{learned.temperature:.3g}, chosen on validation",
+    }
+    usage = """It labels well only what resembles its training. Use it with `foretell predict FOLDER texts.csv`, line by line with
+`foretell predict FOLDER -`, or `foretell.load("FOLDER").predict(["a text", "another"])`."""
+    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
+    return card(f"Classifier of {about['source']}", rung, facts, MEASURE, metrics, usage)

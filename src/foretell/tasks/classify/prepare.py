@@ -1,0 +1,157 @@
+"""From texts to what every rung learns from: a corpus, its vocabulary, its tokens in a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from ...config import entries
+from ...data.batches import Reader
+from ...data.corpora import SPANS, Corpus, read_texts, share_out
+from ...data.storage import TokenFile
+from ...data.vocabulary import Vocabulary
+from ...errors import counted
+from .config import RUNGS, Configuration
+
+
+@dataclass(frozen=True)
+class PreparedTexts:
+    """Texts that every rung can learn from.
+
+    Attributes:
+        configuration: All options.
+        corpus: The texts and their spans.
+        vocabulary: What they are cut into.
+        tokens: All texts in pieces.
+        idle: Options that were named and that no rung reads.
+    """
+
+    configuration: Configuration
+    corpus: Corpus
+    vocabulary: Vocabulary
+    tokens: TokenFile
+    idle: tuple[str, ...] = field(default=())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels."""
+        return self.corpus.texts.labels
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a text has exactly one label."""
+        return self.corpus.texts.targets.ndim == 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many texts each span has."""
+        return {span: len(self.corpus.of(span)) for span in SPANS}
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many were dropped, by reason."""
+        return self.corpus.dropped
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that tells whether the texts are still the same."""
+        return self.corpus.texts.fingerprint
+
+    @property
+    def seed(self) -> int:
+        """Where the random choices of a training on these texts come from."""
+        return self.configuration.training.seed
+
+    @property
+    def messages(self) -> list[str]:
+        """What the user should know about the texts, a sentence each."""
+        texts, counts = self.corpus.texts, self.counts
+        shares = self.truth(np.arange(len(texts.texts))).mean(axis=0)
+        shown = ", ".join(f"{label} {share:.0%}" for label, share in list(zip(self.labels, shares, strict=True))[:12])
+        more = f" and {len(self.labels) - 12} more" if len(self.labels) > 12 else ""
+        unknown = float((self.tokens.tokens == 1).mean())
+        known = f"{len(self.vocabulary):,} {_PIECES[self.vocabulary.kind]}"
+        idle = [f"no rung has a use for --{name.replace('_', '-')}" for name in self.idle]
+        return [
+            f"{len(texts.texts):,} texts of {texts.source}; labels: {shown}{more}",
+            *texts.notes,
+            *self.corpus.notes,
+            f"texts: {counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} test",
+            f"vocabulary: {known} of the training texts; {unknown:.1%} of all text is unknown",
+            *self._cut(),
+            *idle,
+        ]
+
+    def _cut(self) -> list[str]:
+        """How many texts are too long to be read whole."""
+        section, lengths = self.configuration.tokens, self.tokens.lengths
+        long = int((lengths > section.length).sum())
+        if not long:
+            return []
+        where = "their ends are read" if section.truncate == "front" else "their beginnings are read"
+        rungs = entries(self.configuration.run.rungs) or [self.configuration.run.rung or ""]
+        longer = [
+            name for name in ("bag",) if "length" in self.configuration.tokens.left_open() and name in (*rungs, *RUNGS)
+        ]
+        except_for = f"; {', '.join(longer)} and linear baselines read all" if longer else "; linear baselines read all"
+        most = f", the longest has {int(lengths.max()):,}"
+        return [f"{counted(long, 'text')} are longer than {section.length} tokens{most}: {where}{except_for}"]
+
+    def truth(self, numbers: Int64[np.ndarray, " text"]) -> Bool[np.ndarray, "text label"]:
+        """Which labels some texts have."""
+        targets = self.corpus.texts.targets[numbers]
+        return targets > 0 if targets.ndim == 2 else np.arange(len(self.labels)) == targets[:, None]
+
+    def of_rung(self, options: Mapping[str, object]) -> "PreparedTexts":
+        """The same with a rung's own values for what was left open."""
+        own = self.configuration.of_rung(options)
+        return PreparedTexts(own, self.corpus, self.vocabulary, self.tokens, self.idle)
+
+    def reader(self) -> Reader:
+        """What cuts texts as the options say."""
+        return reader_of(self.configuration, self.vocabulary)
+
+    def class_weights(self) -> list[float] | None:
+        """How much a text of each label counts in training; None where all count alike."""
+        if self.configuration.training.class_weight == "none":
+            return None
+        shares: Float32[np.ndarray, " label"] = self.truth(self.corpus.of("train")).mean(axis=0)
+        if self.exclusive:
+            return [float(1 / (len(shares) * share)) for share in shares]
+        return [float((1 - share) / max(share, 1e-6)) for share in shares]
+
+
+_PIECES = {"words": "words", "characters": "characters", "bpe": "pieces"}
+
+
+def reader_of(configuration: Configuration, vocabulary: Vocabulary) -> Reader:
+    """What cuts texts as some options say, none left open."""
+    section = configuration.tokens
+    return Reader(section.length, known_tokens(configuration, vocabulary), front=section.truncate == "front")
+
+
+def known_tokens(configuration: Configuration, vocabulary: Vocabulary) -> int:
+    """How many tokens a network tells apart: all byte pairs, else the most frequent."""
+    section = configuration.tokens
+    return len(vocabulary) if vocabulary.kind == "bpe" else min(section.vocabulary, len(vocabulary))
+
+
+def prepare(source: object, configuration: Configuration, vocabulary: Vocabulary | None = None) -> PreparedTexts:
+    """Reads texts, deals out spans, learns the vocabulary on training, and cuts all texts.
+
+    Args:
+        source: Where the texts are.
+        configuration: All options.
+        vocabulary: One that was learned before, and stays.
+
+    Raises:
+        InputError: The texts do not fit what was asked.
+    """
+    texts = read_texts(source, configuration.texts)
+    corpus = share_out(texts, configuration.spans, configuration.training.seed)
+    if vocabulary is None:
+        training = (texts.texts[int(number)] for number in corpus.of("train"))
+        vocabulary = Vocabulary.learn(training, configuration.tokens)
+    tokens = TokenFile.of(vocabulary.encode(texts.texts[number] for number in range(len(texts.texts))))
+    return PreparedTexts(configuration, corpus, vocabulary, tokens)

@@ -1,0 +1,309 @@
+"""Classifying as a task: what the ladder, the predictor and the command line call."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from ...artefact import Artefact
+from ...config import entries
+from ...data.corpora import read_texts, share_out
+from ...data.storage import Chosen, TokenFile
+from ...data.vectors import read_vectors
+from ...errors import ConfigurationError, UsageError
+from ...evaluation.calibration import find_temperature
+from ...evaluation.panels import Panel
+from ...training.losses import Loss, class_loss
+from ...training.sampling import Sampler, evenly_spread
+from ...training.seeds import seeded
+from ..interface import Attempt, Evaluation, Probe, Start
+from ..rung import Rung
+from ..training import train_network
+from .config import MEASURE, RUNGS, Configuration
+from .judging import evaluation_of
+from .learned import LearnedClassifier, outputs_of
+from .linear import Linear, fit_linear
+from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel, by_length
+from .panels import classify_panels
+from .prepare import PreparedTexts, known_tokens, prepare
+from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network, unread, with_vectors
+
+_NGRAMS = {"words": 2, "bpe": 2, "characters": 5}
+_STREAM = 2**34  # of random numbers, that neither spans nor trainings draw from
+
+
+class TextExamples:
+    """The texts of a corpus, as the training loop draws them.
+
+    Args:
+        prepared: The texts, with a rung's own options.
+    """
+
+    def __init__(self, prepared: PreparedTexts) -> None:
+        self.prepared, self.reader = prepared, prepared.reader()
+        self.training, self.validation = prepared.corpus.of("train"), prepared.corpus.of("validation")
+
+    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Tokens, lengths and labels of some training texts."""
+        return self._batch(self.training[positions])
+
+    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+        """The mean loss over all validation texts."""
+        total = 0.0
+        for some in by_length(self.lengths(self.validation).tolist()):
+            inputs, targets = self._batch(self.validation[some])
+            total += loss(network(*(part.to(device) for part in inputs)), targets.to(device)).item() * len(targets)
+        return {"loss": total / len(self.validation)}
+
+    def lengths(self, numbers: Int64[np.ndarray, " text"]) -> Int64[np.ndarray, " text"]:
+        """How many tokens are read of some texts."""
+        return self.reader.lengths(self.prepared.tokens.lengths[numbers])
+
+    def _batch(self, numbers: Int64[np.ndarray, " batch"]) -> tuple[tuple[Tensor, ...], Tensor]:
+        batch = self.reader.batch(self.prepared.tokens, numbers)
+        return tuple(batch), torch.from_numpy(self.prepared.corpus.texts.targets[numbers])
+
+
+class ClassifyTask:
+    """Label texts."""
+
+    name = "classify"
+    configuration = Configuration
+    rungs: dict[str, Rung] = RUNGS
+    measure = MEASURE
+
+    def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedTexts:
+        """Reads texts and learns what the rungs share, or takes it from a model to start from."""
+        if start is None:
+            return _checked(prepare(source, configuration))
+        fitted = start.fitted
+        if not isinstance(fitted.model, NetworkModel):
+            raise ConfigurationError(
+                f"{start.name} holds no network whose training could go on; train anew", option="from"
+            )
+        if start.rescale:
+            raise UsageError("--rescale means nothing to texts: their vocabulary is the model's")
+        prepared = prepare(source, configuration, fitted.vocabulary)
+        if prepared.labels != fitted.labels:
+            raise ConfigurationError(
+                f"{start.name} knows the labels {', '.join(fitted.labels)}; the texts have {', '.join(prepared.labels)}; "
+                "train anew",
+                option="from",
+            )
+        return _checked(prepared)
+
+    def reconfigured(self, prepared: PreparedTexts, configuration: Configuration) -> PreparedTexts:
+        """The same texts under other options."""
+        return _checked(replace(prepared, configuration=configuration))
+
+    def folds(self, prepared: PreparedTexts) -> list[PreparedTexts]:
+        """The texts themselves: there is one test."""
+        return [prepared]
+
+    def fit(self, prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedClassifier:
+        """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
+        own = prepared.of_rung(RUNGS[rung].options)
+        if rung == MAJORITY:
+            shares = own.truth(own.corpus.of("train")).mean(axis=0)
+            model = ShareModel(shares, own.exclusive)
+            note = f"always {own.labels[int(shares.argmax())]}, which {shares.max():.1%} of training have"
+            return _learned(own, rung, model, note, calibrated=False)
+        if rung in LINEAR:
+            return _learned(own, rung, *_fit_linear(own, rung))
+        if rung == ENSEMBLE:
+            return _combined(own, attempt)
+        return _trained(own, rung, attempt)
+
+    def evaluate(self, prepared: PreparedTexts, fitted: LearnedClassifier, span: str) -> Evaluation:
+        """Judges a rung on one span."""
+        numbers = prepared.corpus.of(span)
+        likely = fitted.probabilities(Chosen(prepared.tokens, numbers))
+        return evaluation_of(fitted.labels, likely, prepared.truth(numbers), numbers, exclusive=fitted.exclusive)
+
+    def judge(self, fitted: LearnedClassifier, source: object) -> dict[str, Any]:
+        """Judges a rung on the test span of its own texts, or on all of other texts."""
+        configuration = fitted.configuration
+        texts = read_texts(source, configuration.texts, fitted.labels)
+        tokens = TokenFile.of(fitted.vocabulary.encode(texts.texts[number] for number in range(len(texts.texts))))
+        numbers, span = np.arange(len(texts.texts)), "all"
+        if texts.fingerprint == fitted.about["fingerprint"]:
+            numbers, span = share_out(texts, configuration.spans, configuration.training.seed).of("test"), "test"
+        targets = texts.targets[numbers]
+        truth = targets > 0 if targets.ndim == 2 else np.arange(len(fitted.labels)) == targets[:, None]
+        likely = fitted.probabilities(Chosen(tokens, numbers))
+        metrics = evaluation_of(fitted.labels, likely, truth, numbers, exclusive=fitted.exclusive).metrics
+        return {"span": span, "metrics": metrics}
+
+    def probe(self, fitted: LearnedClassifier, source: object, count: int) -> Probe | None:
+        """A network and some texts of validation or of other texts, cut to one length: half of them are as long."""
+        if not isinstance(fitted.model, NetworkModel):
+            return None
+        configuration, reader = fitted.configuration, fitted.model.reader
+        texts = read_texts(source, configuration.texts, fitted.labels)
+        numbers, span = np.arange(len(texts.texts)), "all"
+        if texts.fingerprint == fitted.about["fingerprint"]:
+            corpus = share_out(texts, configuration.spans, configuration.training.seed)
+            numbers, span = corpus.of("validation"), "validation"
+        numbers = numbers[evenly_spread(len(numbers), 2 * count)]
+        pieces = [reader.cut(own) for own in fitted.vocabulary.encode(texts.texts[int(number)] for number in numbers)]
+        length = int(np.median([len(own) for own in pieces]))
+        chosen = [place for place, own in enumerate(pieces) if len(own) >= length][:count]
+        batch = reader.filled([pieces[place][-length:] if reader.front else pieces[place][:length] for place in chosen])
+        targets = torch.from_numpy(texts.targets[numbers[chosen]])
+        loss = class_loss(len(fitted.labels), exclusive=fitted.exclusive)
+        return Probe(fitted.model.network, tuple(batch), targets, loss, span)
+
+    def restore(self, artefact: Artefact) -> LearnedClassifier:
+        """The classifier that a model folder holds."""
+        return LearnedClassifier.restore(artefact)
+
+    def panels(
+        self, prepared: PreparedTexts, kept: LearnedClassifier, evaluations: dict[str, Evaluation], reference: str
+    ) -> list[Panel]:
+        """Confusion, reliability, the most confident mistakes, texts and vocabulary."""
+        return classify_panels(prepared, kept, evaluations, reference)
+
+
+def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedClassifier:
+    """A network that has learned."""
+    configuration = prepared.configuration
+    section, options = configuration.training.seeded(attempt.seed), configuration.network
+    vectors = None if options.vectors is None else read_vectors(options.vectors, prepared.vocabulary)
+    tokens = known_tokens(configuration, prepared.vocabulary)
+    width = options.embedding if vectors is None else vectors.width
+    outputs = outputs_of(len(prepared.labels), exclusive=prepared.exclusive)
+    examples = TextExamples(prepared)
+    shape = TextShape(tokens, outputs, configuration.tokens.length, width)
+    notes = []
+    with seeded(section.seed):
+        network = build_network(rung, shape, options)
+    if vectors is not None:
+        with_vectors(network, vectors.values[:tokens], vectors.known[:tokens])
+        network.embedding.weight.requires_grad_(options.train_vectors)
+        kept = "" if options.train_vectors else ", which stay as they are"
+        notes.append(f"vectors of {int(vectors.known[:tokens].sum()):,} of {tokens:,} words from a file{kept}")
+    if attempt.start:
+        _start_from(network, attempt.start)
+    lengths = examples.lengths(examples.training)
+    sampler = Sampler(
+        len(examples.training), section.batch_size, section.steps_per_epoch, section.seed, lengths=lengths
+    )
+    weights = prepared.class_weights()
+    loss = class_loss(
+        len(prepared.labels), exclusive=prepared.exclusive, weights=weights, smoothing=section.label_smoothing
+    )
+    result, note = train_network(network, examples, loss, sampler, section, attempt)
+    model = NetworkModel(network, examples.reader, options)
+    learned = _learned(prepared, rung, model, "; ".join([note, *notes]))
+    return replace(learned, history=result.history, rates=result.rates)
+
+
+def _fit_linear(prepared: PreparedTexts, rung: str) -> tuple[Model, str]:
+    """A linear baseline, its strength chosen on validation."""
+    training, validation = prepared.corpus.of("train"), prepared.corpus.of("validation")
+    section = prepared.configuration.linear
+    ngrams = 1 if rung == "tfidf" else section.linear_ngrams or _NGRAMS[prepared.vocabulary.kind]
+    told = ""
+    each = ngrams * prepared.tokens.lengths[training]
+    if each.sum() > section.linear_count:
+        generator = np.random.Generator(np.random.Philox(key=[prepared.seed, _STREAM]))
+        order = generator.permutation(len(training))
+        count = max(1, int(np.searchsorted(np.cumsum(each[order]), section.linear_count)))
+        told = f", learned from {count:,} of {len(training):,} texts, drawn at random (--linear-count)"
+        training = np.sort(training[order[:count]])
+    truth = prepared.truth(validation)
+    checked = Chosen(prepared.tokens, validation)
+
+    def error(linear: Linear) -> float:
+        model = LinearModel(linear)
+        likely = model.scores(checked)
+        return float(evaluation_error(likely, truth, exclusive=prepared.exclusive))
+
+    columns = [1] if prepared.exclusive and len(prepared.labels) == 2 else list(range(len(prepared.labels)))
+    linear, strength = fit_linear(
+        rung, ngrams, Chosen(prepared.tokens, training), prepared.truth(training), columns, error
+    )
+    return LinearModel(
+        linear
+    ), f"{len(linear.keys):,} n-grams, strength {strength:g} of the fit chosen on validation{told}"
+
+
+def evaluation_error(scores: Any, truth: Any, *, exclusive: bool) -> float:
+    """The share of wrong answers that scores give."""
+    if not exclusive:
+        return float(((scores > 0) != truth).mean())
+    said = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+    return float((said != truth.argmax(axis=1)).mean())
+
+
+def _combined(prepared: PreparedTexts, attempt: Attempt) -> LearnedClassifier:
+    """The mean of other rungs."""
+    if not attempt.members:
+        raise UsageError(
+            f"{ENSEMBLE} is the mean of other rungs, which a comparison trains: foretell compare classify DATA",
+            rung=ENSEMBLE,
+        )
+    members = tuple(Member(name, own.model, own.temperature) for name, own in attempt.members.items())
+    return _learned(
+        prepared, ENSEMBLE, EnsembleModel(members, prepared.exclusive), f"mean of {', '.join(attempt.members)}"
+    )
+
+
+def _learned(
+    prepared: PreparedTexts, rung: str, model: Model, note: str, *, calibrated: bool = True
+) -> LearnedClassifier:
+    """A model with the temperature that validation asks for."""
+    texts, validation = prepared.corpus.texts, prepared.corpus.of("validation")
+    temperature = 1.0
+    if calibrated:
+        scores = model.scores(Chosen(prepared.tokens, validation))
+        temperature = find_temperature(scores, prepared.truth(validation), exclusive=prepared.exclusive)
+    vocabulary = prepared.vocabulary
+    if isinstance(model, NetworkModel):
+        vocabulary = vocabulary.first(model.network.embedding.tokens)
+    about = {
+        "source": texts.source,
+        "fingerprint": texts.fingerprint,
+        "texts": prepared.counts,
+        "dropped": prepared.dropped,
+        "text_column": prepared.configuration.texts.text,
+    }
+    return LearnedClassifier(rung, prepared.configuration, model, vocabulary, prepared.labels, temperature, about, note)
+
+
+def _start_from(network: torch.nn.Module, start: Start) -> None:
+    """Gives a network the weights of a model.
+
+    Raises:
+        ConfigurationError: The model is one of another shape.
+    """
+    try:
+        network.load_state_dict(start.fitted.model.network.state_dict())
+    except RuntimeError:
+        raise ConfigurationError(
+            f"{start.name} holds a network of another shape than the options ask for; leave out options of tokens and "
+            "network, which are the model's",
+            option="from",
+        ) from None
+
+
+def _checked(prepared: PreparedTexts) -> PreparedTexts:
+    """The same, its networks checked and the options that none of its rungs reads noted."""
+    configuration = prepared.configuration
+    named = entries(configuration.run.rungs)
+    rungs = [configuration.run.rung] if configuration.run.rung else named or list(RUNGS)
+    for rung in rungs:
+        if rung in NETWORKS:
+            own = prepared.of_rung(RUNGS[rung].options)
+            with torch.device("meta"), torch.no_grad():
+                shape = TextShape(3, 1, 1, own.configuration.network.embedding)
+                build_network(rung, shape, own.configuration.network)
+    if configuration.network.vectors is not None:
+        read_vectors(configuration.network.vectors, prepared.vocabulary)
+    return replace(prepared, idle=tuple(unread(configuration, rungs)))
+
+
+task = ClassifyTask()
