@@ -7,7 +7,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from . import lecture, reading, serving, startup, windows
+from . import lecture, reading, reviews, serving, startup, windows
 from .measure import Row, machine, shown
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def table(measured: list[Row]) -> str:
 
 def main() -> None:
     """Measures, prints, writes."""
-    measured = [row for part in (startup, reading, windows, serving, lecture) for row in part.measure()]
+    measured = [row for part in (startup, reading, windows, serving, reviews, lecture) for row in part.measure()]
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "polars", "numpy"))
     head = f"{date.today()}, {machine()}, Python {platform.python_version()}, {versions}"
     body = table(measured)

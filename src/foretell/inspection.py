@@ -8,12 +8,14 @@ from typing import Any
 
 from . import runs
 from .artefact import DOCUMENT
-from .errors import InputError
+from .errors import InputError, nearest
 from .evaluation.gradients import StateGradients, state_gradients
+from .evaluation.neighbours import nearest_tokens
 from .evaluation.panels import Figure, Grid, Line, Number, Panel
 from .evaluation.weights import RecurrentMatrix, Weights, recurrent_matrices, weights_of
 from .predictor import Predictor
 from .tasks import get_task
+from .tasks.interface import Embeds
 from .training.loop import SMALL
 from .training.seeds import threads
 
@@ -136,6 +138,48 @@ def inspect(models: list[tuple[str, Predictor]], source: str | None, count: int,
             rungs=names,
         )
     return found
+
+
+def neighbours(models: list[tuple[str, Predictor]], words: Iterable[str], count: int, folder: Path) -> list[Grid]:
+    """The words whose learned vectors lie nearest to some words, in every model of a run that has vectors.
+
+    Args:
+        models: As :func:`models_of` gives them.
+        words: The words.
+        count: How many neighbours of each.
+        folder: The run's folder.
+
+    Returns:
+        A table for each word, with the neighbours of each model and the cosine of the angle between both vectors.
+
+    Raises:
+        InputError: No model has vectors, or none for a word.
+    """
+    known = {
+        name: found
+        for name, model in models
+        if isinstance(model.fitted, Embeds) and (found := model.fitted.vectors()) is not None
+    }
+    if not known:
+        held = ", ".join(name for name, _ in models)
+        raise InputError(
+            f"{folder} holds no model that has learned a vector for each word; it holds {held}", run=str(folder)
+        )
+    grids = []
+    for word in words:
+        rows: list[list[str | Number]] = []
+        for name, (tokens, values) in known.items():
+            own = next((spelled for spelled in (word, word.lower()) if spelled in set(tokens)), None)
+            if own is not None:
+                rows += [[name, token, cosine] for token, cosine in nearest_tokens(tokens, values, own, count)]
+        if not rows:
+            tokens = next(iter(known.values()))[0]
+            raise InputError(
+                f'"{word}" is none of the {len(tokens)} words that {next(iter(known))} knows; {nearest(word, tokens)}',
+                word=word,
+            )
+        grids.append(Grid(word, ["rung", "word", "cosine"], rows))
+    return grids
 
 
 def panels(found: list[Inspected]) -> list[Panel]:

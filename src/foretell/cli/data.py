@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from ..config import TextSection
 from ..errors import UsageError
 from .compare import stem_of
-from .options import asked, task_options
+from .options import asked, section_options, task_options
 from .output import columns, output_options, print_json, styled, tell
 
 _READING = ("data", "windows", "spans")  # sections that say how a table is read and cut
@@ -22,6 +23,13 @@ def _with_reading_options(function: Any) -> Any:
     """Adds the options that say how a table is read and cut, as they are spelled everywhere."""
     for option in reversed(task_options(_forecasting(), without=_other_options())):
         function.__click_params__ = [*getattr(function, "__click_params__", []), option]
+    return function
+
+
+def _with_text_options(function: Any) -> Any:
+    """Adds the options that say where texts and their labels stand, as they are spelled everywhere."""
+    options = reversed(section_options(TextSection))
+    function.__click_params__ = [*getattr(function, "__click_params__", []), *options]
     return function
 
 
@@ -54,12 +62,18 @@ def list_sets(as_json: bool, quiet: bool, no_color: bool) -> None:
 @command.command("check")
 @click.argument("file")
 @_with_reading_options
+@_with_text_options
 @output_options
 def check(file: str, as_json: bool, quiet: bool, no_color: bool, **given: Any) -> None:
     """Print the health of FILE; exit 3 where training on it would fail.
 
-    With --target the windows and spans of a forecast are checked too.
+    With --target the windows and spans of a forecast are checked too. A folder, JSON lines, or a table with --text or
+    --label is checked as labelled texts.
     """
+    named = {name: given.pop(name) for name in TextSection.model_fields}
+    if _holds_texts(file, named):
+        _check_texts(file, named, as_json)
+        return
     from ..data.overview import health_of
     from ..data.tables import read_table
 
@@ -111,6 +125,42 @@ def plot(
         click.echo(path)
 
 
+def _holds_texts(file: str, named: dict[str, Any]) -> bool:
+    """Whether a file is meant as labelled texts rather than as a table of numbers."""
+    archive = (".tar", ".tar.gz", ".tgz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+    return bool(named["text"] or named["label"]) or Path(file).is_dir() or file.lower().endswith(archive)
+
+
+def _check_texts(file: str, named: dict[str, Any], as_json: bool) -> None:
+    from ..data.text_overview import health_of_texts
+
+    given = {name: value for name, value in named.items() if value not in (None, ())}
+    document = health_of_texts(file, TextSection.model_validate(given))
+    if as_json:
+        print_json(document)
+    else:
+        if document["texts"] is not None:
+            lengths = document["bytes"]
+            click.echo(
+                f"{document['source']}: {document['texts']:,} texts, {lengths['median']:,} bytes in the middle, "
+                f"{lengths['longest']:,} at most"
+            )
+            cells = [[own["label"], f"{own['texts']:,}", f"{own['share']:.1%}"] for own in document["labels"][:50]]
+            click.echo(columns(["label", "texts", "share"], cells, right=(1, 2)))
+        _print_findings(document)
+        if document.get("spans"):
+            click.echo(f"texts: {', '.join(f'{count:,} {span}' for span, count in document['spans'].items())}")
+        click.echo("healthy" if document["healthy"] else "training would fail")
+    if not document["healthy"]:
+        raise click.exceptions.Exit(3)
+
+
+def _print_findings(document: dict[str, Any]) -> None:
+    colours = {"note": "blue", "warning": "yellow", "error": "red"}
+    for finding in document["findings"]:
+        click.echo(f"{styled(finding['severity'], colours[finding['severity']])}: {finding['message']}")
+
+
 def _would_train(table: Any, configuration: Any, findings: list[dict[str, Any]]) -> dict[str, Any]:
     """What the windows of a forecast would be, or why there would be none."""
     from ..errors import InputError
@@ -145,9 +195,7 @@ def _print_health(document: dict[str, Any]) -> None:
             for entry in document["columns"]
         ]
         click.echo(columns(["column", "missing", "share", "lowest", "mean", "highest"], cells, right=(1, 2, 3, 4, 5)))
-    colours = {"note": "blue", "warning": "yellow", "error": "red"}
-    for finding in document["findings"]:
-        click.echo(f"{styled(finding['severity'], colours[finding['severity']])}: {finding['message']}")
+    _print_findings(document)
     if "windows" in document:
         click.echo(f"windows: {', '.join(f'{count} {span}' for span, count in document['windows'].items())}")
     click.echo("healthy" if document["healthy"] else "training would fail")

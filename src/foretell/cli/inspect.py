@@ -15,7 +15,20 @@ from .output import columns, output_options, print_json
 @click.argument("run", metavar="RUN")
 @click.argument("data", metavar="[DATA]", required=False)
 @click.option(
-    "--windows", type=click.IntRange(1), default=256, show_default=True, help="Most windows to read, spread evenly."
+    "--windows",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Most windows (or texts) to read, spread evenly.",
+)
+@click.option(
+    "--neighbours",
+    multiple=True,
+    metavar="WORD",
+    help="In place of all that: the words whose learned vectors lie nearest to WORD, in every model that has vectors.",
+)
+@click.option(
+    "--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="With --neighbours: how many."
 )
 @click.option(
     "-o",
@@ -29,6 +42,8 @@ def command(
     run: str,
     data: str | None,
     windows: int,
+    neighbours: tuple[str, ...],
+    count: int,
     output: Path | None,
     runs_dir: Path,
     as_json: bool,
@@ -48,6 +63,9 @@ def command(
 
     folder = runs.find(run, runs_dir)
     models = inspection.models_of(folder, run)
+    if neighbours:
+        _neighbours(inspection.neighbours(models, neighbours, count, folder), folder, as_json)
+        return
     task = get_task(models[0][1].task)
     source = data_of(task.name, folder, run, "inspect") if data is None else data
     found = inspection.inspect(models, source, windows, folder)
@@ -79,6 +97,15 @@ def command(
                 click.echo(_table(item) + "\n")
     click.echo(read)
     click.echo(f"{'picture' if path.suffix.lower() == '.png' else 'page'}: {path}")
+
+
+def _neighbours(grids: list[Grid], folder: Path, as_json: bool) -> None:
+    if as_json:
+        by_word = {grid.title: [dict(zip(grid.header, row, strict=True)) for row in grid.rows] for grid in grids}
+        print_json({"run": str(folder), "neighbours": by_word})
+        return
+    for number, grid in enumerate(grids):
+        click.echo(("\n" if number else "") + f"nearest to {grid.title}:\n{_table(grid)}")
 
 
 def _table(grid: Grid) -> str:

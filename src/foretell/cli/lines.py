@@ -1,9 +1,9 @@
 """Lines of standard input as they come: one at once where there is one, many where they pile up."""
 
+import io
 import queue
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from ..errors import DataError
 from . import interrupts
@@ -11,7 +11,7 @@ from . import interrupts
 MOST = 256  # lines that are answered at once
 
 
-def batches(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[list[str]]:
+def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list[str]]:
     """The lines that have come since the last ones were taken, without their ends.
 
     Args:
@@ -21,7 +21,6 @@ def batches(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[list[str]]:
     Raises:
         DataError: A line cannot be decoded.
 
-    >>> import io
     >>> list(batches(io.BytesIO("good\\nschön\\n".encode())))[0][0]
     'good'
     """

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from ..config import RunSection, TaskConfiguration
+from ..config import RunSection, Section, TaskConfiguration
 from ..errors import UsageError, nearest
 from ..tasks import NAMES, task_predicting
 
@@ -88,6 +88,11 @@ def parsed_sets(texts: tuple[str, ...], option: str = "--set") -> dict[str, str]
             raise UsageError(f'{option} needs NAME=VALUE, such as training.epochs=5; found "{text}"')
         sets[path.strip()] = value.strip()
     return sets
+
+
+def section_options(section: type[Section], without: tuple[str, ...] = ()) -> list[click.Option]:
+    """A click option for each option of a section but some."""
+    return [_option(name, field) for name, field in section.model_fields.items() if name not in without]
 
 
 def predicting_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,11 +1,12 @@
 """``foretell predict RUN INPUT [-o OUT]``."""
 
+import io
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -144,7 +145,8 @@ def _line_by_line(predictor: "Predictor", named: dict[str, Any]) -> "Iterator[pl
     fitted = predictor.fitted
     if not isinstance(fitted, ReadsLines):
         return None
-    return (fitted.answer(lines) for lines in batches(sys.stdin.buffer, named.get("encoding") or "utf-8"))
+    stream = cast(io.BufferedIOBase, sys.stdin.buffer)
+    return (fitted.answer(lines) for lines in batches(stream, named.get("encoding") or "utf-8"))
 
 
 def _print_as_they_come(frames: "Iterator[pl.DataFrame]") -> None:
@@ -194,8 +196,6 @@ def _flat(frame: "pl.DataFrame") -> "pl.DataFrame":
 
 
 def _write(frame: "pl.DataFrame", path: Path) -> None:
-    import io
-
     from ..files import write_atomically
 
     stream = io.BytesIO()

@@ -13,8 +13,7 @@ class TextSection(Section):
 
     text: str | None = Field(None, description="Column with the texts (found when not named).")
     label: Names = Field(
-        (),
-        description="Column with the labels (found when not named); with --multi-label also several columns of 0 and 1.",
+        (), description="Column with the labels (found when not named); with --multi-label also several of 0 and 1."
     )
     multi_label: bool = Field(False, description="A text has any number of labels, rather than exactly one.")
     separator: str = Field(
@@ -34,13 +33,13 @@ class TextSpanSection(Section):
 
     spans: Names = Field(
         (),
-        description="Shares of train, validation and test (0.7,0.15,0.15), or of train and validation where DATA itself "
-        "tells which texts are for test (0.8,0.2).",
+        description="Shares of train, validation and test (0.7,0.15,0.15), or of train and validation where DATA "
+        "itself tells which texts are for test (0.8,0.2).",
     )
     split: Literal["random", "last"] = Field(
         "random",
-        description="Texts of validation and test are drawn at random, each label alike; or are the last ones of a file, "
-        "as in the decks.",
+        description="Texts of validation and test are drawn at random, each label alike; or are the last ones of a "
+        "file, as in the decks.",
     )
 
 

@@ -37,6 +37,7 @@ class Texts:
         hashes: Two numbers that only equal texts share.
         notes: What was noticed.
         ordered: Whether their order says something, as that of a file's rows does.
+        column: The column that they were read from, where they stood in a table.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Texts:
     hashes: UInt64[np.ndarray, "text 2"]
     notes: list[str]
     ordered: bool
+    column: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -118,6 +120,7 @@ def read_texts(source: object, section: TextSection, labels: Sequence[str] | Non
         np.frombuffer(bytes(hashes), np.uint64).reshape(-1, 2),
         reading.notes,
         reading.ordered,
+        reading.column,
     )
 
 
@@ -282,8 +285,8 @@ def _must_be_learnable(corpus: Corpus) -> None:
     counts = {span: len(corpus.of(span)) for span in SPANS}
     if len(labels) > _MOST_LABELS and 10 * len(labels) > len(texts.texts):
         raise DataError(
-            f"{texts.source} has {len(labels)} different labels over {len(texts.texts)} texts; a label is a class that many "
-            "texts share; name the right column with --label",
+            f"{texts.source} has {len(labels)} different labels over {len(texts.texts)} texts; a label is a class that "
+            "many texts share; name the right column with --label",
             labels=len(labels),
         )
     if len(labels) < 2 and texts.targets.ndim == 1:
@@ -299,15 +302,15 @@ def _must_be_learnable(corpus: Corpus) -> None:
         if seen.sum() < 2:
             only = labels[int(seen.argmax())]
             raise DataError(
-                f'the train span of {texts.source} has one label only, "{only}"; where the rows are sorted by label, say '
-                "--split random"
+                f'the train span of {texts.source} has one label only, "{only}"; where the rows are sorted by label, '
+                "say --split random"
             )
     if not seen.all():
         label = int(np.flatnonzero(~seen)[0])
         own = texts.targets[:, label] > 0 if texts.targets.ndim == 2 else texts.targets == label
         place = texts.places[int(np.flatnonzero(own)[0])]
         raise DataError(
-            f'{place} has the label "{labels[label]}", which no text of the train span has; there are too few of them, or the '
-            "spans are named so",
+            f'{place} has the label "{labels[label]}", which no text of the train span has; there are too few of them, '
+            "or the spans are named so",
             value=labels[label],
         )

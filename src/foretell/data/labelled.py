@@ -52,12 +52,14 @@ class Reading:
         texts: The texts, to be gone through once.
         notes: What was noticed, a sentence each; complete once all texts are read.
         ordered: Whether the order of the texts says something, as that of a file's rows does.
+        column: The column that texts are read from, where they stand in a table.
     """
 
     name: str
     texts: Iterator[LabelledText]
     notes: list[str] = field(default_factory=list)
     ordered: bool = True
+    column: str | None = None
 
 
 def read_labelled(source: object, section: TextSection) -> Reading:
@@ -75,7 +77,12 @@ def read_labelled(source: object, section: TextSection) -> Reading:
         path = Path(source)
         if path.is_dir() or is_archive(path):
             return _from_files(path, section)
-    return _from_table(rows_of(source, section.encoding), section)
+    rows = rows_of(source, section.encoding)
+    try:
+        return _from_table(rows, section)
+    except BaseException:
+        rows.__exit__()
+        raise
 
 
 def _from_files(path: Path, section: TextSection) -> Reading:
@@ -110,8 +117,8 @@ def _labelled_files(path: Path, section: TextSection, reading: Reading) -> Itera
         yield from _tables(path, tables, section, reading)
     elif paths:
         raise DataError(
-            f"{reading.name} holds {counted(len(paths), 'text')} in no folder of a label; each label is a folder of .txt "
-            "files, such as pos/ and neg/, inside train/ and test/ where there are such",
+            f"{reading.name} holds {counted(len(paths), 'text')} in no folder of a label; each label is a folder of "
+            ".txt files, such as pos/ and neg/, inside train/ and test/ where there are such",
             file=str(path),
         )
     else:
@@ -161,12 +168,13 @@ def _tables(
         span = _span_of_name(inner.name)
         if len(tables) > 1 and not span:
             raise DataError(
-                f"{reading.name} holds {len(tables)} tables; their names say which span they are for (train, validation, "
-                f"test), or there is one; found {inner}",
+                f"{reading.name} holds {len(tables)} tables; their names say which span they are for (train, "
+                f"validation, test), or there is one; found {inner}",
                 file=str(path),
             )
-        table = _from_table(rows(), section, span)
-        yield from table.texts
+        with rows() as own:
+            table = _from_table(own, section, span)
+            yield from table.texts
         reading.notes += table.notes
 
 
@@ -176,7 +184,8 @@ def laid_out(paths: Sequence[PurePosixPath]) -> dict[PurePosixPath, tuple[str, s
     Args:
         paths: Of all files.
 
-    >>> found = laid_out([PurePosixPath(path) for path in ("r/train/pos/1.txt", "r/test/neg/2.txt", "r/train/urls.txt")])
+    >>> paths = ("r/train/pos/1.txt", "r/test/neg/2.txt", "r/train/urls.txt")
+    >>> found = laid_out([PurePosixPath(path) for path in paths])
     >>> [found[path] for path in found]
     [('train', 'pos'), ('test', 'neg')]
     >>> list(laid_out([PurePosixPath("r/pos/1.txt"), PurePosixPath("r/neg/2.txt")]).values())
@@ -203,9 +212,9 @@ def _span_of_name(name: str) -> str:
 
 
 def _from_table(rows: Rows, section: TextSection, span: str = "") -> Reading:
-    reading = Reading(rows.name, iter(()))
     labels = entries_of(rows, section)
     text = column_of(rows, section.text, TEXT_NAMES, "texts", "--text", without=labels)
+    reading = Reading(rows.name, iter(()), column=text)
     reading.texts = _labelled_rows(rows, section, text, labels, span, reading)
     return reading
 
@@ -264,17 +273,18 @@ def _labelled_rows(
         span_at = rows.columns.index(column_of(rows, section.span_column, (), "spans", "--span-column"))
     read = _flags(labels, places, rows) if len(labels) > 1 else _cell(labels[0], places[0], section)
     dropped = 0
-    for number, line, cells in rows.rows:
-        place = rows.place(number, line)
-        own, value = read(cells, place), cells[at]
-        if own is None or value is None or not (shown := str(value)).strip():
-            if section.incomplete == "drop":
-                dropped += 1
-                continue
-            if own is None:
-                raise _lacking(rows, place, number, labels[0], "a label", cells[places[0]])
-            raise _lacking(rows, place, number, text, "a text", value)
-        yield LabelledText(shown, own, span if span_at is None else _span(cells[span_at], place, section), place)
+    with rows:
+        for number, line, cells in rows.rows:
+            place = rows.place(number, line)
+            own, value = read(cells, place), cells[at]
+            if own is None or value is None or not (shown := str(value)).strip():
+                if section.incomplete == "drop":
+                    dropped += 1
+                    continue
+                if own is None:
+                    raise _lacking(rows, place, number, labels[0], "a label", cells[places[0]])
+                raise _lacking(rows, place, number, text, "a text", value)
+            yield LabelledText(shown, own, span if span_at is None else _span(cells[span_at], place, section), place)
     if dropped:
         reading.notes.append(f"{counted(dropped, 'row')} of {rows.name} lacked text or label and were dropped")
 

@@ -1,4 +1,4 @@
-"""The files inside a folder or an archive (.tar, .tar.gz, .zip), one after the other; nothing is ever written to disk."""
+"""The files inside a folder or an archive (.tar, .tar.gz, .zip), one after the other; nothing is written to disk."""
 
 import tarfile
 import zipfile

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import narwhals as nw
 import polars as pl
@@ -37,17 +37,26 @@ class Row(NamedTuple):
 
 @dataclass
 class Rows:
-    """A table's rows, to be gone through once.
+    """A table's rows, to be gone through once, inside ``with``.
 
     Attributes:
         name: What to call it in messages.
         columns: The names of its columns.
         rows: The rows.
+        stream: What they are read from, where that is to be closed.
     """
 
     name: str
     columns: list[str]
     rows: Iterator[Row]
+    stream: io.BufferedIOBase | None = None
+
+    def __enter__(self) -> "Rows":
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self.stream is not None:
+            self.stream.close()
 
     def place(self, row: int, line: int | None) -> str:
         """Where a row is, in words."""
@@ -66,7 +75,7 @@ def rows_of(source: object, encoding: str = "utf-8") -> Rows:
         UnsafeFileError: It is damaged.
     """
     if isinstance(source, str) and source == "-":
-        return rows_in("standard input", sys.stdin.buffer, encoding)
+        return rows_in("standard input", cast(io.BufferedIOBase, sys.stdin.buffer), encoding)
     if isinstance(source, str | Path):
         path = Path(source)
         try:
@@ -75,11 +84,17 @@ def rows_of(source: object, encoding: str = "utf-8") -> Rows:
             raise DataError(f"there is no file {path}", file=str(path)) from None
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
-        return rows_in(path.name, stream, encoding)
+        try:
+            rows = rows_in(path.name, stream, encoding)
+        except BaseException:
+            stream.close()
+            raise
+        rows.stream = stream
+        return rows
     return _of_frame(source)
 
 
-def rows_in(name: str, stream: BinaryIO, encoding: str = "utf-8") -> Rows:
+def rows_in(name: str, stream: io.BufferedIOBase, encoding: str = "utf-8") -> Rows:
     """The rows of a table in a stream, whose kind is told by its first bytes and its name.
 
     Args:
@@ -88,10 +103,7 @@ def rows_in(name: str, stream: BinaryIO, encoding: str = "utf-8") -> Rows:
         encoding: How text is encoded.
     """
     known_encoding(encoding)
-    raw: Any = stream
-    buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
-    if buffered.peek(2)[:2] == b"\x1f\x8b":
-        buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered))
+    buffered = unpacked(stream)
     try:
         start = buffered.peek(4)[:4]
     except (OSError, EOFError, zlib.error) as error:
@@ -104,6 +116,13 @@ def rows_in(name: str, stream: BinaryIO, encoding: str = "utf-8") -> Rows:
     if start.lstrip()[:1] in (b"{", b"["):
         return _of_json(name, lines, whole=start.lstrip()[:1] == b"[")
     return _of_csv(name, lines)
+
+
+def unpacked(stream: io.BufferedIOBase) -> Any:
+    """A stream that can be looked into, without its gzip where it has one."""
+    raw: Any = stream
+    buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
+    return io.BufferedReader(gzip.GzipFile(fileobj=buffered)) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
 
 
 def known_encoding(encoding: str) -> None:
@@ -143,7 +162,7 @@ def decoded(name: str, content: bytes, encoding: str, offset: int = 0) -> str:
         ) from None
 
 
-def decoded_lines(name: str, stream: BinaryIO, encoding: str) -> Iterator[str]:
+def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterator[str]:
     """The lines of a stream with their ends.
 
     Raises:
@@ -251,7 +270,7 @@ def _chained(first: Any, others: Iterator[Any]) -> Iterator[Any]:
     yield from others
 
 
-def _of_parquet(name: str, stream: BinaryIO) -> Rows:
+def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

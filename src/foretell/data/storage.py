@@ -13,7 +13,7 @@ from jaxtyping import Int32, Int64
 
 from ..errors import StorageError
 
-TokenArray = Int32[np.ndarray, " token"]
+TokenArray = Int32[np.ndarray, " _token"]  # of one text: others in a list are of other lengths
 
 
 class TextFile:

@@ -1,15 +1,13 @@
 """Word vectors that were learned elsewhere: text files as fastText and GloVe write them, plain or gzipped."""
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from jaxtyping import Bool, Float32
 
 from ..errors import DataError, UnsafeFileError
-from .rows import decoded_lines
+from .rows import decoded_lines, unpacked
 from .vocabulary import Vocabulary
 
 WIDEST = 4096  # numbers of a vector
@@ -47,9 +45,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
         UnsafeFileError: It is damaged.
     """
     try:
-        with path.open("rb") as start:
-            packed = start.read(2) == b"\x1f\x8b"
-        stream = cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
+        file = path.open("rb")
     except OSError as error:
         told = "there is no file" if isinstance(error, FileNotFoundError) else error.strerror
         raise DataError(f"the word vectors {path} cannot be read: {told}", file=str(path)) from None
@@ -57,8 +53,8 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
     known = np.zeros(len(vocabulary), bool)
     width, line = 0, 0
     try:
-        with stream:
-            for line, text in enumerate(decoded_lines(path.name, stream, "utf-8"), start=1):
+        with file:
+            for line, text in enumerate(decoded_lines(path.name, unpacked(file), "utf-8"), start=1):
                 parts = text.rstrip().split(" ")
                 if line == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
                     continue
@@ -81,8 +77,8 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
     if values is None or not known.any():
         raise DataError(
-            f"{path.name} has a vector for none of the {len(vocabulary)} words of the training texts; are they of another "
-            "language, or is it no file of word vectors?",
+            f"{path.name} has a vector for none of the {len(vocabulary)} words of the training texts; are they of "
+            "another language, or is it no file of word vectors?",
             file=str(path),
         )
     if not np.isfinite(values).all():
@@ -92,8 +88,8 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
 
 def _no_vector(path: Path, line: int, why: str) -> DataError:
     return DataError(
-        f"{path.name}, line {line}: a line is a word and its numbers, with blanks between (fastText's .vec, GloVe's .txt); "
-        f"{why}",
+        f"{path.name}, line {line}: a line is a word and its numbers, with blanks between (fastText's .vec, GloVe's "
+        f".txt); {why}",
         file=str(path),
         line=line,
     )

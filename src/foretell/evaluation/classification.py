@@ -49,7 +49,7 @@ class Judged:
 
     @cached_property
     def surprises(self) -> Float64[np.ndarray, " text"]:
-        """Minus the logarithm of the probability of the truth, in nats; the mean over labels where there are several."""
+        """Minus the logarithm of the probability of the truth, in nats; where a text has several labels their mean."""
         likely = np.clip(self.probabilities, _LEAST, 1 - _LEAST)
         if self.exclusive:
             return -np.log((likely * self.truth).sum(axis=1))

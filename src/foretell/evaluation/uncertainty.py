@@ -125,10 +125,9 @@ def independent_skill(
         ]
     ).T
     model, reference = (_over_seeds(part, generator) for part in (sums[: len(ours)], sums[len(ours) :]))
-    if not (reference > 0).all():
-        return Skill(value, None, None, "unclear")
-    low, high = _interval(model, reference, confidence)
-    verdict = _verdict(low, high)
+    low, high = _interval(model, reference, confidence) if (reference > 0).all() else (None, None)
+    # Where a baseline errs in hardly any text there is no interval of a ratio; that of the difference says as much.
+    verdict = _verdict(*_ends(reference - model, confidence))
     if len(ours) == len(theirs) == 1 and np.isin(pairs, (0, 1)).all():
         p = mcnemar(int((ours < theirs).sum()), int((ours > theirs).sum()))
         return Skill(value, low, high, verdict if p < 1 - confidence else "unclear", p)
@@ -173,8 +172,7 @@ def interval_of_mean(
             for start in range(0, resamples, size)
         ]
     )
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return _ends(means, confidence)
 
 
 def _skill(losses: Float64[np.ndarray, "seed example"], baseline: Float64[np.ndarray, "other example"]) -> float:
@@ -185,7 +183,11 @@ def _skill(losses: Float64[np.ndarray, "seed example"], baseline: Float64[np.nda
 def _interval(
     model: Float64[np.ndarray, " resample"], reference: Float64[np.ndarray, " resample"], confidence: float
 ) -> tuple[float, float]:
-    low, high = np.quantile(1 - model / reference, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return _ends(1 - model / reference, confidence)
+
+
+def _ends(values: Float64[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 

@@ -17,7 +17,8 @@ class Classifier(Estimator):
     Example:
         >>> import polars as pl
         >>> words = {"good": ["fine", "lovely", "great"], "bad": ["dull", "awful", "poor"]}
-        >>> rows = [(f"a {word} film {number}", label) for label in words for word in words[label] for number in range(20)]
+        >>> pairs = [(word, label) for label in words for word in words[label]]
+        >>> rows = [(f"a {word} film {number}", label) for word, label in pairs for number in range(20)]
         >>> reviews = pl.DataFrame(rows, schema=["text", "label"], orient="row")
         >>> classifier = Classifier("bag", epochs=20, steps_per_epoch=20, batch_size=16, buckets=50, embedding=8)
         >>> classifier.fit(reviews).evaluate()["accuracy"]

@@ -48,7 +48,7 @@ class Explanation:
         return found
 
     def passage(self, heading: str) -> Passage:
-        """The text in pieces, shaded by what moved the answer; the stretch around what moved it most where it is long."""
+        """The text in pieces, shaded by what moved the answer; of a long one the stretch that moved it most."""
         start, end = self._stretch()
         largest = float(np.abs(self.moved).max(initial=0.0)) or 1.0
         most = float(self.attended.max(initial=0.0)) if self.attended is not None else 0.0

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,14 +11,11 @@ from jaxtyping import Float64
 from pydantic import ValidationError
 
 from ...artefact import Artefact
-from ...config import TextSection
 from ...data.batches import Reader
-from ...data.labelled import TEXT_NAMES, column_of
-from ...data.members import is_archive, members
-from ...data.rows import decoded, rows_of
 from ...data.storage import TokenArray
+from ...data.unlabelled import read_unlabelled
 from ...data.vocabulary import Vocabulary
-from ...errors import DataError, UnsafeFileError, counted
+from ...errors import UnsafeFileError, counted
 from ...evaluation.calibration import probabilities
 from ...evaluation.panels import Panel, Passages
 from ...training.curves import RangeTest
@@ -111,8 +107,8 @@ class LearnedClassifier:
         told = headings(answers["label"].fill_null("").to_list(), answers["probability"].fill_null(0).to_list())
         passages = [own.passage(head) for own, head in zip(found[:ON_PAGE], told[:ON_PAGE], strict=True)]
         caption = (
-            "Green words moved the answer towards the label that was given, red ones away from it: to first order what the "
-            "score would lose without the word (gradient times vector)."
+            "Green words moved the answer towards the label that was given, red ones away from it: to first order what "
+            "the score would lose without the word (gradient times vector)."
         )
         if any(own.attended is not None for own in found):
             caption += " The blue line below a word is how much of the network's attention it got."
@@ -192,10 +188,10 @@ class LearnedClassifier:
         length = self.model.reader.length
         long = sum(len(own) > length for own in pieces)
         if long:
-            where = "ends" if self.model.reader.front else "beginnings"
+            where = "ends are read" if self.model.reader.front else "beginnings are read"
             told = "is longer" if long == 1 else "are longer"
             warnings.warn(
-                f"{counted(long, 'text')} {told} than the {length} tokens that {self.rung} reads: their {where} are read",
+                f"{counted(long, 'text')} {told} than the {length} tokens that {self.rung} reads: their {where}",
                 stacklevel=2,
             )
 
@@ -208,12 +204,8 @@ class LearnedClassifier:
             sure = best.max(axis=1, initial=0.0)
         else:
             separator = self.configuration.texts.separator
-            said = [
-                separator.join(label for label, share in zip(self.labels, row, strict=True) if share > 0.5)
-                if there
-                else None
-                for row, there in zip(best, known, strict=True)
-            ]
+            rows = [separator.join(np.array(self.labels, object)[row > 0.5]) for row in best]
+            said = [row if there else None for row, there in zip(rows, known, strict=True)]
             sure = np.maximum(best, 1 - best).prod(axis=1)
         columns: dict[str, Any] = {
             "label": pl.Series(said, dtype=pl.String),
@@ -229,46 +221,10 @@ class LearnedClassifier:
         return explain(self.model, self.vocabulary, text, likely, exclusive=self.exclusive)
 
     def _read(self, source: object, text: str | None, encoding: str | None) -> tuple[list[str], pl.DataFrame | None]:
-        """Texts, and the columns that stand beside them."""
-        encoding = encoding or self.configuration.texts.encoding
-        if isinstance(source, Sequence) and not isinstance(source, str):
-            return [str(own) for own in source], None
-        path = Path(source) if isinstance(source, str | Path) and source != "-" else None
-        if path is not None and (path.is_dir() or is_archive(path)):
-            found = sorted(
-                (str(member.path), decoded(f"{path.name}/{member.path}", member.read(), encoding))
-                for member in members(path, (".txt",))
-            )
-            if not found:
-                raise DataError(f"{path} holds no .txt files", file=str(path))
-            return [own for _, own in found], pl.DataFrame({"file": [name for name, _ in found]})
-        if path is not None and path.suffix.lower() == ".txt":
-            return self._lines(path, encoding), None
-        rows = rows_of(source, encoding)
-        named = text or self.configuration.texts.text
-        usual = (str(self.about.get("text_column") or ""), *TEXT_NAMES)
-        column = column_of(rows, named, usual, "texts", "--text")
-        cells = [row.cells for row in rows.rows]
-        if not cells:
-            raise DataError(f"{rows.name} holds a header and no rows", file=rows.name)
-        at = rows.columns.index(column)
-        frame = pl.DataFrame(
-            {
-                name: pl.Series(values, strict=False)
-                for name, values in zip(rows.columns, zip(*cells, strict=True), strict=True)
-            }
-        )
-        return ["" if own[at] is None else str(own[at]) for own in cells], frame
-
-    def _lines(self, path: Path, encoding: str) -> list[str]:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            told = "there is no file" if isinstance(error, FileNotFoundError) else str(error.strerror)
-            raise DataError(f"{told} {path}" if "no file" in told else f"{path}: {told}", file=str(path)) from None
-        if not content:
-            raise DataError(f"{path.name} is empty (0 bytes); each line of it is a text", file=str(path))
-        return decoded(path.name, content, encoding).splitlines()
+        """Texts, and what stands beside them."""
+        section = self.configuration.texts
+        named, usual = text or section.text, self.about.get("text_column")
+        return read_unlabelled(source, named, encoding or section.encoding, str(usual) if usual else None)
 
     def _beside(self, frame: pl.DataFrame | None, answers: pl.DataFrame) -> pl.DataFrame:
         """Answers beside the columns that came in; where names meet, the answer's is another."""
@@ -338,11 +294,6 @@ def outputs_of(labels: int, *, exclusive: bool) -> int:
     return 1 if exclusive and labels == 2 else labels
 
 
-def text_column(section: TextSection) -> str | None:
-    """The column that texts were read from, where one was named."""
-    return section.text
-
-
 def _card(learned: LearnedClassifier, metrics: dict[str, Any]) -> str:
     """The model card."""
     about = learned.about
@@ -356,7 +307,7 @@ def _card(learned: LearnedClassifier, metrics: dict[str, Any]) -> str:
         "Learned from": f"{about['source']}, {about['texts']['train']:,} texts",
         "Temperature": f"{learned.temperature:.3g}, chosen on validation",
     }
-    usage = """It labels well only what resembles its training. Use it with `foretell predict FOLDER texts.csv`, line by line with
-`foretell predict FOLDER -`, or `foretell.load("FOLDER").predict(["a text", "another"])`."""
+    usage = """It labels well only what resembles its training. Use it with `foretell predict FOLDER texts.csv`, line by
+line with `foretell predict FOLDER -`, or `foretell.load("FOLDER").predict(["a text", "another"])`."""
     rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
     return card(f"Classifier of {about['source']}", rung, facts, MEASURE, metrics, usage)

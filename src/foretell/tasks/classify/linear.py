@@ -1,8 +1,8 @@
 """Linear baselines on n-grams: plain TF-IDF, and logistic regression weighted by naive Bayes (NB-SVM).
 
 Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification" (2012): whether an n-gram
-occurs, times the logarithm of how much more frequent it is under a label, makes a linear classifier that is hard to beat.
-Learned with scikit-learn; what is kept are plain arrays.
+occurs, times the logarithm of how much more frequent it is under a label, makes a linear classifier that is hard to
+beat. Learned with scikit-learn; what is kept are plain arrays.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from ...data.vocabulary import UNKNOWN
 _FACTOR, _MORE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 STRENGTHS = {"nb-svm": (0.1, 0.3, 1.0), "tfidf": (3.0, 10.0, 30.0)}  # of the fit against its penalty
 FEW_LABELS = 8  # up to which strengths are tried
-Keys = UInt64[np.ndarray, " ngram"]
+Keys = UInt64[np.ndarray, " _ngram"]
 Columns = Int64[np.ndarray, " entry"]
 Rows = Int64[np.ndarray, " bound"]
 

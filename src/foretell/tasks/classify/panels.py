@@ -1,4 +1,4 @@
-"""What the report shows of a classifier: which labels it confuses, how honest its probabilities are, its worst mistakes."""
+"""What the report shows of a classifier: what it confuses, how honest its probabilities are, its worst mistakes."""
 
 import numpy as np
 
@@ -39,9 +39,9 @@ def classify_panels(
 
 
 _HONEST = (
-    "Texts of the test span, put together by how sure the answer was. On the diagonal an answer that is 80 % sure is right "
-    "in 80 % of all cases; below it the model is too sure of itself. Scores were divided by a temperature chosen on "
-    "validation."
+    "Texts of the test span, put together by how sure the answer was. On the diagonal an answer that is 80 % sure is "
+    "right in 80 % of all cases; below it the model is too sure of itself. Scores were divided by a temperature chosen "
+    "on validation."
 )
 
 
@@ -130,7 +130,8 @@ def _texts(prepared: PreparedTexts) -> Panel:
     tokens = prepared.configuration.tokens
     return Panel(
         "Texts and vocabulary",
-        f"The vocabulary ({len(prepared.vocabulary):,} {tokens.tokens}) was learned on training texts alone; test was read once.",
+        f"The vocabulary ({len(prepared.vocabulary):,} {tokens.tokens}) was learned on training texts alone; test was "
+        "read once.",
         [
             Grid("Texts", ["span", "texts"], counts),
             Grid("Dropped texts", ["reason", "texts"], dropped),

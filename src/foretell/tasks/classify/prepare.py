@@ -96,7 +96,8 @@ class PreparedTexts:
         ]
         except_for = f"; {', '.join(longer)} and linear baselines read all" if longer else "; linear baselines read all"
         most = f", the longest has {int(lengths.max()):,}"
-        return [f"{counted(long, 'text')} are longer than {section.length} tokens{most}: {where}{except_for}"]
+        told = "is longer" if long == 1 else "are longer"
+        return [f"{counted(long, 'text')} {told} than {section.length} tokens{most}: {where}{except_for}"]
 
     def truth(self, numbers: Int64[np.ndarray, " text"]) -> Bool[np.ndarray, "text label"]:
         """Which labels some texts have."""

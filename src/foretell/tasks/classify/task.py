@@ -89,8 +89,8 @@ class ClassifyTask:
         prepared = prepare(source, configuration, fitted.vocabulary)
         if prepared.labels != fitted.labels:
             raise ConfigurationError(
-                f"{start.name} knows the labels {', '.join(fitted.labels)}; the texts have {', '.join(prepared.labels)}; "
-                "train anew",
+                f"{start.name} knows the labels {', '.join(fitted.labels)}; the texts have "
+                f"{', '.join(prepared.labels)}; train anew",
                 option="from",
             )
         return _checked(prepared)
@@ -269,7 +269,7 @@ def _learned(
         "fingerprint": texts.fingerprint,
         "texts": prepared.counts,
         "dropped": prepared.dropped,
-        "text_column": prepared.configuration.texts.text,
+        "text_column": texts.column,
     }
     return LearnedClassifier(rung, prepared.configuration, model, vocabulary, prepared.labels, temperature, about, note)
 

@@ -1,0 +1,66 @@
+"""Texts to be labelled: from a table, whose other columns are kept beside them, a folder, a file of lines, a list."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ..errors import DataError
+from .labelled import TEXT, TEXT_NAMES, column_of
+from .members import is_archive, members
+from .rows import decoded, rows_of
+
+
+def read_unlabelled(
+    source: object, column: str | None, encoding: str, usual: str | None = None
+) -> tuple[list[str], pl.DataFrame | None]:
+    """Texts, and what stands beside them: the columns of a table, the names of files, or nothing.
+
+    Args:
+        source: A table's path, ``-``, a data frame, a folder or archive of .txt files, a .txt file of which each line
+            is a text, or a list.
+        column: The column with the texts; found where None.
+        encoding: How they are encoded.
+        usual: The column that held the texts of the training.
+
+    Raises:
+        DataError: There is nothing there, or no such column.
+    """
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        return [str(own) for own in source], None
+    path = Path(source) if isinstance(source, str | Path) and source != "-" else None
+    if path is not None and (path.is_dir() or is_archive(path)):
+        return _from_files(path, encoding)
+    if path is not None and path.suffix.lower() in TEXT:
+        return _lines(path, encoding), None
+    with rows_of(source, encoding) as rows:
+        own = column_of(rows, column, (*([usual.lower()] if usual else []), *TEXT_NAMES), "texts", "--text")
+        cells = [row.cells for row in rows.rows]
+    if not cells:
+        raise DataError(f"{rows.name} holds a header and no rows", file=rows.name)
+    columns = zip(rows.columns, zip(*cells, strict=True), strict=True)
+    frame = pl.DataFrame({name: pl.Series(values, strict=False) for name, values in columns})
+    at = rows.columns.index(own)
+    return ["" if row[at] is None else str(row[at]) for row in cells], frame
+
+
+def _from_files(path: Path, encoding: str) -> tuple[list[str], pl.DataFrame]:
+    found = sorted(
+        (str(member.path), decoded(f"{path.name}/{member.path}", member.read(), encoding))
+        for member in members(path, TEXT)
+    )
+    if not found:
+        raise DataError(f"{path} holds no .txt files", file=str(path))
+    return [own for _, own in found], pl.DataFrame({"file": [name for name, _ in found]})
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}", file=str(path)) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+    if not content:
+        raise DataError(f"{path.name} is empty (0 bytes); each line of it is a text", file=str(path))
+    return decoded(path.name, content, encoding).splitlines()
