@@ -88,7 +88,8 @@ def test_layers_know_no_task() -> None:
         texts = {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
-        assert not names & texts, f"{path} names a task"
+        own = names - ({"recall"} if path.name == "classification.py" else set())  # the metric has the same name
+        assert not own & texts, f"{path} names a task"
 
 
 def test_nothing_is_asserted_or_trusted_in_the_source() -> None:

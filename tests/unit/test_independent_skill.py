@@ -192,7 +192,8 @@ def test_errors_that_are_no_answers_have_no_p() -> None:
     generator = np.random.default_rng(0)
     shares = generator.integers(0, 4, 200) / 3
     found = independent_skill(shares * 0.5, shares)
-    assert (found.value, found.verdict, found.p) == (pytest.approx(0.5), "better", None)
+    assert (found.verdict, found.p) == ("better", None)
+    assert found.value == pytest.approx(0.5)
     assert found.document().keys() == {"value", "low", "high"}
 
 
@@ -230,7 +231,8 @@ def test_a_perfect_baseline_leaves_nothing_to_gain() -> None:
     skill = independent_skill(np.zeros(100), np.zeros(100))
     assert (skill.value, skill.low, skill.high, skill.verdict) == (0.0, None, None, "unclear")
     worse = independent_skill(*answers(60, 0, 40))
-    assert (worse.low, worse.high, worse.verdict, worse.p) == (None, None, "worse", pytest.approx(2 / 2**40))
+    assert (worse.low, worse.high, worse.verdict) == (None, None, "worse")
+    assert worse.p == pytest.approx(2 / 2**40)
 
 
 def test_where_a_baseline_hardly_errs_there_is_a_verdict_without_an_interval() -> None:
@@ -242,7 +244,8 @@ def test_where_a_baseline_hardly_errs_there_is_a_verdict_without_an_interval() -
     unclear = independent_skill(*answers(390, 3, 4, 2))
     assert (unclear.low, unclear.verdict, unclear.p) == (None, "unclear", 1.0)
     better = independent_skill(*answers(393, 7, 0))
-    assert (better.value, better.verdict, better.p) == (1.0, "better", pytest.approx(2 / 2**7))
+    assert (better.value, better.verdict) == (1.0, "better")
+    assert better.p == pytest.approx(2 / 2**7)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:

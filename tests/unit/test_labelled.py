@@ -219,7 +219,7 @@ def test_texts_in_no_folder_of_a_label_are_left_out_and_told(tmp_path: Path, out
 
 
 def test_files_that_are_no_texts_are_passed_over(tmp_path: Path) -> None:
-    others = {"pos/picture.jpg": b"\xff\xd8\xff", "imdb.vocab": "a", "labelled.feat": "0 0:9"}
+    others: dict[str, str | bytes] = {"pos/picture.jpg": b"\xff\xd8\xff", "imdb.vocab": "a", "labelled.feat": "0 0:9"}
     texts = read(folder_of(tmp_path / "films", {**FLAT, **others}))
     assert contents(texts) == [text for _, text in sorted(FLAT.items())]
     assert texts.notes == []
@@ -598,7 +598,7 @@ def test_columns_of_true_and_false_are_read_as_pandas_writes_them(tmp_path: Path
     frame = pd.DataFrame({"text": ["x", "y"], "toxic": [True, False], "rude": [True, True]})
     path = tmp_path / "t.csv"
     frame.to_csv(path, index=False)
-    options = {"multi_label": True, "label": ("toxic", "rude")}
+    options: dict[str, Any] = {"multi_label": True, "label": ("toxic", "rude")}
     assert read(path, **options).fingerprint == read(frame, **options).fingerprint
 
 

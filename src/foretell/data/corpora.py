@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Int64, UInt8, UInt64
 
 from ..config import TextSection, TextSpanSection, entries
 from ..errors import ConfigurationError, DataError, counted, nearest
-from .labelled import LabelledText, read_labelled
+from .labelled import LabelledText, Reading, read_labelled
 from .storage import Spool, TextFile
 
 SPANS = ("train", "validation", "test")
@@ -91,7 +92,13 @@ def read_texts(source: object, section: TextSection, labels: Sequence[str] | Non
         DataError: It holds no labelled texts, or a label that there may not be.
     """
     reading = read_labelled(source, section)
-    texts, places, hashes = Spool(), Spool(), bytearray()
+    with closing(reading.texts), Spool() as texts, Spool() as places:
+        return _kept(reading, section, labels, texts, places)
+
+
+def _kept(reading: Reading, section: TextSection, labels: Sequence[str] | None, texts: Spool, places: Spool) -> Texts:
+    """Texts as they come, written to files."""
+    hashes = bytearray()
     starts, place_starts, named = [0], [0], []
     numbers: dict[str, int] = {label: number for number, label in enumerate(labels or ())}
     found: list[tuple[int, ...]] = []

@@ -6,7 +6,7 @@ column of texts and one of labels, and may say in another column which span a te
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -56,7 +56,7 @@ class Reading:
     """
 
     name: str
-    texts: Iterator[LabelledText]
+    texts: Generator[LabelledText, None, None]
     notes: list[str] = field(default_factory=list)
     ordered: bool = True
     column: str | None = None
@@ -85,13 +85,17 @@ def read_labelled(source: object, section: TextSection) -> Reading:
         raise
 
 
+def _none() -> Generator[LabelledText, None, None]:
+    yield from ()
+
+
 def _from_files(path: Path, section: TextSection) -> Reading:
-    reading = Reading(path.name or str(path), iter(()), ordered=False)
+    reading = Reading(path.name or str(path), _none(), ordered=False)
     reading.texts = _labelled_files(path, section, reading)
     return reading
 
 
-def _labelled_files(path: Path, section: TextSection, reading: Reading) -> Iterator[LabelledText]:
+def _labelled_files(path: Path, section: TextSection, reading: Reading) -> Generator[LabelledText, None, None]:
     """The texts of a folder in the order of their paths; the rows of the tables in it where there are no texts."""
     paths: list[PurePosixPath] = []
     tables: list[tuple[PurePosixPath, Callable[[], Rows]]] = []
@@ -134,7 +138,7 @@ def _placed(
     placed: dict[PurePosixPath, tuple[str, str]],
     section: TextSection,
     reading: Reading,
-) -> Iterator[LabelledText]:
+) -> Generator[LabelledText, None, None]:
     left = [inner for inner in paths if inner not in placed]
     if left:
         reading.notes.append(
@@ -163,7 +167,7 @@ def _placed(
 
 def _tables(
     path: Path, tables: list[tuple[PurePosixPath, Callable[[], Rows]]], section: TextSection, reading: Reading
-) -> Iterator[LabelledText]:
+) -> Generator[LabelledText, None, None]:
     for inner, rows in sorted(tables, key=lambda pair: pair[0]):
         span = _span_of_name(inner.name)
         if len(tables) > 1 and not span:
@@ -214,7 +218,7 @@ def _span_of_name(name: str) -> str:
 def _from_table(rows: Rows, section: TextSection, span: str = "") -> Reading:
     labels = entries_of(rows, section)
     text = column_of(rows, section.text, TEXT_NAMES, "texts", "--text", without=labels)
-    reading = Reading(rows.name, iter(()), column=text)
+    reading = Reading(rows.name, _none(), column=text)
     reading.texts = _labelled_rows(rows, section, text, labels, span, reading)
     return reading
 
@@ -265,7 +269,7 @@ def column_of(
 
 def _labelled_rows(
     rows: Rows, section: TextSection, text: str, labels: list[str], span: str, reading: Reading
-) -> Iterator[LabelledText]:
+) -> Generator[LabelledText, None, None]:
     places = [rows.columns.index(label) for label in labels]
     at = rows.columns.index(text)
     span_at = None

@@ -34,12 +34,12 @@ class TextFile:
         Raises:
             StorageError: There is no room for them.
         """
-        spool = Spool()
         starts = [0]
-        for text in texts:
-            spool.write(text.encode("utf-8", "surrogatepass"))
-            starts.append(spool.size)
-        return cls(spool.seen(), np.array(starts, np.int64))
+        with Spool() as spool:
+            for text in texts:
+                spool.write(text.encode("utf-8", "surrogatepass"))
+                starts.append(spool.size)
+            return cls(spool.seen(), np.array(starts, np.int64))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -61,12 +61,12 @@ class TokenFile:
         Raises:
             StorageError: There is no room for them.
         """
-        spool = Spool()
         starts = [0]
-        for tokens in texts:
-            spool.write(np.ascontiguousarray(tokens, np.int32).tobytes())
-            starts.append(spool.size // 4)
-        return cls(np.frombuffer(spool.seen(), np.int32), np.array(starts, np.int64))
+        with Spool() as spool:
+            for tokens in texts:
+                spool.write(np.ascontiguousarray(tokens, np.int32).tobytes())
+                starts.append(spool.size // 4)
+            return cls(np.frombuffer(spool.seen(), np.int32), np.array(starts, np.int64))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -107,7 +107,7 @@ class Chosen(Sequence[TokenArray]):
 
 
 class Spool:
-    """A nameless file that is written once, then seen."""
+    """A nameless file that is written once, inside ``with``, then seen for as long as anyone looks at it."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -115,6 +115,12 @@ class Spool:
             self.file = tempfile.TemporaryFile(prefix="foretell-")  # noqa: SIM115 - it lives as long as what sees it
         except OSError as error:
             raise _no_room(error) from None
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.file.close()
 
     def write(self, content: bytes) -> None:
         """Adds to its end.
@@ -128,11 +134,10 @@ class Spool:
             raise _no_room(error) from None
 
     def seen(self) -> Any:
-        """All of it, read from the file when it is looked at; nothing can be added any more."""
+        """All of it, read from the file when it is looked at."""
         try:
-            with self.file:
-                self.file.flush()
-                return mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
+            self.file.flush()
+            return mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
         except OSError as error:
             raise _no_room(error) from None
 
