@@ -719,7 +719,7 @@ def test_a_frame_without_rows_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("thing", [None, 5, {"text": ["x"], "label": ["y"]}, as_frame().lazy()])
 def test_what_is_no_source_of_texts_is_told(thing: object) -> None:
-    with pytest.raises(DataError, match=f"texts come from a path, a data frame.*found {type(thing).__name__}"):
+    with pytest.raises(DataError, match=f"texts come from a path or a data frame.*found {type(thing).__name__}"):
         read(thing)
 
 

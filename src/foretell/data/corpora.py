@@ -1,6 +1,7 @@
 """A corpus of labelled texts: kept in a file, labels numbered, spans dealt out, duplicates between spans dropped."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -184,9 +185,10 @@ def _targets(found: list[tuple[int, ...]], order: Int64[np.ndarray, " label"], *
 def _natural(label: str) -> tuple[int, float, str]:
     """Numbers by value, before words by letter."""
     try:
-        return 0, float(label), label
+        value = float(label)
     except ValueError:
-        return 1, 0.0, label
+        value = math.nan
+    return (1, 0.0, label) if math.isnan(value) else (0, value, label)
 
 
 def _must_be_known(text: LabelledText, known: Iterable[str]) -> None:
@@ -205,7 +207,7 @@ def _shares(section: TextSpanSection, usual: tuple[float, ...]) -> tuple[float, 
         shares = tuple(float(text) for text in texts)
     except ValueError:
         shares = ()
-    if len(shares) != len(usual) or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) != len(usual) or not (min(shares) > 0 and abs(sum(shares) - 1) < 1e-6):
         what = "train, validation and test" if len(usual) == 3 else "train and validation, as the data name the test"
         example = ",".join(f"{share:g}" for share in usual)
         raise ConfigurationError(
@@ -296,6 +298,8 @@ def _must_be_learnable(corpus: Corpus) -> None:
             "many texts share; name the right column with --label",
             labels=len(labels),
         )
+    if not labels:
+        raise DataError(f"no text of {texts.source} has a label; there is nothing to learn")
     if len(labels) < 2 and texts.targets.ndim == 1:
         raise DataError(f'{texts.source} has one label only, "{labels[0]}"; there is nothing to tell apart')
     for span, count in counts.items():

@@ -104,7 +104,7 @@ def _labelled_files(path: Path, section: TextSection, reading: Reading) -> Gener
         for member in members(path, (*TEXT, *TABLES)):
             name = f"{reading.name}/{member.path}"
             if member.path.name.lower().endswith(TEXT):
-                yield decoded(name, member.read(), section.encoding)
+                yield decoded(name, member.read(), section.encoding).removeprefix("\ufeff")
                 paths.append(member.path)
             elif path.is_dir():
                 tables.append((member.path, partial(rows_of, path / member.path, section.encoding)))
@@ -196,19 +196,24 @@ def laid_out(paths: Sequence[PurePosixPath]) -> dict[PurePosixPath, tuple[str, s
     [('', 'pos'), ('', 'neg')]
     """
     folders = {path: path.parts[:-1] for path in paths}
-    placed = {}
+    placed: dict[PurePosixPath, tuple[str, str]] = {}
     for path, parts in folders.items():
         spans = [place for place, part in enumerate(parts) if part.lower() in SPAN_WORDS]
         if spans and len(parts) > spans[0] + 1:
             placed[path] = (SPAN_WORDS[parts[spans[0]].lower()], parts[spans[0] + 1])
     if placed:
         return placed
+    inside = {path: parts for path, parts in folders.items() if len(parts) > 1 and parts[-1].lower() in SPAN_WORDS}
+    if len({parts[-2] for parts in inside.values()}) > 1:  # a span inside each label
+        return {path: (SPAN_WORDS[parts[-1].lower()], parts[-2]) for path, parts in inside.items()}
     common = 0
     while all(len(parts) > common for parts in folders.values()) and len({p[common] for p in folders.values()}) == 1:
         common += 1
     if any(len(parts) > common for parts in folders.values()):
-        return {path: ("", parts[common]) for path, parts in folders.items() if len(parts) > common}
-    return {path: ("", parts[-1]) for path, parts in folders.items() if parts}
+        placed = {path: ("", parts[common]) for path, parts in folders.items() if len(parts) > common}
+    else:
+        placed = {path: ("", parts[-1]) for path, parts in folders.items() if parts}
+    return placed if not {label.lower() for _, label in placed.values()} <= SPAN_WORDS.keys() else {}
 
 
 def _span_of_name(name: str) -> str:
@@ -270,17 +275,21 @@ def column_of(
 def _labelled_rows(
     rows: Rows, section: TextSection, text: str, labels: list[str], span: str, reading: Reading
 ) -> Generator[LabelledText, None, None]:
-    places = [rows.columns.index(label) for label in labels]
-    at = rows.columns.index(text)
-    span_at = None
-    if section.span_column is not None:
-        span_at = rows.columns.index(column_of(rows, section.span_column, (), "spans", "--span-column"))
-    read = _flags(labels, places, rows) if len(labels) > 1 else _cell(labels[0], places[0], section)
     dropped = 0
     with rows:
+        places = [rows.columns.index(label) for label in labels]
+        at = rows.columns.index(text)
+        span_at = None
+        if section.span_column is not None:
+            span_at = rows.columns.index(column_of(rows, section.span_column, (), "spans", "--span-column"))
+        read = _flags(labels, places, rows) if len(labels) > 1 else _cell(labels[0], places[0], section)
         for number, line, cells in rows.rows:
             place = rows.place(number, line)
             own, value = read(cells, place), cells[at]
+            if isinstance(value, bytes | list | tuple | dict):
+                raise DataError(
+                    f'{place}, column "{text}": a text is made of letters; found {type(value).__name__}', column=text
+                )
             if own is None or value is None or not (shown := str(value)).strip():
                 if section.incomplete == "drop":
                     dropped += 1
@@ -299,7 +308,7 @@ def _cell(label: str, place: int, section: TextSection) -> Callable[[Sequence[An
     def read(cells: Sequence[Any], where: str) -> tuple[str, ...] | None:
         value = cells[place]
         if section.multi_label:
-            several = value if isinstance(value, list | tuple) else str(value or "").split(section.separator)
+            several = value if isinstance(value, list | tuple) else label_text(value).split(section.separator)
             return tuple(dict.fromkeys(shown for entry in several if (shown := label_text(entry))))
         if isinstance(value, list | tuple | dict):
             raise DataError(
@@ -318,7 +327,7 @@ def _flags(labels: list[str], places: list[int], rows: Rows) -> Callable[[Sequen
     def read(cells: Sequence[Any], where: str) -> tuple[str, ...] | None:
         found = []
         for label, place in zip(labels, places, strict=True):
-            shown = label_text(cells[place])
+            shown = label_text(cells[place]).lower()
             if shown not in ("0", "1", "true", "false"):
                 raise DataError(
                     f'{where}, column "{label}": where several columns are labels each holds 0 or 1; found '

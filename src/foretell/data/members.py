@@ -1,16 +1,29 @@
 """The files inside a folder or an archive (.tar, .tar.gz, .zip), one after the other; nothing is written to disk."""
 
+import lzma
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import DataError, UnsafeFileError
 
 LARGEST = 256 * 1024 * 1024  # bytes of one text or table inside an archive
+_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    RuntimeError,  # a zip that needs a password
+    NotImplementedError,
+    ValueError,
+)
 
 
 class Member(NamedTuple):
@@ -21,12 +34,19 @@ class Member(NamedTuple):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is an archive that holds files."""
-    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    """Whether a file is an archive that holds files, or was one before it was damaged."""
+    if not path.is_file():
+        return False
+    if _is_zip(path):
+        return True
+    try:
+        return tarfile.is_tarfile(path)
+    except _DAMAGE:
+        return path.name.lower().endswith(_TAR)
 
 
 def members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
-    """Every file with one of some suffixes; links and devices are passed over.
+    """Every file with one of some suffixes; links, devices and what systems keep beside files are passed over.
 
     Args:
         path: A folder or an archive.
@@ -38,15 +58,28 @@ def members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     """
     if path.is_dir():
         yield from _in_folder(path, suffixes)
-    elif zipfile.is_zipfile(path):
+    elif _is_zip(path):
         yield from _in_zip(path, suffixes)
     else:
         yield from _in_tar(path, suffixes)
 
 
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK" or zipfile.is_zipfile(path)
+    except OSError:
+        return False
+
+
+def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
+    beside = name.startswith("__MACOSX") or PurePosixPath(name).name.startswith("._")
+    return not beside and name.lower().endswith(suffixes)
+
+
 def _in_folder(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     for file in sorted(path.rglob("*")):
-        if file.name.lower().endswith(suffixes) and file.is_file():
+        if _wanted(file.name, suffixes) and file.is_file():
             yield Member(PurePosixPath(file.relative_to(path).as_posix()), partial(_content, file))
 
 
@@ -61,24 +94,52 @@ def _in_tar(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     try:
         with tarfile.open(path) as archive:
             for entry in archive:
-                if entry.isfile() and entry.name.lower().endswith(suffixes):
+                if entry.isfile() and _wanted(entry.name, suffixes):
                     _must_be_small(path, entry.name, entry.size)
                     stream = archive.extractfile(entry)
                     if stream is not None:
-                        yield Member(PurePosixPath(entry.name), stream.read)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+                        yield Member(PurePosixPath(entry.name), partial(_safely, path, stream.read))
+            _must_end(archive)
+    except _DAMAGE as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
+
+
+def _must_end(archive: tarfile.TarFile) -> None:
+    """Checks that zeros follow the last file, and that all that was packed can be unpacked.
+
+    Python's tarfile takes a damaged header for the end, and then never comes to the checksum of the whole.
+
+    Raises:
+        ReadError: Something else follows.
+    """
+    stream: Any = archive.fileobj
+    stream.seek(archive.offset - (archive.offset % tarfile.BLOCKSIZE))
+    last = archive.getmembers()[-1] if archive.getmembers() else None
+    if last is not None:
+        blocks = -(-last.size // tarfile.BLOCKSIZE)
+        stream.seek(last.offset_data + (blocks * tarfile.BLOCKSIZE if last.isfile() else 0))
+    rest = stream.read(tarfile.BLOCKSIZE)
+    if rest.strip(b"\0") or len(rest) not in (0, tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("what follows a file is no other")
+    while stream.read(1 << 20):
+        pass
 
 
 def _in_zip(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                plain = not entry.is_dir() and not entry.filename.startswith("__MACOSX")
-                if plain and entry.filename.lower().endswith(suffixes):
+                if not entry.is_dir() and _wanted(entry.filename, suffixes):
                     _must_be_small(path, entry.filename, entry.file_size)
-                    yield Member(PurePosixPath(entry.filename), partial(archive.read, entry))
-    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
+                    yield Member(PurePosixPath(entry.filename), partial(_safely, path, partial(archive.read, entry)))
+    except _DAMAGE as error:
+        raise UnsafeFileError(f"{path} is damaged or protected: {error}", file=str(path)) from None
+
+
+def _safely(path: Path, read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except _DAMAGE as error:
         raise UnsafeFileError(f"{path} is damaged or protected: {error}", file=str(path)) from None
 
 

@@ -23,6 +23,7 @@ from ..errors import DataError, UnsafeFileError
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
 TABLES = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
 _SEPARATORS = (",", ";", "\t", "|")
+_MARK = "\ufeff"  # of a byte order
 _AT_ONCE = 4096  # rows of a Parquet file
 csv.field_size_limit(1 << 30)
 
@@ -105,17 +106,16 @@ def rows_in(name: str, stream: io.BufferedIOBase, encoding: str = "utf-8") -> Ro
     known_encoding(encoding)
     buffered = unpacked(stream)
     try:
-        start = buffered.peek(4)[:4]
+        start = buffered.peek(64)[:64]
     except (OSError, EOFError, zlib.error) as error:
         raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
     if not start:
         raise DataError(f"{name} is empty (0 bytes); a table of texts has a header and rows", file=name)
-    if start == b"PAR1":
+    if start.startswith(b"PAR1"):
         return _of_parquet(name, buffered)
     lines = decoded_lines(name, buffered, encoding)
-    if start.lstrip()[:1] in (b"{", b"["):
-        return _of_json(name, lines, whole=start.lstrip()[:1] == b"[")
-    return _of_csv(name, lines)
+    first = start.decode(encoding, "ignore").lstrip(f"{_MARK} \t\r\n")[:1]
+    return _of_json(name, lines, whole=first == "[") if first in ("{", "[") else _of_csv(name, lines)
 
 
 def unpacked(stream: io.BufferedIOBase) -> Any:
@@ -134,7 +134,7 @@ def known_encoding(encoding: str) -> None:
     try:
         codecs.lookup(encoding)
         "".encode(encoding)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         raise DataError(f'there is no encoding "{encoding}"; known are utf-8, latin-1, cp1252, utf-16 ...') from None
 
 
@@ -175,8 +175,8 @@ def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterat
     offset = 0
     try:
         for line in stream:
-            if offset == 0:
-                line = line.removeprefix(codecs.BOM_UTF8)
+            if offset == 0 and line.startswith(codecs.BOM_UTF8):
+                offset, line = len(codecs.BOM_UTF8), line.removeprefix(codecs.BOM_UTF8)
             yield decoded(name, line, encoding, offset)
             offset += len(line)
     except (OSError, EOFError, zlib.error) as error:
@@ -184,19 +184,22 @@ def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterat
 
 
 def _of_csv(name: str, lines: Iterator[str]) -> Rows:
-    header = next((line for line in lines if line.strip()), None)
+    at, header = next(((place, line) for place, line in enumerate(lines, start=1) if line.strip()), (0, None))
     if header is None:
         raise DataError(f"{name} is empty; a table of texts has a header and rows", file=name)
     if "\0" in header:
         raise DataError(f"{name} is neither text nor Parquet: it holds a zero byte", file=name)
     separator = "\t" if ".tsv" in name or ".tab" in name else _separator(header)
-    columns = _named(name, next(csv.reader([header], delimiter=separator)))
-    return Rows(name, columns, _csv_rows(name, lines, separator, len(columns)))
+    try:
+        columns = _named(name, next(csv.reader([header], delimiter=separator)))
+    except csv.Error as error:
+        raise DataError(f"{name}, line {at}: {error}", file=name, line=at) from None
+    return Rows(name, columns, _csv_rows(name, lines, separator, len(columns), at))
 
 
-def _csv_rows(name: str, lines: Iterator[str], separator: str, width: int) -> Iterator[Row]:
-    reader = csv.reader(lines, delimiter=separator, strict=False)
-    number, line = 0, 2
+def _csv_rows(name: str, lines: Iterator[str], separator: str, width: int, header: int) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    number, line = 0, header + 1
     try:
         for cells in reader:
             if cells:
@@ -210,7 +213,7 @@ def _csv_rows(name: str, lines: Iterator[str], separator: str, width: int) -> It
                         line=line,
                     )
                 yield Row(number, line, cells)
-            line = reader.line_num + 2
+            line = header + reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{name}, line {line}: {error}", file=name, line=line) from None
 
@@ -225,13 +228,13 @@ def _of_json(name: str, lines: Iterator[str], *, whole: bool) -> Rows:
     first = next(found, None)
     if first is None:
         raise DataError(f"{name} holds no rows", file=name)
-    columns = _named(name, list(first[2]))
+    keys = list(first[2])
 
     def rows() -> Iterator[Row]:
         for number, line, document in _chained(first, found):
-            yield Row(number, line, [document.get(column) for column in columns])
+            yield Row(number, line, [document.get(key) for key in keys])
 
-    return Rows(name, columns, rows())
+    return Rows(name, _named(name, keys), rows())
 
 
 def _json_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, int | None, dict[str, Any]]]:
@@ -297,11 +300,17 @@ def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
 
 def _of_frame(source: object) -> Rows:
     try:
-        frame: pl.DataFrame = nw.from_native(source, eager_only=True).to_polars()  # type: ignore[call-overload]
-    except (TypeError, ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError):
+        known: Any = nw.from_native(source, eager_only=True)
+    except TypeError:
         raise DataError(
-            f"texts come from a path, a data frame (pandas, Polars, PyArrow) or a list; found {type(source).__name__}"
+            f"labelled texts come from a path or a data frame (pandas, Polars, PyArrow); found {type(source).__name__}"
         ) from None
+    except nw.exceptions.NarwhalsError as error:
+        raise DataError(f"the data frame cannot be read as a table: {str(error).splitlines()[0]}") from None
+    try:
+        frame: pl.DataFrame = known.to_polars()
+    except (TypeError, ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"the data frame cannot be read as a table: {str(error).splitlines()[0]}") from None
     if frame.height == 0:
         raise DataError("the data frame holds no rows")
     rows = (Row(number, None, cells) for number, cells in enumerate(frame.iter_rows(), start=1))

@@ -1,5 +1,6 @@
 """Word vectors that were learned elsewhere: text files as fastText and GloVe write them, plain or gzipped."""
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float32
 
 from ..errors import DataError, UnsafeFileError
 from .rows import decoded_lines, unpacked
-from .vocabulary import Vocabulary
+from .vocabulary import UNKNOWN, Vocabulary
 
 WIDEST = 4096  # numbers of a vector
 
@@ -67,9 +68,11 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
                 word = " ".join(parts[:-width]) if len(parts) > width else ""
                 if not word:
                     raise _no_vector(path, line, f"others have {width} numbers, it has {max(0, len(parts) - 1)}")
-                number = vocabulary.numbers.get(word.lower() if vocabulary.lowercase else word)
-                if number is not None and not known[number]:
-                    values[number] = [float(part) for part in parts[-width:]]
+                word = unicodedata.normalize("NFC", word.lower() if vocabulary.lowercase else word)
+                number = vocabulary.numbers.get(word, UNKNOWN)
+                if number > UNKNOWN and not known[number]:
+                    with np.errstate(over="ignore"):  # what is too large is told below
+                        values[number] = [float(part) for part in parts[-width:]]
                     known[number] = True
     except ValueError:
         raise _no_vector(path, line, "what follows the word must be numbers") from None

@@ -5,6 +5,9 @@ nothing that would be run. Number 0 fills texts up, 1 stands for whatever is not
 so that a network of 10,000 words reads a larger vocabulary by counting what lies beyond as unknown.
 """
 
+import json
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +27,7 @@ MOST_WORDS = 300_000
 MOST_TOKENS = 2_000_000  # of a vocabulary from a model folder
 _TAG = r"</?[A-Za-z][^<>]{0,100}>"
 _WORD, _MARK = r"\w+(?:['’]\w+)*", r"[^\w\s]"
+_HALF = re.compile("[\ud800-\udfff]")
 _AT_ONCE = 2048  # texts
 
 
@@ -68,20 +72,21 @@ class Vocabulary:
         trainer: Any
         if kind == "bpe":
             model = models.BPE(unk_token=SPECIAL[UNKNOWN])
-            trainer = trainers.BpeTrainer(vocab_size=section.vocabulary, limit_alphabet=1000, **common)
+            trainer = trainers.BpeTrainer(vocab_size=section.vocabulary, **common)
         else:
             model = models.WordLevel(unk_token=SPECIAL[UNKNOWN])
             rare = 2 if kind == "words" else 1
             trainer = trainers.WordLevelTrainer(vocab_size=MOST_WORDS, min_frequency=rare, **common)
         tokenizer = _pipeline(Tokenizer(model), kind, lowercase=section.lowercase, punctuation=section.punctuation)
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator(map(whole, texts), trainer)
         numbers = tokenizer.get_vocab()
         tokens = tuple(sorted(numbers, key=numbers.__getitem__))
         if len(tokens) <= len(SPECIAL):
             raise DataError(f"the training texts hold no {kind} that could be learned from: each occurs once at most")
         merges: tuple[tuple[str, str], ...] = ()
         if kind == "bpe":
-            merges = tuple((first, second) for first, second in _merges(tokenizer))
+            pairs = [(first, second) for first, second in _merges(tokenizer)]
+            merges = tuple(pair for pair in pairs if not {*pair, "".join(pair)} & set(SPECIAL))
         return cls(kind, section.lowercase, section.punctuation, tokens, merges)
 
     def __len__(self) -> int:
@@ -102,13 +107,20 @@ class Vocabulary:
         """The numbers of each text's pieces."""
         source = iter(texts)
         while some := list(islice(source, _AT_ONCE)):
-            for encoding in self._tokenizer.encode_batch_fast(some):
+            for encoding in self._tokenizer.encode_batch_fast([whole(text) for text in some]):
                 yield np.array(encoding.ids, np.int32)
 
     def pieces(self, text: str) -> tuple[TokenArray, list[tuple[int, int]]]:
         """The numbers of a text's pieces, and where each stands in it: its first letter, and the one after its last."""
-        encoding = self._tokenizer.encode(text)
-        return np.array(encoding.ids, np.int32), list(encoding.offsets)
+        encoding = self._tokenizer.encode(whole(text))
+        places = []
+        for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            while self.kind != "characters" and end < len(text) and unicodedata.combining(text[end]):
+                end += 1  # an accent that stands after its letter
+            if self.kind == "bpe" and end - start > 1 and text[start] == ">" and ">" not in self.tokens[number]:
+                start += 1  # the blank that stands for a tag
+            places.append((start, end))
+        return np.array(encoding.ids, np.int32), places
 
     def document(self) -> dict[str, Any]:
         """All of it as a JSON object."""
@@ -129,7 +141,9 @@ class Vocabulary:
         """
         kind, tokens = document["kind"], tuple(document["tokens"])
         merges = tuple((str(first), str(second)) for first, second in document.get("merges", ()))
-        if kind not in ("words", "characters", "bpe") or not all(isinstance(token, str) for token in tokens):
+        if kind not in ("words", "characters", "bpe") or not all(
+            isinstance(token, str) and whole(token) == token for token in tokens
+        ):
             raise ValueError("a vocabulary has a kind and tokens, which are texts")
         known = set(tokens)
         if not len(SPECIAL) < len(tokens) == len(known) <= MOST_TOKENS or tokens[: len(SPECIAL)] != SPECIAL:
@@ -147,6 +161,15 @@ class Vocabulary:
         else:
             model = models.WordLevel(vocabulary, unk_token=SPECIAL[UNKNOWN])
         return _pipeline(Tokenizer(model), self.kind, lowercase=self.lowercase, punctuation=self.punctuation)
+
+
+def whole(text: str) -> str:
+    """A text without halves of letters, which UTF-16 has and which nothing can write.
+
+    >>> whole("a\\ud83db") == "a\\ufffdb"
+    True
+    """
+    return _HALF.sub("\ufffd", text)
 
 
 def _pipeline(tokenizer: Tokenizer, kind: str, *, lowercase: bool, punctuation: bool) -> Tokenizer:
@@ -168,7 +191,5 @@ def _pipeline(tokenizer: Tokenizer, kind: str, *, lowercase: bool, punctuation: 
 
 
 def _merges(tokenizer: Tokenizer) -> Iterator[Sequence[str]]:
-    import json
-
     for pair in json.loads(tokenizer.to_str())["model"]["merges"]:
         yield pair if isinstance(pair, list) else pair.split(" ")
