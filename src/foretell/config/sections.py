@@ -133,7 +133,9 @@ class TrainingSection(Section):
     """How a network learns."""
 
     loss: Literal["mae", "mse", "quantile", "cross-entropy"] = Field("mae", description="Loss to minimise.")
-    optimiser: Literal["rmsprop", "adamw"] = own("rmsprop", description="Optimiser; rmsprop is Keras's.")
+    optimiser: Literal["rmsprop", "adamw", "lazy-adam"] = own(
+        "rmsprop", description="Optimiser; rmsprop is Keras's; lazy-adam moves only what a batch holds."
+    )
     learning_rate: LearningRate = own(1e-3, description="Learning rate, or 'auto' to find one before training.")
     schedule: Literal["constant", "cosine"] = own("constant", description="Course of the learning rate.")
     warmup_steps: int = own(0, ge=0, description="Steps over which the learning rate rises from zero.")

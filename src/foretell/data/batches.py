@@ -29,6 +29,11 @@ class Reader:
             return np.array([UNKNOWN], np.int32)
         return text[-self.length :] if self.front else text[: self.length]
 
+    def known(self, text: TokenArray) -> TokenArray:
+        """What is read of a text, with what the network does not know as unknown."""
+        cut = self.cut(text)
+        return np.where(cut < self.tokens, cut, UNKNOWN).astype(np.int32)
+
     def lengths(self, texts: Int64[np.ndarray, " text"]) -> Int64[np.ndarray, " text"]:
         """How many tokens are read of texts that have so many."""
         return np.clip(texts, 1, self.length)

@@ -12,7 +12,7 @@ from .channels import (
 )
 from .conversion import load_torch_state, to_torch_state
 from .convolution import Convolutions
-from .embedding import TokenEmbedding
+from .embedding import NgramEmbedding, TokenEmbedding
 from .heads import ChangeFromLast, KnownAhead
 from .initialisation import initialise
 from .networks import ConvolutionNetwork, ConvolutionRecurrentNetwork, PerceptronNetwork, RecurrentNetwork
@@ -43,6 +43,7 @@ __all__ = [
     "LSTMCell",
     "MeanReader",
     "MultiHeadAttention",
+    "NgramEmbedding",
     "PatchTransformer",
     "Patches",
     "PerceptronNetwork",

@@ -41,22 +41,23 @@ def pool(
 
 
 class MeanReader(nn.Module):
-    """The sum of all vectors, divided by how many there are.
+    """The sum of the vectors at all places, divided by how many places there are, or by the root of that.
 
     Args:
         width: Numbers of a vector.
-        counted: How many vectors texts of some lengths have.
+        root: Whether by the root: then long texts say more.
     """
 
-    def __init__(self, width: int, counted: Any) -> None:
+    def __init__(self, width: int, *, root: bool = False) -> None:
         super().__init__()
-        self.width, self.counted = width, counted
+        self.width, self.root = width, root
 
     def forward(
         self, embedded: Float[Tensor, "batch place unit"], lengths: Int64[Tensor, " batch"]
     ) -> Float[Tensor, "batch unit"]:
         """Reads a batch of texts."""
-        return embedded.sum(1) / self.counted(lengths)[:, None]
+        places = lengths[:, None].to(embedded)
+        return embedded.sum(1) / (places.sqrt() if self.root else places)
 
 
 class RecurrentReader(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from .embedding import TokenEmbedding
+from .embedding import NgramEmbedding, TokenEmbedding
 from .heads import dense
 from .initialisation import initialise
 from .readers import AttentionReader
@@ -24,7 +24,12 @@ class TextNetwork(nn.Module):
     """
 
     def __init__(
-        self, embedding: TokenEmbedding, reader: nn.Module, outputs: int, dropout: float = 0.0, head: Sequence[int] = ()
+        self,
+        embedding: TokenEmbedding | NgramEmbedding,
+        reader: nn.Module,
+        outputs: int,
+        dropout: float = 0.0,
+        head: Sequence[int] = (),
     ) -> None:
         super().__init__()
         width = reader.width

@@ -30,7 +30,9 @@ def load_network(build: Callable[[], nn.Module], arrays: dict[str, np.ndarray]) 
         raise UnsafeFileError(
             f"the stored weights are of another network than the folder describes: {', '.join(differing[:3])}"
         )
-    weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    whole = {name for name, tensor in network.state_dict().items() if not tensor.is_floating_point()}
+    kinds = {name: np.int64 if name in whole else np.float32 for name in arrays}
+    weights = {name: torch.from_numpy(array.astype(kinds[name])) for name, array in arrays.items()}
     network.load_state_dict(weights, assign=True)
     return network.requires_grad_(False).eval()
 

@@ -1,10 +1,11 @@
-"""The optimisers by name. RMSprop is Keras's: its ε stands under the root, which torch's does not do.
+"""The optimisers by name. RMSprop is Keras's: its ε stands under the root, which torch's does not do. Adam is lazy.
 
 Tieleman and Hinton, "Lecture 6.5: RMSprop" (2012).
 """
 
+import math
 from collections.abc import Callable, Iterable
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,68 @@ class RMSprop(torch.optim.Optimizer):
         return loss
 
 
+class LazyAdam(torch.optim.Optimizer):
+    """Adam that leaves alone what has no gradient: of a sparse gradient only the rows that it names.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015); of a vocabulary few words are in a batch, and
+    the others' running means stay as they are.
+
+    Args:
+        parameters: What is learned.
+        lr: Learning rate.
+        betas: Decay of the running means of gradients and of their squares.
+        epsilon: Added to the root.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "epsilon": epsilon})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Moves every parameter against its gradient; returns what the closure, if there is one, computes before."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, weight.grad, group)
+        return loss
+
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state, (first, second) = self.state[weight], group["betas"]
+        if not state:
+            state["steps"] = torch.zeros(())
+            state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
+        state["steps"] += 1
+        steps = float(state["steps"])
+        rate = group["lr"] * math.sqrt(1 - second**steps) / (1 - first**steps)
+        if not gradient.is_sparse:
+            state["mean"].lerp_(gradient, 1 - first)
+            state["square"].lerp_(gradient.square(), 1 - second)
+            weight.addcdiv_(state["mean"], state["square"].sqrt().add_(group["epsilon"]), value=-rate)
+            return
+        gradient = gradient.coalesce()
+        rows, values = gradient.indices()[0], gradient.values()
+        mean = state["mean"][rows].lerp_(values, 1 - first)
+        square = state["square"][rows].lerp_(values.square(), 1 - second)
+        state["mean"][rows], state["square"][rows] = mean, square
+        weight.index_add_(0, rows, mean / square.sqrt().add_(group["epsilon"]), alpha=-rate)
+
+
 def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
     """The optimiser that the options name.
 
@@ -67,4 +130,6 @@ def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter],
     """
     if section.optimiser == "adamw":
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=section.weight_decay)
+    if section.optimiser == "lazy-adam":
+        return LazyAdam(parameters, lr=rate)
     return RMSprop(parameters, lr=rate)

@@ -40,7 +40,12 @@ class TextNetworkSection(NetworkSection):
     heads: int = own(4, ge=1, le=256, description="Heads of attention, or as many of them as divide the width evenly.")
     feed_forward: int = own(64, ge=1, le=16_384, description="Units between the dense layers of an encoder block.")
     ngrams: int = own(2, ge=1, le=5, description="Tokens of the longest n-gram that has a vector of its own.")
-    buckets: int = own(200_000, ge=1, le=10_000_000, description="Vectors that n-grams share by a hash.")
+    buckets: int = own(
+        1_000_000, ge=1, le=20_000_000, description="Most n-grams with a vector: the most frequent that two texts hold."
+    )
+    weighting: Literal["none", "naive-bayes"] = own(
+        "none", description="What vectors of words and n-grams are weighted by: how telling they are of a label."
+    )
 
 
 class LinearSection(Section):
@@ -49,8 +54,10 @@ class LinearSection(Section):
     linear_ngrams: int | None = Field(
         None, ge=1, le=6, description="Tokens of the longest n-gram: 2 of words and byte pairs, 5 of characters."
     )
-    linear_count: int = Field(
-        20_000_000, ge=1000, description="Most n-grams of all texts that linear baselines learn from; drawn at random."
+    ngram_count: int = Field(
+        20_000_000,
+        ge=1000,
+        description="Most n-grams that are counted, of texts drawn at random, by linear baselines and bags.",
     )
 
 
@@ -135,6 +142,15 @@ MEASURE = Measure(
 _RATE: dict[str, Span] = {"learning_rate": Range(1e-4, 1e-2, log=True), "dropout": Range(0.0, 0.6)}
 _SIZED: dict[str, Span] = {"units": Range(16, 128, log=True), "embedding": Range(16, 128, log=True), **_RATE}
 _RECURRENT: dict[str, Span] = {**_SIZED, "recurrent_dropout": Range(0.0, 0.5)}
+_BAG: dict[str, Span] = {"embedding": Range(8, 64, log=True), "ngrams": Range(1, 3), **_RATE}
+_BAGS: dict[str, object] = {
+    "embedding": 16,
+    "vocabulary": 100_000,
+    "length": 100_000,
+    "dropout": 0.3,
+    "optimiser": "lazy-adam",
+    "clip": 0.0,
+}
 _DECKS = {"epochs": 10}  # as the decks train on reviews
 _SKLEARN = ("sklearn", "classify")
 
@@ -147,13 +163,12 @@ RUNGS: dict[str, Rung] = {
     "majority": Rung("baseline", "always the most frequent label"),
     "tfidf": Rung("baseline", "logistic regression on weighted words (TF-IDF)", needs=_SKLEARN),
     "nb-svm": Rung("baseline", "logistic regression on n-grams, weighted by naive Bayes", needs=_SKLEARN),
-    "bag": _network(
-        "mean of the vectors of words and n-grams",
-        {"embedding": Range(8, 128, log=True), "ngrams": Range(1, 3), **_RATE},
-        vocabulary=100_000,
-        length=100_000,
-        dropout=0.3,
-        optimiser="adamw",
+    "bag": _network("mean of the vectors of words and n-grams", _BAG, **_BAGS, learning_rate=5e-3),
+    "bag-weighted": _network(
+        "the same, weighted by naive Bayes, long texts saying more",
+        _BAG,
+        **{**_BAGS, "epochs": 5},
+        weighting="naive-bayes",
         learning_rate=2e-3,
     ),
     "rnn": _network("simple recurrent layer, dense", _RECURRENT),

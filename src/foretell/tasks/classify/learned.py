@@ -122,7 +122,7 @@ class LearnedClassifier:
         """The tokens that it has a vector for, but those that stand for nothing; None where it has no vectors."""
         if not isinstance(self.model, NetworkModel):
             return None
-        embedding = self.model.network.embedding
+        embedding = self.model.network.embedding  # of n-grams too, which have no name
         tokens = list(self.vocabulary.tokens[: embedding.tokens])
         values = embedding.weight[: len(tokens)].detach().double().numpy()
         return tokens[2:], values[2:]
@@ -267,13 +267,14 @@ def _model(
     tokens, length = int(values["tokens"]), int(values["length"])
     if not 2 < tokens <= len(vocabulary) or not 1 <= length <= 1_000_000 or values["truncate"] not in ("front", "back"):
         raise ValueError("what it reads contradicts its vocabulary")
-    shape = TextShape(tokens, outputs, length, int(values["embedding"]))
+    known = len(arrays["embedding.table"]) if "embedding.table" in arrays else 0
+    shape = TextShape(tokens, outputs, length, int(values["embedding"]), known)
     network = load_network(lambda: build_network(rung, shape, section), arrays)
     return NetworkModel(cast(Any, network), Reader(length, tokens, front=values["truncate"] == "front"), section)
 
 
 def _linear(values: dict[str, Any], arrays: dict[str, np.ndarray], outputs: int) -> Linear:
-    keys = arrays["keys"].astype(np.int64).view(np.uint64)
+    keys = arrays["keys"].astype(np.int64)
     weights, scale, bias = arrays["weights"], arrays["scale"], arrays["bias"]
     if keys.ndim != 1 or weights.shape != (len(keys), outputs) or scale.shape != keys.shape or bias.shape != (outputs,):
         raise ValueError("there is a weight for each n-gram and score")

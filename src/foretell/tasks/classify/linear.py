@@ -11,46 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, UInt64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from ...data.storage import TokenArray
-from ...data.vocabulary import UNKNOWN
+from .ngrams import Keys, counted_keys, frequent, keys_at
 
-_FACTOR, _MORE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 STRENGTHS = {"nb-svm": (0.1, 0.3, 1.0), "tfidf": (3.0, 10.0, 30.0)}  # of the fit against its penalty
 FEW_LABELS = 8  # up to which strengths are tried
-Keys = UInt64[np.ndarray, " _ngram"]
 Columns = Int64[np.ndarray, " entry"]
 Rows = Int64[np.ndarray, " bound"]
-
-
-def keys_at(tokens: TokenArray, ngrams: int) -> list[Keys]:
-    """For each n a number for the n-gram that begins at each place; n-grams with an unknown token have zero.
-
-    Args:
-        tokens: Of a text.
-        ngrams: Tokens of the longest.
-    """
-    known = tokens > UNKNOWN
-    hashed = tokens.astype(np.uint64)
-    found = []
-    whole = known
-    for length in range(1, ngrams + 1):
-        if length > len(tokens):
-            break
-        if length > 1:
-            later = tokens[length - 1 :].astype(np.uint64)
-            hashed = (hashed[:-1] * _FACTOR ^ (hashed[:-1] >> np.uint64(29))) * _MORE + later
-            whole = whole[:-1] & known[length - 1 :]
-        found.append(np.where(whole, hashed, np.uint64(0)))
-    return found
-
-
-def counted_keys(tokens: TokenArray, ngrams: int) -> tuple[Keys, Int64[np.ndarray, " ngram"]]:
-    """The n-grams of a text, each once, and how often they occur."""
-    parts = keys_at(tokens, ngrams)
-    every = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
-    return np.unique(every[every > 0], return_counts=True)
 
 
 @dataclass(frozen=True)
@@ -103,8 +72,8 @@ class Linear:
             here = np.array([by_key.get(key, 0.0) for key in keys.tolist()])
             _, place, times = np.unique(keys, return_inverse=True, return_counts=True)
             shared = here / (times[place] * length)
-            for offset in range(length):
-                moved[offset : offset + len(shared)] += shared
+            for before in range(min(length, len(tokens))):
+                moved[: len(tokens) - before] += shared[before:]
         return moved
 
 
@@ -139,7 +108,7 @@ def fit_linear(
     """
     from scipy.sparse import csr_matrix
 
-    keys = _frequent([counted_keys(tokens, ngrams)[0] for tokens in texts])
+    keys = frequent(texts, ngrams)
     indices, values, bounds = _gathered(texts, keys, ngrams)
     plain = Linear(
         kind,
@@ -190,13 +159,6 @@ def _fitted(
             model.fit(weighted, own)
         weights[:, score], bias[score] = model.coef_[0] * ratios, float(model.intercept_[0])
     return weights, bias
-
-
-def _frequent(texts: list[Keys]) -> Keys:
-    """The n-grams that occur in two texts or more; in one where there are few texts."""
-    keys, counts = np.unique(np.concatenate(texts), return_counts=True)
-    often = counts >= 2
-    return keys[often] if often.sum() >= 100 else keys
 
 
 def _gathered(

@@ -103,7 +103,7 @@ class LinearModel:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What it counts, and its weights."""
         own = self.linear
-        arrays = {"keys": own.keys.view(np.int64), "scale": own.scale, "weights": own.weights, "bias": own.bias}
+        arrays = {"keys": own.keys, "scale": own.scale, "weights": own.weights, "bias": own.bias}
         return {"kind": own.kind, "ngrams": own.ngrams}, arrays
 
 

@@ -15,6 +15,7 @@ from ...nn import (
     ConvolutionReader,
     ConvolutionRecurrentReader,
     MeanReader,
+    NgramEmbedding,
     RecurrentReader,
     TextNetwork,
     TokenEmbedding,
@@ -36,23 +37,27 @@ class TextShape:
         outputs: Scores.
         length: Tokens of the longest text.
         embedding: Numbers of a token's vector.
+        known: N-grams that have a vector as well.
     """
 
     tokens: int
     outputs: int
     length: int
     embedding: int
+    known: int = 0
 
 
 @dataclass(frozen=True)
 class NetworkRung:
-    """How a rung's network is made, and the options of networks that have a part in it."""
+    """How a rung's network is made, the options of networks that have a part in it, and whether it counts n-grams."""
 
     build: Callable[[TextShape, TextNetworkSection], TextNetwork]
     reads: frozenset[str]
+    counts: bool = False
 
 
 _COMMON = frozenset({"embedding", "vectors", "train_vectors", "dropout", "head"})
+_BAG = _COMMON | {"ngrams", "buckets", "weighting"}
 _CELLS = _COMMON | {"units", "layers", "activation", "direction", "merge", "recurrent_dropout", "mask", "pooling"}
 
 
@@ -101,8 +106,8 @@ def _unusual(section: Section) -> set[str]:
 
 
 def _bag(shape: TextShape, section: TextNetworkSection) -> TextNetwork:
-    embedding = TokenEmbedding(shape.tokens, shape.embedding, section.ngrams, section.buckets)
-    reader = MeanReader(shape.embedding, embedding.counts)
+    embedding = NgramEmbedding(shape.tokens, shape.embedding, section.ngrams, shape.known)
+    reader = MeanReader(shape.embedding, root=section.weighting != "none")
     return TextNetwork(embedding, reader, shape.outputs, section.dropout, section.head)
 
 
@@ -157,7 +162,8 @@ def _transformer(shape: TextShape, section: TextNetworkSection) -> TextNetwork:
 
 _LSTM, _GRU = _recurrent("lstm"), _recurrent("gru")
 NETWORKS: dict[str, NetworkRung] = {
-    "bag": NetworkRung(_bag, _COMMON | {"ngrams", "buckets"}),
+    "bag": NetworkRung(_bag, _BAG, counts=True),
+    "bag-weighted": NetworkRung(_bag, _BAG, counts=True),
     "rnn": _recurrent("rnn"),
     "lstm": _LSTM,
     "gru": _GRU,

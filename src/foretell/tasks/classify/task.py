@@ -16,6 +16,7 @@ from ...data.vectors import read_vectors
 from ...errors import ConfigurationError, UsageError
 from ...evaluation.calibration import find_temperature
 from ...evaluation.panels import Panel
+from ...nn import NgramEmbedding
 from ...training.losses import Loss, class_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
@@ -27,12 +28,12 @@ from .judging import evaluation_of
 from .learned import LearnedClassifier, outputs_of
 from .linear import Linear, fit_linear
 from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel, by_length
+from .ngrams import drawn, frequent, naive_bayes_factors
 from .panels import classify_panels
 from .prepare import PreparedTexts, known_tokens, prepare
 from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network, unread, with_vectors
 
 _NGRAMS = {"words": 2, "bpe": 2, "characters": 5}
-_STREAM = 2**34  # of random numbers, that neither spans nor trainings draw from
 
 
 class TextExamples:
@@ -176,10 +177,23 @@ def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedCla
     width = options.embedding if vectors is None else vectors.width
     outputs = outputs_of(len(prepared.labels), exclusive=prepared.exclusive)
     examples = TextExamples(prepared)
-    shape = TextShape(tokens, outputs, configuration.tokens.length, width)
-    notes = []
+    notes: list[str] = []
+    whole = Chosen(prepared.tokens, examples.training)
+    known = np.zeros(0, np.int64)
+    if NETWORKS[rung].counts:
+        counted = drawn(whole, options.ngrams, configuration.linear.ngram_count, prepared.seed)
+        pieces = [examples.reader.known(tokens) for tokens in counted]
+        known = frequent(pieces, options.ngrams, shortest=2, most=options.buckets) if options.ngrams > 1 else known
+        notes += filter(None, [f"vectors of {len(known):,} n-grams", _drawn_note(counted, whole)])
+    shape = TextShape(tokens, outputs, configuration.tokens.length, width, len(known))
     with seeded(section.seed):
         network = build_network(rung, shape, options)
+    embedding = network.embedding
+    if isinstance(embedding, NgramEmbedding):
+        embedding.table.copy_(torch.from_numpy(known))
+        if options.weighting == "naive-bayes":
+            truth = prepared.truth(whole.numbers)
+            embedding.factors.copy_(torch.from_numpy(naive_bayes_factors(embedding, examples.reader, whole, truth)))
     if vectors is not None:
         with_vectors(network, vectors.values[:tokens], vectors.known[:tokens])
         network.embedding.weight.requires_grad_(options.train_vectors)
@@ -203,32 +217,27 @@ def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedCla
 
 def _fit_linear(prepared: PreparedTexts, rung: str) -> tuple[Model, str]:
     """A linear baseline, its strength chosen on validation."""
-    training, validation = prepared.corpus.of("train"), prepared.corpus.of("validation")
+    validation = prepared.corpus.of("validation")
     section = prepared.configuration.linear
     ngrams = 1 if rung == "tfidf" else section.linear_ngrams or _NGRAMS[prepared.vocabulary.kind]
-    told = ""
-    each = ngrams * prepared.tokens.lengths[training]
-    if each.sum() > section.linear_count:
-        generator = np.random.Generator(np.random.Philox(key=[prepared.seed, _STREAM]))
-        order = generator.permutation(len(training))
-        count = max(1, int(np.searchsorted(np.cumsum(each[order]), section.linear_count)))
-        told = f", learned from {count:,} of {len(training):,} texts, drawn at random (--linear-count)"
-        training = np.sort(training[order[:count]])
-    truth = prepared.truth(validation)
-    checked = Chosen(prepared.tokens, validation)
+    whole = Chosen(prepared.tokens, prepared.corpus.of("train"))
+    training = drawn(whole, ngrams, section.ngram_count, prepared.seed)
+    truth, checked = prepared.truth(validation), Chosen(prepared.tokens, validation)
 
     def error(linear: Linear) -> float:
-        model = LinearModel(linear)
-        likely = model.scores(checked)
-        return float(evaluation_error(likely, truth, exclusive=prepared.exclusive))
+        return evaluation_error(LinearModel(linear).scores(checked), truth, exclusive=prepared.exclusive)
 
     columns = [1] if prepared.exclusive and len(prepared.labels) == 2 else list(range(len(prepared.labels)))
-    linear, strength = fit_linear(
-        rung, ngrams, Chosen(prepared.tokens, training), prepared.truth(training), columns, error
-    )
-    return LinearModel(
-        linear
-    ), f"{len(linear.keys):,} n-grams, strength {strength:g} of the fit chosen on validation{told}"
+    linear, strength = fit_linear(rung, ngrams, training, prepared.truth(training.numbers), columns, error)
+    note = f"{len(linear.keys):,} n-grams, strength {strength:g} of the fit chosen on validation"
+    return LinearModel(linear), "; ".join(filter(None, (note, _drawn_note(training, whole))))
+
+
+def _drawn_note(training: Chosen, whole: Chosen) -> str:
+    """Which texts n-grams were counted in, where not in all."""
+    if len(training) == len(whole):
+        return ""
+    return f"n-grams of {len(training):,} of {len(whole):,} texts, drawn at random (--ngram-count)"
 
 
 def evaluation_error(scores: Any, truth: Any, *, exclusive: bool) -> float:
