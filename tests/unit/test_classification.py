@@ -15,7 +15,8 @@ from torch import Tensor
 from foretell.evaluation.calibration import COLDEST, HOTTEST, find_temperature, probabilities
 from foretell.evaluation.classification import BINS, Judged
 from foretell.evaluation.saliency import contributions
-from foretell.nn import MeanReader, TextNetwork, TokenEmbedding
+from foretell.nn import MeanReader, NgramEmbedding, TextNetwork
+from foretell.nn.embedding import hashed
 from foretell.tasks.classify.config import RUNGS, Configuration
 from foretell.tasks.classify.rungs import NETWORKS, TextShape, build_network
 
@@ -378,10 +379,14 @@ def test_calibration_makes_scores_that_are_too_sure_honest() -> None:
 # What moved a score
 
 
-def mean_network(seed: int, tokens: int = 30, ngrams: int = 1) -> TextNetwork:
+def mean_network(seed: int, ngrams: int = 1) -> TextNetwork:
+    """The mean of the vectors of words, and of every second pair of them, weighted."""
     torch.manual_seed(seed)
-    embedding = TokenEmbedding(tokens, 5, ngrams, 40)
-    return with_biases(TextNetwork(embedding, MeanReader(5, embedding.counts), 3)).eval()
+    pairs = torch.cartesian_prod(torch.arange(2, 30), torch.arange(2, 30))[::2]
+    embedding = NgramEmbedding(30, 5, ngrams, len(pairs))
+    embedding.table.copy_(hashed(pairs, 2)[1][:, 1].sort().values)
+    embedding.factors.uniform_(0.5, 2)
+    return with_biases(TextNetwork(embedding, MeanReader(5), 3)).eval()
 
 
 def filled(texts: list[list[int]], more: int = 0) -> tuple[Tensor, Tensor]:
@@ -425,7 +430,7 @@ def test_of_a_mean_contributions_sum_to_the_score_less_the_bias(
 def made(rung: str) -> TextNetwork:
     torch.manual_seed(0)
     section = Configuration().of_rung(RUNGS[rung].options).network
-    section = section.model_copy(update={"units": (6,), "heads": 2, "feed_forward": 12, "buckets": 100})
+    section = section.model_copy(update={"units": (6,), "heads": 2, "feed_forward": 12})
     return with_biases(build_network(rung, TextShape(30, 3, 20, 8), section)).eval()
 
 

@@ -7,21 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from foretell.data.batches import Reader
+from foretell.data.storage import Chosen, TokenFile
 from foretell.data.vocabulary import UNKNOWN
-from foretell.tasks.classify.linear import (
-    FEW_LABELS,
-    STRENGTHS,
-    Linear,
-    counted_keys,
-    fit_linear,
-    keys_at,
-    known_columns,
-)
+from foretell.nn import NgramEmbedding
+from foretell.tasks.classify.linear import FEW_LABELS, STRENGTHS, Linear, fit_linear, known_columns
+from foretell.tasks.classify.ngrams import FEW, counted_keys, drawn, frequent, keys_at, naive_bayes_factors
 
 Text = list[int]
 words = st.lists(st.integers(1, 12), max_size=15)
@@ -76,6 +73,11 @@ def learned_by_scikit(matrix: Any, answers: np.ndarray, strength: float) -> Logi
 def terms(longest: int) -> dict[str, Any]:
     """Our n-grams as scikit-learn's words."""
     return {"analyzer": lambda text: [" ".join(map(str, ngram)) for ngram in ngrams_of(text, longest)]}
+
+
+def key_of(ngram: Sequence[int]) -> int:
+    """The number that an n-gram has."""
+    return int(keys_at(tokens_of(ngram), len(ngram))[-1][-1])
 
 
 # TF-IDF
@@ -231,7 +233,7 @@ def made(kind: str, ngrams: int, texts: list[Text], scores: int, seed: int) -> L
     """A classifier of random weights, that knows half of the n-grams of some texts."""
     generator = np.random.default_rng(seed)
     every = np.unique(
-        np.concatenate([np.zeros(0, np.uint64), *(counted_keys(tokens_of(own), ngrams)[0] for own in texts)])
+        np.concatenate([np.zeros(0, np.int64), *(counted_keys(tokens_of(own), ngrams)[0] for own in texts)])
     )
     keys = every[generator.random(len(every)) < 0.5]
     scale = np.ones(len(keys)) if kind == "nb-svm" else generator.uniform(1, 5, len(keys))
@@ -262,7 +264,7 @@ def test_an_ngrams_part_is_shared_by_its_places_and_tokens(kind: str, ngrams: in
     """A plain loop over all places of all n-grams."""
     linear = made(kind, ngrams, [text], 1, seed)
     times = Counter(ngrams_of(text, ngrams))
-    known = {ngram: int(known_columns(linear.keys, keys_at(tokens_of(ngram), len(ngram))[-1])[0]) for ngram in times}
+    known = {ngram: int(known_columns(linear.keys, np.array([key_of(ngram)]))[0]) for ngram in times}
     values = {
         ngram: 1.0 if kind == "nb-svm" else times[ngram] * float(linear.scale[column])
         for ngram, column in known.items()
@@ -284,16 +286,15 @@ def test_an_ngrams_part_is_shared_by_its_places_and_tokens(kind: str, ngrams: in
 
 @given(texts=st.lists(words, max_size=6), ngrams=st.integers(1, 6))
 def test_different_ngrams_have_different_keys_and_equal_ones_the_same(texts: list[Text], ngrams: int) -> None:
-    """Over all texts and lengths; zero stands for those with an unknown token."""
+    """Each at the place where it ends, over all texts and lengths; zero where there is none or a token is unknown."""
     keys: dict[tuple[int, ...], int] = {}
     for text in texts:
         found = keys_at(tokens_of(text), ngrams)
-        assert len(found) == min(ngrams, len(text))
+        assert [len(own) for own in found] == [len(text)] * ngrams
         for length, own in enumerate(found, start=1):
-            assert len(own) == len(text) - length + 1
-            for at, key in enumerate(own.tolist()):
-                ngram = tuple(text[at : at + length])
-                if min(ngram) <= UNKNOWN:
+            for end, key in enumerate(own.tolist(), start=1):
+                ngram = tuple(text[max(0, end - length) : end])
+                if len(ngram) < length or min(ngram) <= UNKNOWN:
                     assert key == 0
                 else:
                     assert key != 0
@@ -304,18 +305,19 @@ def test_different_ngrams_have_different_keys_and_equal_ones_the_same(texts: lis
 def test_keys_of_hundreds_of_thousands_of_ngrams_differ() -> None:
     """Of frequent tokens and of a large vocabulary, of all lengths together; all pairs of the most frequent ones."""
     generator = np.random.default_rng(0)
-    frequent = np.arange(2, 302)
-    pairs = np.stack([np.full(300**2, UNKNOWN), np.repeat(frequent, 300), np.tile(frequent, 300)], axis=1)
-    together = [keys_at(tokens_of(pairs.ravel()), 2)[1]]
-    assert len(np.unique(together[0])) == 1 + 300**2, "zero, and each pair's own"
+    first = np.arange(2, 302)
+    pairs = np.stack([np.full(300**2, UNKNOWN), np.repeat(first, 300), np.tile(first, 300)], axis=1)
+    together = [np.unique(keys_at(tokens_of(pairs.ravel()), 2)[1])]
+    assert len(together[0]) == 1 + 300**2, "zero, and each pair's own"
     for vocabulary in (300, 2_000_000):
         tokens = generator.integers(2, vocabulary, 15_000).astype(np.int32)
         for length, keys in enumerate(keys_at(tokens, 6), start=1):
             different = len(np.unique(np.lib.stride_tricks.sliding_window_view(tokens, length), axis=0))
-            assert len(np.unique(keys)) == different, f"n-grams of {length} tokens share keys"
+            own = np.unique(keys[length - 1 :])
+            assert len(own) == different, f"n-grams of {length} tokens share keys"
             if length > 2:
-                together.append(np.unique(keys))
-    every = np.concatenate([np.arange(2, 500_000, dtype=np.uint64), np.unique(together[0]), *together[1:]])
+                together.append(own)
+    every = np.concatenate([np.arange(2, 500_000), *together])
     assert len(np.unique(every)) == len(every), "n-grams of different lengths share keys"
 
 
@@ -327,13 +329,86 @@ def test_ngrams_are_counted(text: Text, ngrams: int) -> None:
     assert (keys[1:] > keys[:-1]).all()
     found = dict(zip(keys.tolist(), counts.tolist(), strict=True))
     for ngram, count in expected.items():
-        assert found[int(keys_at(tokens_of(ngram), len(ngram))[-1][0])] == count
+        assert found[key_of(ngram)] == count
 
 
-@given(known=st.sets(st.integers(1, 2**64 - 1)), asked=st.lists(st.integers(0, 2**64 - 1)), data=st.data())
+numbers = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(known=st.sets(numbers), asked=st.lists(numbers), data=st.data())
 def test_known_keys_are_found_where_they_stand(known: set[int], asked: list[int], data: st.DataObject) -> None:
     if known:
         asked = asked + data.draw(st.lists(st.sampled_from(sorted(known))))
     ordered = sorted(known)
-    found = known_columns(np.array(ordered, np.uint64), np.array(asked, np.uint64))
+    found = known_columns(np.array(ordered, np.int64), np.array(asked, np.int64))
     assert found.tolist() == [ordered.index(key) if key in known else -1 for key in asked]
+
+
+@pytest.mark.parametrize("shortest", [1, 2])
+@pytest.mark.parametrize(("count", "vocabulary"), [(40, 20), (200, 60)])
+def test_frequent_ngrams_are_those_that_two_texts_hold_or_all_where_hardly_any_does(
+    count: int, vocabulary: int, shortest: int
+) -> None:
+    texts, _ = corpus(count, vocabulary, 2)
+    texts = texts[: count if count > 40 else 6]
+    occurs = Counter(ngram for text in texts for ngram in set(ngrams_of(text, 2)) if len(ngram) >= shortest)
+    often = [ngram for ngram, times in occurs.items() if times >= 2]
+    expected = often if len(often) >= FEW else list(occurs)
+    assert (len(often) >= FEW) == (count > 40), "both cases are tried"
+    found = frequent([tokens_of(text) for text in texts], 2, shortest)
+    assert found.tolist() == sorted(map(key_of, expected))
+    most = frequent([tokens_of(text) for text in texts], 2, shortest, most=30)
+    assert (most[1:] > most[:-1]).all()
+    kept = [occurs[ngram] for ngram in expected if key_of(ngram) in set(most.tolist())]
+    assert sorted(kept) == sorted(occurs[ngram] for ngram in expected)[-30:], "the most frequent"
+
+
+@given(
+    lengths=st.lists(st.integers(0, 30), min_size=1, max_size=20), ngrams=st.integers(1, 3), most=st.integers(1, 600)
+)
+def test_texts_are_drawn_so_that_they_hold_no_more_ngrams_than_asked(
+    lengths: list[int], ngrams: int, most: int
+) -> None:
+    """One at least; in their order, and for a seed always the same."""
+    file = TokenFile.of(tokens_of([5] * length) for length in lengths)
+    every = np.arange(len(lengths))
+    found = drawn(Chosen(file, every), ngrams, most, 3)
+    assert (drawn(Chosen(file, every), ngrams, most, 3).numbers == found.numbers).all()
+    assert (np.diff(found.numbers) > 0).all()
+    held = ngrams * sum(lengths[number] for number in found.numbers)
+    assert len(found) >= 1
+    assert held <= most or len(found) == 1
+    assert (len(found) == len(lengths)) or ngrams * sum(lengths) > most
+
+
+@pytest.mark.parametrize(("labels", "several"), [(2, False), (3, False), (3, True)])
+def test_the_weight_of_a_vector_says_how_telling_its_ngram_is(labels: int, several: bool) -> None:
+    """NB-SVM's logarithm of the ratio, without its sign; of several labels the largest."""
+    texts, truth = corpus(80, 20, labels)
+    if several:
+        truth = truth | (np.random.default_rng(0).random(truth.shape) < 0.3)
+    some = [tokens_of(text) for text in texts]
+    known = frequent(some, 2, shortest=2)
+    embedding = NgramEmbedding(40, 3, 2, len(known))
+    embedding.table.copy_(torch.from_numpy(known))
+    found = naive_bayes_factors(embedding, Reader(100, 40), some, truth)
+    rows = {(token,): token for token in range(2, 40)}
+    occurring = {ngram for text in texts for ngram in ngrams_of(text, 2)}
+    places = known.tolist()
+    rows |= {
+        ngram: 40 + places.index(key_of(ngram)) for ngram in occurring if key_of(ngram) in places and len(ngram) > 1
+    }
+    expected = dict.fromkeys(rows, 0.0)
+    present = {ngram: np.array([ngram in set(ngrams_of(text, 2)) for text in texts]) for ngram in rows}
+    for own in truth.T:
+        with_it, without = (
+            {ngram: 1 + int((there & chosen).sum()) for ngram, there in present.items()} for chosen in (own, ~own)
+        )
+        sums = [sum(part.values()) for part in (with_it, without)]
+        for ngram in rows:
+            ratio = np.log(with_it[ngram] / sums[0]) - np.log(without[ngram] / sums[1])
+            expected[ngram] = max(expected[ngram], abs(ratio))
+    difference = [found[row] - expected[ngram] for ngram, row in rows.items()]
+    assert found.shape == (40 + len(known),)
+    assert np.abs(difference).max() < 0.05, "but for what padding and unknown tokens add to the sums"
+    assert np.corrcoef([found[row] for row in rows.values()], list(expected.values()))[0, 1] > 0.999

@@ -41,8 +41,7 @@ class NgramEmbedding(nn.Module):
 
     An n-gram is a hash of its tokens (Joulin et al., "Bag of Tricks for Efficient Text Classification", 2017), but only
     those of a given table have a vector, each its own: what training never saw twice says nothing. Vectors may be
-    weighted, each by a number that stays as it is (Li et al., "Weighted Neural Bag-of-n-grams Model", 2016). Gradients
-    are sparse.
+    weighted, each by a number that stays as it is (Li et al., "Weighted Neural Bag-of-n-grams Model", 2016).
 
     Args:
         tokens: How many there are; the first one fills texts up, the second stands for unknown ones.
@@ -50,6 +49,9 @@ class NgramEmbedding(nn.Module):
         ngrams: Tokens of the longest n-gram.
         known: How many n-grams have a vector; ``table`` holds their hashes, in order.
         spread: Initial vectors are drawn evenly between minus this and this.
+
+    Attributes:
+        sparse: Whether gradients name only the vectors that a batch holds, for an optimiser that takes them so.
 
     >>> embedding = NgramEmbedding(100, 8, ngrams=2, known=1)
     >>> embedding.table[:] = hashed(torch.tensor([[5, 7]]), 2)[1][0, 1]
@@ -62,7 +64,7 @@ class NgramEmbedding(nn.Module):
 
     def __init__(self, tokens: int, width: int, ngrams: int, known: int, spread: float = SPREAD) -> None:
         super().__init__()
-        self.tokens, self.width, self.ngrams = tokens, width, ngrams
+        self.tokens, self.width, self.ngrams, self.sparse = tokens, width, ngrams, False
         self.weight = nn.Parameter(torch.empty(tokens + known, width))
         _draw(self.weight, spread)
         self.register_buffer("table", torch.zeros(known, dtype=torch.int64))
@@ -71,7 +73,7 @@ class NgramEmbedding(nn.Module):
     def forward(self, tokens: Int64[Tensor, "batch time"]) -> Float[Tensor, "batch time unit"]:
         """The sum of the vectors at each place."""
         rows = self.rows(tokens)
-        found = nn.functional.embedding(rows, self.weight, padding_idx=PADDING, sparse=True)
+        found = nn.functional.embedding(rows, self.weight, padding_idx=PADDING, sparse=self.sparse)
         return (found * self.factors[rows][..., None]).sum(1)
 
     def rows(self, tokens: Int64[Tensor, "batch time"]) -> Int64[Tensor, "batch ngram time"]:

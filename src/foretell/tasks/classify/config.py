@@ -180,8 +180,8 @@ RUNGS: dict[str, Rung] = {
     "conv": _network(
         "convolutions of several widths, the maximum of each filter",
         _SIZED,
-        units=(100,),
-        embedding=64,
+        units=(64,),
+        embedding=48,
         kernel_size=(3, 4, 5),
         pooling="maximum",
         dropout=0.5,

@@ -191,6 +191,7 @@ def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedCla
     embedding = network.embedding
     if isinstance(embedding, NgramEmbedding):
         embedding.table.copy_(torch.from_numpy(known))
+        embedding.sparse = section.optimiser == "lazy-adam" and not section.clip
         if options.weighting == "naive-bayes":
             truth = prepared.truth(whole.numbers)
             embedding.factors.copy_(torch.from_numpy(naive_bayes_factors(embedding, examples.reader, whole, truth)))
