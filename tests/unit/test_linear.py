@@ -392,7 +392,7 @@ def test_the_weight_of_a_vector_says_how_telling_its_ngram_is(labels: int, sever
     embedding = NgramEmbedding(40, 3, 2, len(known))
     embedding.table.copy_(torch.from_numpy(known))
     found = naive_bayes_factors(embedding, Reader(100, 40), some, truth)
-    rows = {(token,): token for token in range(2, 40)}
+    rows: dict[tuple[int, ...], int] = {(token,): token for token in range(2, 40)}
     occurring = {ngram for text in texts for ngram in ngrams_of(text, 2)}
     places = known.tolist()
     rows |= {

@@ -7,7 +7,7 @@ import click
 
 from ..evaluation.words import Measure
 from .options import Asked
-from .output import columns, print_json
+from .output import columns, print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run
 from .tasks import TaskGroup
@@ -27,11 +27,13 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
         given: ``data`` where the task reads some, the output options, and ``recipe`` where there is one.
     """
     from .. import runs
-    from ..tasks import choose_rungs, get_task
+    from ..tasks import choose_rungs, get_task, left_out
     from ..training.loop import check_device
 
     data = given.get("data")
     rungs = choose_rungs(task_name, configuration.run.rungs)
+    for sentence in left_out(task_name, rungs):
+        tell(sentence, quiet=given["quiet"] or given["as_json"])
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)

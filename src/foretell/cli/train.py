@@ -48,7 +48,7 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
         start: A model to go on from.
     """
     from .. import runs
-    from ..tasks import check_rung, get_task, require_alone, task_rungs
+    from ..tasks import check_rung, get_task, left_out, require_alone, task_rungs
     from ..training.loop import check_device
 
     rung = configuration.run.rung
@@ -57,6 +57,8 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
     check_rung(task_name, rung)
     require_alone(task_name, rung)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
+    for sentence in left_out(task_name, []):
+        tell(sentence, quiet=given["quiet"] or given["as_json"])
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)

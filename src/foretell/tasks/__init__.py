@@ -77,7 +77,7 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
         check_rung(task, name)
         require(name, rungs[name])
     if not any(rungs[name].kind == "baseline" for name in names):
-        names += [name for name, rung in rungs.items() if rung.kind == "baseline"]
+        names += [name for name, rung in rungs.items() if rung.kind == "baseline" and rung.at_hand]
     alone = [name for name in names if not rungs[name].combines]
     for name in names:
         if rungs[name].combines and len(alone) < 2:
@@ -111,7 +111,22 @@ def baselines_and(task: str, rung: str) -> list[str]:
     """
     check_rung(task, rung)
     require(rung, task_rungs(task)[rung])
-    return [name for name, own in task_rungs(task).items() if own.kind == "baseline" or name == rung]
+    rungs = task_rungs(task).items()
+    return [name for name, own in rungs if (own.kind == "baseline" and own.at_hand) or name == rung]
+
+
+def left_out(task: str, rungs: list[str]) -> list[str]:
+    """A sentence for each baseline that a ladder goes without, since what it needs is not installed.
+
+    Args:
+        task: Whose ladder.
+        rungs: Those that are climbed.
+    """
+    return [
+        f"the baseline {name} is left out, since it needs {rung.needs[0]}: pip install 'foretell[{rung.needs[1]}]'"
+        for name, rung in task_rungs(task).items()
+        if rung.kind == "baseline" and rung.needs and not rung.at_hand and name not in rungs
+    ]
 
 
 def get_task(name: str) -> "Task":
