@@ -292,7 +292,7 @@ def rows_by_hand(embedding: NgramEmbedding, known: set[Ngram], text: Text, place
     places = {key: TOKENS + row for row, key in enumerate(embedding.table.tolist())}
     found = [text[place]]
     for length in range(2, embedding.ngrams + 1):
-        ngram = tuple(text[max(0, place - length + 1) : place + 1])
+        ngram = tuple(text[place - length + 1 : place + 1]) if place + 1 >= length else ()
         found.append(places[key_of(ngram)] if ngram in known else PADDING)
     return found
 

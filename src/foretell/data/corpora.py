@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -98,11 +99,11 @@ def read_texts(source: object, section: TextSection, labels: Sequence[str] | Non
 
 
 def _kept(reading: Reading, section: TextSection, labels: Sequence[str] | None, texts: Spool, places: Spool) -> Texts:
-    """Texts as they come, written to files."""
+    """Texts as they come, written to files; what is held of each is a few numbers."""
     hashes = bytearray()
-    starts, place_starts, named = [0], [0], []
+    starts, place_starts, named = array("q", [0]), array("q", [0]), array("q")
     numbers: dict[str, int] = {label: number for number, label in enumerate(labels or ())}
-    found: list[tuple[int, ...]] = []
+    found, counts = array("q"), array("q")
     for text in reading.texts:
         content = text.text.encode("utf-8", "surrogatepass")
         texts.write(content)
@@ -113,17 +114,20 @@ def _kept(reading: Reading, section: TextSection, labels: Sequence[str] | None, 
         named.append(SPANS.index(text.span) if text.span else -1)
         if labels is not None:
             _must_be_known(text, numbers)
-        found.append(tuple(numbers.setdefault(label, len(numbers)) for label in text.labels))
-    if not found:
+        found.extend(numbers.setdefault(label, len(numbers)) for label in text.labels)
+        counts.append(len(text.labels))
+    if not counts:
         raise DataError(f"{reading.name} holds no texts with labels", file=reading.name)
     names = tuple(numbers) if labels is not None else tuple(sorted(numbers, key=_natural))
-    order = np.array([names.index(label) for label in numbers], np.int64)
+    place_of = {label: place for place, label in enumerate(names)}
+    order = np.array([place_of[label] for label in numbers], np.int64)
+    codes = order[np.array(found, np.int64)]
     return Texts(
         reading.name,
         TextFile(texts.seen(), np.array(starts, np.int64)),
         TextFile(places.seen(), np.array(place_starts, np.int64)),
         names,
-        _targets(found, order, multi_label=section.multi_label),
+        _several(codes, np.array(counts, np.int64), len(names)) if section.multi_label else codes,
         np.array(named, np.int64),
         np.frombuffer(bytes(hashes), np.uint64).reshape(-1, 2),
         reading.notes,
@@ -173,12 +177,12 @@ def share_out(texts: Texts, section: TextSpanSection, seed: int) -> Corpus:
     return corpus
 
 
-def _targets(found: list[tuple[int, ...]], order: Int64[np.ndarray, " label"], *, multi_label: bool) -> Targets:
-    if not multi_label:
-        return order[np.array([own[0] for own in found], np.int64)]
-    targets = np.zeros((len(found), len(order)), np.uint8)
-    for row, own in enumerate(found):
-        targets[row, order[list(own)]] = 1
+def _several(
+    codes: Int64[np.ndarray, " given"], counts: Int64[np.ndarray, " text"], labels: int
+) -> UInt8[np.ndarray, "text label"]:
+    """A one for each label of each text."""
+    targets = np.zeros((len(counts), labels), np.uint8)
+    targets[np.repeat(np.arange(len(counts)), counts), codes] = 1
     return targets
 
 

@@ -49,10 +49,14 @@ def find_temperature(
     """
 
     def surprise(temperature: float) -> float:
-        likely = np.clip(probabilities(scores, temperature, exclusive=exclusive), 1e-12, 1 - 1e-12)
-        if exclusive:
-            return float(-np.log(likely[truth]).mean())
-        return float(-np.where(truth, np.log(likely), np.log1p(-likely)).mean())
+        # From scores rather than from probabilities, whose logarithms end where they come too near to zero.
+        scaled = scores / temperature
+        if exclusive and scaled.shape[1] > 1:
+            largest = scaled.max(axis=1, keepdims=True)
+            total = largest[:, 0] + np.log(np.exp(scaled - largest).sum(axis=1))
+            return float((total - scaled[truth]).mean())
+        signs = np.where(truth[:, 1:] if exclusive else truth, -1.0, 1.0)
+        return float(np.logaddexp(0, signs * scaled).mean())
 
     # Golden-section search: the surprise falls and then rises with the logarithm of the temperature.
     ratio = (np.sqrt(5) - 1) / 2

@@ -79,10 +79,10 @@ class Judged:
         document["count"] = len(self.truth)
         document["labels"] = self._by_label()
         if intervals and len(self.truth) > 1:
-            document["intervals"] = self._intervals()
+            document["intervals"] = self._intervals(document)
         return document
 
-    def _intervals(self, seed: int = 0) -> dict[str, dict[str, float | None]]:
+    def _intervals(self, values: dict[str, Any], seed: int = 0) -> dict[str, dict[str, float]]:
         texts = len(self.truth)
         resamples = int(np.clip(_WORK // texts, 100, 500))
         size = max(1, 2_000_000 // texts)
@@ -92,14 +92,16 @@ class Judged:
             some = min(size, resamples - start)
             drawn = generator.integers(0, texts, (some, texts))
             weights = np.stack([np.bincount(row, minlength=texts) for row in drawn]).astype(np.float32)
-            for name, values in self._weighted(weights).items():
-                parts.setdefault(name, []).append(values)
-        ends = {
-            name: np.nanquantile(np.concatenate(values), (0.025, 0.975))
-            for name, values in parts.items()
-            if np.isfinite(np.concatenate(values)).any()
-        }
-        return {name: {"low": float(low), "high": float(high)} for name, (low, high) in ends.items()}
+            for name, found in self._weighted(weights).items():
+                parts.setdefault(name, []).append(found)
+        ends = {}
+        for name, own in parts.items():
+            every = np.concatenate(own)
+            if values[name] is not None and np.isfinite(every).any():
+                # Around the value itself: some metrics, calibration error above all, are larger in any draw.
+                low, high = np.nanquantile(every, (0.025, 0.975)) + (values[name] - float(np.nanmedian(every)))
+                ends[name] = {"low": max(0.0, float(low)), "high": float(high)}
+        return ends
 
     def _weighted(self, weights: np.ndarray) -> dict[str, Float64[np.ndarray, " resample"]]:
         """Every metric for some weights of the texts, a row for each resample."""
@@ -121,7 +123,9 @@ class Judged:
         )
         there = said + truth
         scores = np.divide(2 * both, there, out=np.zeros_like(both), where=there > 0)
-        return scores.mean(axis=1)
+        # A label that no text of a draw has, nor was said to have, has no part in it; one of no text at all counts zero.
+        never = len(self.labels) - int((self.said | self.truth).any(axis=0).sum())
+        return scores.sum(axis=1) / ((there > 0).sum(axis=1) + never)
 
     def _areas(self, weights: np.ndarray) -> Float64[np.ndarray, " resample"]:
         """The mean area under the ROC curve over labels; of two exclusive ones that of the second, which is both's."""

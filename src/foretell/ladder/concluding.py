@@ -102,7 +102,7 @@ def leaderboard(task: Task, result: Climb) -> Panel:
                 row["rung"],
                 measure.text(row["split"]["validation"]),
                 measure.text(test),
-                *(test[key] for key in measure.further.values()),
+                *(_rounded(test[key]) for key in measure.further.values()),
                 *measure.columns(test).values(),
                 "reference" if row["rung"] == result.reference else skill_text(skill),
                 row["verdict"] if row["kind"] == "model" else "baseline",
@@ -146,16 +146,20 @@ def leaderboard(task: Task, result: Climb) -> Panel:
         f"Best on {result.chosen_on}: {result.best}. Reference, the baseline that errs least there: "
         f"{result.reference}. "
         f"Skill is 1 - error / reference error on the test {measure.counted}; its interval comes from a "
-        f"{_bootstrap(result)} of paired errors."
+        f"{_bootstrap(result)}."
     )
     notes = Grid("What they are", ["rung", "what it is", "what became of it"], about)
     return Panel("Leaderboard", prose, [Grid("Rungs", header, rows), *([figure] if models else []), notes])
 
 
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def _bootstrap(result: Climb) -> str:
     if result.results[result.reference].outcomes[0].test.block is not None:
-        return "moving-block bootstrap"
-    return "bootstrap, which a verdict asks as well as McNemar's test,"
+        return "moving-block bootstrap of paired errors"
+    return "bootstrap of paired errors; where answers are right or wrong a verdict asks McNemar's test as well"
 
 
 def learning(task: Task, result: Climb) -> list[Panel]:

@@ -1,6 +1,7 @@
 """Which examples make which batch: a pure function of seed, epoch and step, so that any step can be resumed."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int64
@@ -51,9 +52,15 @@ class Sampler:
     ) -> list[Int64[np.ndarray, " batch"]]:
         """An order in batches; where lengths are known, of like lengths, the batches in random order."""
         if self.lengths is not None:
-            # Sorted within stretches of many batches, so that which examples meet is still drawn anew each epoch.
-            stretch = STRETCH * self.batch_size
-            parts = [order[start : start + stretch] for start in range(0, len(order), stretch)]
+            # Sorted within stretches of many batches, so that which examples meet is still drawn anew each epoch; and
+            # of one pass, so that no example meets itself.
+            stretch = min(STRETCH * self.batch_size, self.examples)
+            starts = [
+                start
+                for first in range(0, len(order), self.examples)
+                for start in range(first, min(first + self.examples, len(order)), stretch)
+            ]
+            parts = [order[start:end] for start, end in pairwise([*starts, len(order)])]
             order = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in parts])
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         return batches if self.lengths is None else [batches[place] for place in generator.permutation(len(batches))]

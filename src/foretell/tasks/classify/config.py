@@ -55,7 +55,7 @@ class LinearSection(Section):
         None, ge=1, le=6, description="Tokens of the longest n-gram: 2 of words and byte pairs, 5 of characters."
     )
     ngram_count: int = Field(
-        20_000_000,
+        12_000_000,
         ge=1000,
         description="Most n-grams that are counted, of texts drawn at random, by linear baselines and bags.",
     )

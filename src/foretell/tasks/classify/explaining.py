@@ -1,5 +1,6 @@
 """What moved a classifier's answer, word by word, for a table and for a page."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,14 +59,14 @@ class Explanation:
             if first < start or last > end or last <= first:
                 continue
             if first > at:
-                pieces.append(self.text[at:first])
+                pieces.append(_without_tags(self.text[at:first]))
                 strengths.append(0.0)
                 looked.append(0.0)
             pieces.append(self.text[first:last])
             strengths.append(float(self.moved[number]) / largest)
             looked.append(float(self.attended[number]) / most if self.attended is not None and most else 0.0)
             at = last
-        pieces.append(self.text[at:end] + (" …" if end < len(self.text) else ""))
+        pieces.append(_without_tags(self.text[at:end]) + (" …" if end < len(self.text) else ""))
         strengths.append(0.0)
         looked.append(0.0)
         return Passage(heading, pieces, strengths, looked if self.attended is not None else None)
@@ -81,6 +82,11 @@ class Explanation:
         starts = np.arange(0, len(self.text) - SHOWN + 1, 50)
         best = int(starts[int(np.argmax(total[starts + SHOWN] - total[starts]))])
         return best, best + SHOWN
+
+
+def _without_tags(text: str) -> str:
+    """What stands between words, with a new line where a page had tags."""
+    return re.sub(r"(\s*</?[A-Za-z][^<>]{0,100}>\s*)+", "\n", text)
 
 
 def explain(

@@ -147,6 +147,12 @@ def _fitted(
     weights = np.zeros((matrix.shape[1], truth.shape[1]), np.float32)
     bias = np.zeros(truth.shape[1])
     for score, own in enumerate(truth.T):
+        if (
+            own.all() or not own.any()
+        ):  # all texts of training have the label, or none: its share is all there is to learn
+            share = (own.sum() + 1) / (len(own) + 2)
+            bias[score] = np.log(share / (1 - share))
+            continue
         ratios = np.ones(matrix.shape[1], np.float32)
         weighted = matrix
         if kind == "nb-svm":
