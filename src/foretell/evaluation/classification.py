@@ -123,7 +123,7 @@ class Judged:
         )
         there = said + truth
         scores = np.divide(2 * both, there, out=np.zeros_like(both), where=there > 0)
-        # A label that no text of a draw has, nor was said to have, has no part in it; one of no text at all counts zero.
+        # A label of no text of a draw, which was not said either, has no part in it; one of no text at all counts zero.
         never = len(self.labels) - int((self.said | self.truth).any(axis=0).sum())
         return scores.sum(axis=1) / ((there > 0).sum(axis=1) + never)
 
