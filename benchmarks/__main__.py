@@ -1,7 +1,11 @@
-"""Runs every benchmark, prints one table, and writes it to docs/benchmarks.md and benchmarks/results.json."""
+"""Runs every benchmark, prints one table, and writes it to docs/benchmarks.md and benchmarks/results.json.
+
+Parts that are named (``python -m benchmarks reviews``) are run alone, and only printed.
+"""
 
 import json
 import platform
+import sys
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
@@ -11,6 +15,14 @@ from . import lecture, reading, reviews, serving, startup, windows
 from .measure import Row, machine, shown
 
 HERE = Path(__file__).parent
+PARTS = {
+    "startup": startup,
+    "reading": reading,
+    "windows": windows,
+    "serving": serving,
+    "reviews": reviews,
+    "lecture": lecture,
+}
 
 
 def table(measured: list[Row]) -> str:
@@ -27,11 +39,14 @@ def table(measured: list[Row]) -> str:
 
 def main() -> None:
     """Measures, prints, writes."""
-    measured = [row for part in (startup, reading, windows, serving, reviews, lecture) for row in part.measure()]
+    named = sys.argv[1:] or list(PARTS)
+    measured = [row for name in named for row in PARTS[name].measure()]
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "polars", "numpy"))
     head = f"{date.today()}, {machine()}, Python {platform.python_version()}, {versions}"
     body = table(measured)
     print(f"{head}\n\n{body}")
+    if named != list(PARTS):
+        return
     (HERE / "results.json").write_text(
         json.dumps({"head": head, "rows": [asdict(row) for row in measured]}, indent=1) + "\n"
     )

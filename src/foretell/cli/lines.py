@@ -38,7 +38,15 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
         while len(taken) < MOST and not waiting.empty() and (line := waiting.get()) is not None:
             taken.append(line)
         interrupts.check()
-        yield [_decoded(own, encoding, number + place + 1) for place, own in enumerate(taken)]
+        read: list[str] = []
+        for place, own in enumerate(taken):
+            try:
+                read.append(_decoded(own, encoding, number + place + 1))
+            except DataError:
+                if read:
+                    yield read  # what came before is answered
+                raise
+        yield read
         number += len(taken)
         line = None if line is None else waiting.get()
 
