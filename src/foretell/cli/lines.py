@@ -38,15 +38,15 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
         while len(taken) < MOST and not waiting.empty() and (line := waiting.get()) is not None:
             taken.append(line)
         interrupts.check()
-        read: list[str] = []
+        answered: list[str] = []
         for place, own in enumerate(taken):
             try:
-                read.append(_decoded(own, encoding, number + place + 1))
+                answered.append(_decoded(own, encoding, number + place + 1))
             except DataError:
-                if read:
-                    yield read  # what came before is answered
+                if answered:
+                    yield answered  # what came before is answered
                 raise
-        yield read
+        yield answered
         number += len(taken)
         line = None if line is None else waiting.get()
 

@@ -84,20 +84,21 @@ class PreparedTexts:
         ]
 
     def _cut(self) -> list[str]:
-        """How many texts are too long to be read whole."""
-        section, lengths = self.configuration.tokens, self.tokens.lengths
-        long = int((lengths > section.length).sum())
-        if not long:
-            return []
-        where = "their ends are read" if section.truncate == "front" else "their beginnings are read"
-        rungs = entries(self.configuration.run.rungs) or [self.configuration.run.rung or ""]
-        longer = [
-            name for name in ("bag",) if "length" in self.configuration.tokens.left_open() and name in (*rungs, *RUNGS)
-        ]
-        except_for = f"; {', '.join(longer)} and linear baselines read all" if longer else "; linear baselines read all"
-        most = f", the longest has {int(lengths.max()):,}"
-        told = "is longer" if long == 1 else "are longer"
-        return [f"{counted(long, 'text')} {told} than {section.length} tokens{most}: {where}{except_for}"]
+        """How many texts are too long for which networks to read them whole."""
+        lengths, where = self.tokens.lengths, "ends" if self.configuration.tokens.truncate == "front" else "beginnings"
+        reading: dict[int, list[str]] = {}
+        for name in climbed(self.configuration):
+            if RUNGS[name].kind == "model" and not RUNGS[name].combines:
+                own = self.configuration.of_rung(RUNGS[name].options).tokens.length
+                reading.setdefault(own, []).append(name)
+        told = []
+        for length, names in sorted(reading.items()):
+            if long := int((lengths > length).sum()):
+                what = f"{counted(long, 'text')} {'is' if long == 1 else 'are'} longer than {length} tokens"
+                told.append(
+                    f"{what}, the longest has {int(lengths.max()):,}: {', '.join(names)} read only the {where} of such"
+                )
+        return told
 
     def truth(self, numbers: Int64[np.ndarray, " text"]) -> Bool[np.ndarray, "text label"]:
         """Which labels some texts have."""
@@ -124,6 +125,12 @@ class PreparedTexts:
 
 
 _PIECES = {"words": "words", "characters": "characters", "bpe": "pieces"}
+
+
+def climbed(configuration: Configuration) -> list[str]:
+    """The rungs that are chosen; all where none is named."""
+    run = configuration.run
+    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
 
 
 def reader_of(configuration: Configuration, vocabulary: Vocabulary) -> Reader:

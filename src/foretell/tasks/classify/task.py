@@ -9,7 +9,6 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ...artefact import Artefact
-from ...config import entries
 from ...data.corpora import read_texts, share_out
 from ...data.storage import Chosen, TokenFile
 from ...data.vectors import read_vectors
@@ -30,7 +29,7 @@ from .linear import Linear, fit_linear
 from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel, by_length
 from .ngrams import drawn, frequent, naive_bayes_factors
 from .panels import classify_panels
-from .prepare import PreparedTexts, known_tokens, prepare
+from .prepare import PreparedTexts, climbed, known_tokens, prepare
 from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network, unread, with_vectors
 
 _NGRAMS = {"words": 2, "bpe": 2, "characters": 5}
@@ -303,8 +302,7 @@ def _start_from(network: torch.nn.Module, start: Start) -> None:
 def _checked(prepared: PreparedTexts) -> PreparedTexts:
     """The same, its networks checked and the options that none of its rungs reads noted."""
     configuration = prepared.configuration
-    named = entries(configuration.run.rungs)
-    rungs = [configuration.run.rung] if configuration.run.rung else named or list(RUNGS)
+    rungs = climbed(configuration)
     for rung in rungs:
         if rung in NETWORKS:
             own = prepared.of_rung(RUNGS[rung].options)
