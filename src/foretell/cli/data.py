@@ -127,8 +127,13 @@ def plot(
 
 def _holds_texts(file: str, named: dict[str, Any]) -> bool:
     """Whether a file is meant as labelled texts rather than as a table of numbers."""
-    archive = (".tar", ".tar.gz", ".tgz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-    return bool(named["text"] or named["label"]) or Path(file).is_dir() or file.lower().endswith(archive)
+    from ..data.members import is_archive, members
+
+    lines = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+    path = Path(file)
+    if named["text"] or named["label"] or named["multi_label"] or path.is_dir() or file.lower().endswith(lines):
+        return True
+    return is_archive(path) and (path.suffix != ".zip" or next(members(path, (".txt",)), None) is not None)
 
 
 def _check_texts(file: str, named: dict[str, Any], as_json: bool) -> None:

@@ -1,14 +1,18 @@
 """Lines of standard input as they come: one at once where there is one, many where they pile up."""
 
+import codecs
 import io
+import os
 import queue
 import threading
 from collections.abc import Iterator
 
+from ..data.rows import known_encoding
 from ..errors import DataError
 from . import interrupts
 
 MOST = 256  # lines that are answered at once
+CHUNK = 65_536  # bytes
 
 
 def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list[str]]:
@@ -19,17 +23,22 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
         encoding: How they are written.
 
     Raises:
-        DataError: A line cannot be decoded.
+        DataError: There is no such encoding, it is none of lines, or a line cannot be decoded.
 
     >>> list(batches(io.BytesIO("good\\nschön\\n".encode())))[0][0]
     'good'
     """
+    known_encoding(encoding)
+    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        raise DataError(f"lines of standard input cannot be {encoding}, in which no byte ends a line; give a file")
     waiting: queue.Queue[bytes | None] = queue.Queue(4 * MOST)
 
     def read() -> None:
-        for line in iter(stream.readline, b""):
-            waiting.put(line)
-        waiting.put(None)
+        try:
+            for line in _lines(stream):
+                waiting.put(line)
+        finally:
+            waiting.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     number, line = 0, waiting.get()
@@ -51,9 +60,27 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
         line = None if line is None else waiting.get()
 
 
+def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """The lines of a stream; where it is a file of the system, without Python's lock on it.
+
+    Whoever waits at that lock when the program ends brings it down.
+    """
+    try:
+        raw: io.RawIOBase | io.BufferedIOBase = io.FileIO(os.dup(stream.fileno()))
+    except io.UnsupportedOperation:
+        raw = stream
+    begun = b""
+    with raw:
+        while chunk := raw.read(CHUNK):
+            *lines, begun = (begun + chunk).split(b"\n")
+            yield from lines
+    if begun:
+        yield begun
+
+
 def _decoded(line: bytes, encoding: str, number: int) -> str:
     try:
-        return line.rstrip(b"\r\n").decode(encoding)
+        return line.removesuffix(b"\r").decode(encoding).removeprefix("\ufeff" if number == 1 else "")
     except UnicodeDecodeError as error:
         raise DataError(
             f"standard input, line {number}: byte {error.start} is not {encoding}; say --encoding, such as latin-1",

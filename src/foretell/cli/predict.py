@@ -73,8 +73,11 @@ def command(
             frame = _explained(predictor, source, named, page, quiet or as_json)
         elif source == "-" and (lines := _line_by_line(predictor, named)) is not None:
             if output is None and not as_json:
-                _print_as_they_come(lines)
-                _warn(told, quiet)
+                for number, answered in enumerate(lines):
+                    sys.stdout.write(_flat(answered).write_csv(include_header=number == 0))
+                    sys.stdout.flush()
+                    _warn(told, quiet)
+                    told.clear()
                 return
             frame = _whole(lines)
         else:
@@ -129,7 +132,9 @@ def _explained(
     fitted = predictor.fitted
     if not isinstance(fitted, Explains):
         raise UsageError(f"a model of {predictor.task} says nothing on what moved its answers; leave --explain away")
-    frame, panels = fitted.explain(source, **named)
+    lines = _lines(predictor, named) if source == "-" else None
+    read = source if lines is None else [line for batch in lines for line in batch]
+    frame, panels = fitted.explain(read, **named)
     if page is not None:
         lead = f"What {fitted.rung} says, and what moved it."
         write_page(page, f"{predictor.folder}: {predictor.task}", lead, panels)
@@ -138,21 +143,24 @@ def _explained(
 
 
 def _line_by_line(predictor: "Predictor", named: dict[str, Any]) -> "Iterator[pl.DataFrame] | None":
-    """The answers to lines of standard input as they come; None where a task reads it as a whole."""
+    """The answers to lines of standard input as they come; None where it is read as a whole."""
+    from ..tasks.interface import ReadsLines
+
+    fitted, lines = predictor.fitted, _lines(predictor, named)
+    if lines is None or not isinstance(fitted, ReadsLines):
+        return None
+    return (fitted.answer(some) for some in lines)
+
+
+def _lines(predictor: "Predictor", named: dict[str, Any]) -> Iterator[list[str]] | None:
+    """Lines of standard input as they come; None where a task reads a table, or a column of one is named."""
     from ..tasks.interface import ReadsLines
     from .lines import batches
 
     fitted = predictor.fitted
-    if not isinstance(fitted, ReadsLines):
+    if not isinstance(fitted, ReadsLines) or "text" in named:
         return None
-    stream = cast(io.BufferedIOBase, sys.stdin.buffer)
-    return (fitted.answer(lines) for lines in batches(stream, named.get("encoding") or "utf-8"))
-
-
-def _print_as_they_come(frames: "Iterator[pl.DataFrame]") -> None:
-    for number, frame in enumerate(frames):
-        sys.stdout.write(_flat(frame).write_csv(include_header=number == 0))
-        sys.stdout.flush()
+    return batches(cast(io.BufferedIOBase, sys.stdin.buffer), named.get("encoding") or fitted.encoding)
 
 
 def _whole(frames: "Iterator[pl.DataFrame]") -> "pl.DataFrame":

@@ -136,13 +136,14 @@ def _kept(reading: Reading, section: TextSection, labels: Sequence[str] | None, 
     )
 
 
-def share_out(texts: Texts, section: TextSpanSection, seed: int) -> Corpus:
+def share_out(texts: Texts, section: TextSpanSection, seed: int, *, known: bool = False) -> Corpus:
     """Deals texts out to training, validation and test, and drops what would stand in two of them.
 
     Args:
         texts: The texts.
         section: How.
         seed: Where random choices come from.
+        known: Whether labels were learned before, so that training need not hold all of them.
 
     Raises:
         DataError: A span would hold nothing, or training one label only.
@@ -168,12 +169,13 @@ def share_out(texts: Texts, section: TextSpanSection, seed: int) -> Corpus:
         spans = named
         for number, chosen in enumerate(_dealt(texts, own, shares, section.split, seed)):
             spans[chosen] = number
-        how = "the last ones" if section.split == "last" else "drawn at random, each label alike"
+        alike = ", each label alike" if texts.targets.ndim == 1 else ""
+        how = "the last ones" if section.split == "last" else f"drawn at random{alike}"
         what = "validation is a share of training" if given else "no spans are named"
         notes.append(f"{what}: {', '.join(f'{share:g}' for share in shares)}, {how}")
     spans, dropped = _without_duplicates(texts, spans, notes)
     corpus = Corpus(texts, spans, dropped, notes)
-    _must_be_learnable(corpus)
+    _must_be_learnable(corpus, known=known)
     return corpus
 
 
@@ -293,7 +295,7 @@ def _contradicting(targets: Targets, group: Int64[np.ndarray, " text"], count: i
     return int(differs[group].sum())
 
 
-def _must_be_learnable(corpus: Corpus) -> None:
+def _must_be_learnable(corpus: Corpus, *, known: bool) -> None:
     texts, labels = corpus.texts, corpus.texts.labels
     counts = {span: len(corpus.of(span)) for span in SPANS}
     if len(labels) > _MOST_LABELS and 10 * len(labels) > len(texts.texts):
@@ -310,6 +312,8 @@ def _must_be_learnable(corpus: Corpus) -> None:
         if not count:
             told = ", ".join(f"{number} {name}" for name, number in counts.items())
             raise DataError(f"the {span} span holds no texts ({told}); there are too few, or --spans leaves none")
+    if known:
+        return
     if texts.targets.ndim == 2:
         seen = texts.targets[corpus.of("train")].any(axis=0)
     else:

@@ -67,7 +67,7 @@ def members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
 def _is_zip(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(2) == b"PK" or zipfile.is_zipfile(path)
+            return file.read(4) in (b"PK\3\4", b"PK\5\6", b"PK\7\x08") or zipfile.is_zipfile(path)
     except OSError:
         return False
 

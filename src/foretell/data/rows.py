@@ -189,7 +189,7 @@ def _of_csv(name: str, lines: Iterator[str]) -> Rows:
         raise DataError(f"{name} is empty; a table of texts has a header and rows", file=name)
     if "\0" in header:
         raise DataError(f"{name} is neither text nor Parquet: it holds a zero byte", file=name)
-    separator = "\t" if ".tsv" in name or ".tab" in name else _separator(header)
+    separator = "\t" if name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else _separator(header)
     try:
         columns = _named(name, next(csv.reader([header], delimiter=separator)))
     except csv.Error as error:

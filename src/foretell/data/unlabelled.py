@@ -8,7 +8,7 @@ import polars as pl
 from ..errors import DataError
 from .labelled import TEXT, TEXT_NAMES, column_of
 from .members import is_archive, members
-from .rows import decoded, rows_of
+from .rows import decoded, known_encoding, rows_of
 
 
 def read_unlabelled(
@@ -26,6 +26,7 @@ def read_unlabelled(
     Raises:
         DataError: There is nothing there, or no such column.
     """
+    known_encoding(encoding)
     if isinstance(source, Sequence) and not isinstance(source, str):
         return [str(own) for own in source], None
     path = Path(source) if isinstance(source, str | Path) and source != "-" else None
@@ -46,7 +47,7 @@ def read_unlabelled(
 
 def _from_files(path: Path, encoding: str) -> tuple[list[str], pl.DataFrame]:
     found = sorted(
-        (str(member.path), decoded(f"{path.name}/{member.path}", member.read(), encoding))
+        (str(member.path), decoded(f"{path.name}/{member.path}", member.read(), encoding).removeprefix("\ufeff"))
         for member in members(path, TEXT)
     )
     if not found:
@@ -63,4 +64,5 @@ def _lines(path: Path, encoding: str) -> list[str]:
         raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
     if not content:
         raise DataError(f"{path.name} is empty (0 bytes); each line of it is a text", file=str(path))
-    return decoded(path.name, content, encoding).splitlines()
+    lines = decoded(path.name, content, encoding).removeprefix("\ufeff").split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]

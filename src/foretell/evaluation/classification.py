@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 BINS = 15
 _LEAST = 1e-12  # probability, so that its logarithm is finite
-_WORK = 5_000_000  # texts times resamples
+_WORK = 25_000_000  # texts times labels times resamples
+FEWEST = 50  # resamples: with fewer there are no intervals
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class Judged:
 
     def _intervals(self, values: dict[str, Any], seed: int = 0) -> dict[str, dict[str, float]]:
         texts = len(self.truth)
-        resamples = int(np.clip(_WORK // texts, 100, 500))
+        resamples = min(500, _WORK // (texts * len(self.labels)))
+        if resamples < FEWEST:
+            return {}
         size = max(1, 2_000_000 // texts)
         generator = np.random.default_rng(seed)
         parts: dict[str, list[Float64[np.ndarray, " resample"]]] = {}
@@ -140,12 +143,18 @@ class Judged:
         )
 
     def _calibration(self, weights: np.ndarray) -> Float64[np.ndarray, " resample"]:
+        each = len(self._answers()[0]) // len(self.truth)
+        return np.abs(weights @ self._gaps).sum(axis=1, dtype=np.float64) / (
+            each * weights.sum(axis=1, dtype=np.float64)
+        )
+
+    @cached_property
+    def _gaps(self) -> Float32[np.ndarray, "text bin"]:
+        """By how much each text's answers were surer than right, in the bin of each."""
         sure, right = self._answers()
-        each = len(sure) // len(self.truth)
-        inside = np.eye(BINS, dtype=np.float32)[_bins(sure)]
-        gaps = inside * (sure - right)[:, None].astype(np.float32)
-        summed = gaps.reshape(len(self.truth), each, BINS).sum(axis=1)
-        return np.abs(weights @ summed).sum(axis=1, dtype=np.float64) / (each * weights.sum(axis=1, dtype=np.float64))
+        texts = np.repeat(np.arange(len(self.truth)), len(sure) // len(self.truth))
+        summed = np.bincount(texts * BINS + _bins(sure), sure - right, minlength=len(self.truth) * BINS)
+        return summed.reshape(-1, BINS).astype(np.float32)
 
     def _answers(self) -> tuple[Float64[np.ndarray, " answer"], Float64[np.ndarray, " answer"]]:
         """How likely each answer is to be right, and whether it is; each label is an answer where there are several."""

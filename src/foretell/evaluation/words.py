@@ -125,5 +125,5 @@ def skill_text(skill: Metrics) -> str:
     '+8.6% (+0.4% to +16.8%)'
     """
     if skill["low"] is None:
-        return f"{skill['value']:+.1%} (too little to tell)"
+        return f"{skill['value']:+.1%} (no interval)"
     return f"{skill['value']:+.1%} ({skill['low']:+.1%} to {skill['high']:+.1%})"

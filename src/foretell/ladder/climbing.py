@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from ..artefact import DOCUMENT, read_artefact, write_artefact
 from ..tasks.interface import Attempt, Fitted, Start, Task
 from ..tasks.rung import Rung
@@ -179,8 +177,8 @@ def _members(task: Task, result: Climb, count: int, fold: int) -> list[str]:
     alone = [name for name in result.results if not task.rungs[name].combines]
     chosen: list[str] = []
     for name in sorted(alone, key=lambda name: result.results[name].score(task.measure.score, fold)):
-        losses = [result.results[known].validation_losses(fold) for known in (name, *chosen)]
-        if len(chosen) < count and not any(np.array_equal(losses[0], other) for other in losses[1:]):
+        own = result.results[name]
+        if len(chosen) < count and not any(own.says_the_same(result.results[other], fold) for other in chosen):
             chosen.append(name)  # a rule that says the same as another counts once
     return chosen
 

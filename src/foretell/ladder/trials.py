@@ -99,6 +99,15 @@ class Result:
         """The errors of a fold's validation windows, a row for each seed."""
         return np.stack([own.validation.losses for own in self.outcomes if own.trial.fold == fold])
 
+    def says_the_same(self, other: "Result", fold: int) -> bool:
+        """Whether another rung errs alike in every window of a fold's validation, and is as good by every metric."""
+        ours, theirs = self.validation_losses(fold), other.validation_losses(fold)
+        metrics = [
+            [outcome.validation.metrics for outcome in result.outcomes if outcome.trial.fold == fold]
+            for result in (self, other)
+        ]
+        return np.array_equal(ours, theirs) and metrics[0] == metrics[1]
+
     def _folds(self) -> list[list[Outcome]]:
         folds = sorted({outcome.trial.fold for outcome in self.outcomes})
         return [[outcome for outcome in self.outcomes if outcome.trial.fold == fold] for fold in folds]

@@ -236,6 +236,11 @@ class Explains(Protocol):
 class ReadsLines(Protocol):
     """What has learned, and answers texts one by one."""
 
+    @property
+    def encoding(self) -> str:
+        """How its texts were encoded."""
+        ...
+
     def answer(self, texts: Sequence[str]) -> pl.DataFrame:
         """An answer for each text."""
         ...

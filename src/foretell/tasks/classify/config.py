@@ -80,6 +80,12 @@ class Configuration(TaskConfiguration):
     searched: ClassVar[tuple[str, ...]] = ("tokens", "network", "training", "linear")
     judging: ClassVar[tuple[str, ...]] = (*TaskConfiguration.judging, "vectors")
     shaping: ClassVar[tuple[str, ...]] = ("tokens",)
+
+    def of_rung(self, options: Mapping[str, object]) -> "Configuration":
+        """The configuration with a rung's own values; byte pairs are learned once, for all rungs alike."""
+        own = {name: value for name, value in options.items() if name != "vocabulary"}
+        return super().of_rung(own if self.tokens.tokens == "bpe" else options)
+
     texts: TextSection = TextSection()
     spans: TextSpanSection = TextSpanSection()
     tokens: TokenSection = TokenSection()
@@ -197,7 +203,7 @@ RUNGS: dict[str, Rung] = {
     ),
     "transformer": _network(
         "attention over all tokens, the average of what it finds",
-        {**_RATE, "units": Choices(("32", "64")), "layers": Range(1, 2)},
+        {**_RATE, "embedding": Choices(("32", "64")), "layers": Range(1, 2)},
         embedding=64,
         pooling="average",
         dropout=0.2,

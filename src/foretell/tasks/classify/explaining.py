@@ -90,7 +90,13 @@ def _without_tags(text: str) -> str:
 
 
 def explain(
-    model: Model, vocabulary: Vocabulary, text: str, likely: Float64[np.ndarray, " label"], *, exclusive: bool
+    model: Model,
+    vocabulary: Vocabulary,
+    text: str,
+    likely: Float64[np.ndarray, " label"],
+    *,
+    exclusive: bool,
+    label: int | None = None,
 ) -> Explanation:
     """What moved a model's answer to a text.
 
@@ -100,28 +106,38 @@ def explain(
         text: The text.
         likely: The probabilities that the model gave.
         exclusive: Whether a text has exactly one label.
+        label: Where it may have several, which one is asked about; the surest where None.
     """
     tokens, places = vocabulary.pieces(text)
-    weights = asked_about(likely, exclusive=exclusive)
+    weights = asked_about(likely, exclusive=exclusive, label=label)
     moved = model.moved(tokens, weights) if len(tokens) else np.zeros(0)
     attended = model.attended(tokens) if len(tokens) else None
     return Explanation(text, places, np.zeros(len(tokens)) if moved is None else moved, attended)
 
 
-def asked_about(likely: Float64[np.ndarray, " label"], *, exclusive: bool) -> Float64[np.ndarray, " score"]:
-    """The sum of scores that stands for an answer: the likeliest label's, less the mean of the others.
+def asked_about(
+    likely: Float64[np.ndarray, " label"], *, exclusive: bool, label: int | None = None
+) -> Float64[np.ndarray, " score"]:
+    """The sum of scores that stands for an answer.
+
+    Of one label that is the likeliest one's score, less the mean of the others; where a text may have several, the
+    score of the one that is asked about (the surest where None), turned round where the answer is that it is not there.
 
     >>> asked_about(np.array([0.9, 0.1]), exclusive=True).tolist()
     [-1.0]
+    >>> asked_about(np.array([0.02, 0.7]), exclusive=False).tolist()
+    [-1.0, 0.0]
     """
     best = int(np.argmax(likely))
     if exclusive and len(likely) == 2:
         return np.array([1.0 if best else -1.0])
     weights = np.zeros(len(likely))
+    if not exclusive:
+        asked = int(np.argmax(np.abs(likely - 0.5))) if label is None else label
+        weights[asked] = 1.0 if likely[asked] > 0.5 else -1.0
+        return weights
     weights[best] = 1.0
-    if exclusive:
-        weights -= 1 / len(likely)
-    return weights
+    return weights - 1 / len(likely)
 
 
 def headings(

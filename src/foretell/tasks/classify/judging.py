@@ -41,11 +41,12 @@ def evaluation_of(
     numbers: Int64[np.ndarray, " text"],
     *,
     exclusive: bool,
+    intervals: bool = True,
 ) -> Evaluation:
-    """A classifier's metrics on some texts; texts have nothing to do with each other."""
+    """A classifier's metrics on some texts, with their intervals; texts have nothing to do with each other."""
     judged = Judged(labels, probabilities, truth, exclusive)
     details = ClassifyDetails(judged, numbers)
-    return Evaluation(judged.metrics(), judged.losses, np.arange(len(numbers)), None, details)
+    return Evaluation(judged.metrics(intervals=intervals), judged.losses, np.arange(len(numbers)), None, details)
 
 
 def said_text(labels: tuple[str, ...], row: Bool[np.ndarray, " label"]) -> str:

@@ -8,15 +8,15 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 from jaxtyping import Float64
-from pydantic import ValidationError
 
 from ...artefact import Artefact
 from ...data.batches import Reader
 from ...data.storage import TokenArray
 from ...data.unlabelled import read_unlabelled
+from ...data.vectors import WIDEST
 from ...data.vocabulary import Vocabulary
-from ...errors import UnsafeFileError, counted
-from ...evaluation.calibration import probabilities
+from ...errors import ConfigurationError, UnsafeFileError, counted
+from ...evaluation.calibration import COLDEST, HOTTEST, probabilities
 from ...evaluation.panels import Panel, Passages
 from ...training.curves import RangeTest
 from ..cards import card
@@ -65,6 +65,11 @@ class LearnedClassifier:
         return not self.configuration.texts.multi_label
 
     @property
+    def encoding(self) -> str:
+        """How the texts of the training were encoded."""
+        return self.configuration.texts.encoding
+
+    @property
     def parameters(self) -> int:
         """How many numbers it learned."""
         return self.model.parameters
@@ -104,7 +109,16 @@ class LearnedClassifier:
         found = [self._explained(own, row) for own, row in zip(texts, likely, strict=True)]
         answers = self._answered(texts, likely)
         words = pl.Series("words", [own.words() for own in found], strict=False)
-        told = headings(answers["label"].fill_null("").to_list(), answers["probability"].fill_null(0).to_list())
+        said, sure = answers["label"].fill_null("").to_list(), answers["probability"].fill_null(0).to_list()
+        if not self.exclusive:  # of several labels the surest is explained
+            asked = np.abs(np.nan_to_num(likely, nan=0.5) - 0.5).argmax(axis=1)
+            sure = [max(row[own], 1 - row[own]) for row, own in zip(np.nan_to_num(likely), asked, strict=True)]
+            about = [
+                self.labels[own] if row[own] > 0.5 else f"not {self.labels[own]}"
+                for row, own in zip(likely, asked, strict=True)
+            ]
+            said = [f"{own or 'no label'} ({which})" for own, which in zip(said, about, strict=True)]
+        told = headings(said, sure)
         passages = [own.passage(head) for own, head in zip(found[:ON_PAGE], told[:ON_PAGE], strict=True)]
         caption = (
             "Green words moved the answer towards the label that was given, red ones away from it: to first order what "
@@ -156,19 +170,23 @@ class LearnedClassifier:
             rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
             vocabulary = Vocabulary.restore(artefact.files[VOCABULARY])
             labels, temperature = tuple(map(str, document["labels"])), float(document["temperature"])
-            if len(set(labels)) != len(labels) or not labels or not 0 < temperature < float("inf"):
-                raise ValueError("labels differ, and a temperature is above zero")
+            exclusive = not configuration.texts.multi_label
+            if len(set(labels)) != len(labels) or len(labels) < 1 + exclusive or not COLDEST <= temperature <= HOTTEST:
+                raise ValueError("labels differ, there are several, and a temperature is above zero")
             for name, array in artefact.arrays.items():
                 if array.dtype.kind not in "fi" or not np.isfinite(array).all():
                     raise ValueError(f"{name} must hold finite numbers")
-            exclusive = not configuration.texts.multi_label
             model = _model(rung, document["model"], artefact.arrays, vocabulary, len(labels), exclusive=exclusive)
             about, note = dict(document["data"]), str(document["note"])
             if "fingerprint" not in about:
                 raise ValueError("it does not say what it learned from")
             return cls(rung, configuration, model, vocabulary, labels, temperature, about, note)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ValidationError) as error:
-            raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
+            raise UnsafeFileError(
+                f"the model folder is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            ) from None
+        except ConfigurationError as error:
+            raise UnsafeFileError(f"the model folder is damaged: {error.message}") from None
 
     def _likely(self, texts: Sequence[str]) -> Float64[np.ndarray, "text label"]:
         """How likely each label is; no number for an empty text."""
@@ -230,7 +248,12 @@ class LearnedClassifier:
         """Answers beside the columns that came in; where names meet, the answer's is another."""
         if frame is None:
             return answers
-        renamed = {name: f"predicted {name}" for name in answers.columns if name in frame.columns}
+        renamed: dict[str, str] = {}
+        for name in answers.columns:
+            free = name
+            while free in frame.columns or free in renamed.values():
+                free = f"predicted {free}"
+            renamed[name] = free
         return pl.concat([frame, answers.rename(renamed)], how="horizontal")
 
 
@@ -259,7 +282,12 @@ def _model(
             prefix = f"members/{number}/"
             weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
             member = _model(str(own["rung"]), own["model"], weights, vocabulary, labels, exclusive=exclusive)
-            members.append(Member(str(own["rung"]), member, float(own["temperature"])))
+            temperature = float(own["temperature"])
+            if not COLDEST <= temperature <= HOTTEST:
+                raise ValueError("a temperature is above zero")
+            members.append(Member(str(own["rung"]), member, temperature))
+        if not members:
+            raise ValueError("an ensemble has members")
         return EnsembleModel(tuple(members), exclusive)
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
@@ -267,8 +295,10 @@ def _model(
     tokens, length = int(values["tokens"]), int(values["length"])
     if not 2 < tokens <= len(vocabulary) or not 1 <= length <= 1_000_000 or values["truncate"] not in ("front", "back"):
         raise ValueError("what it reads contradicts its vocabulary")
-    known = len(arrays["embedding.table"]) if "embedding.table" in arrays else 0
-    shape = TextShape(tokens, outputs, length, int(values["embedding"]), known)
+    table = arrays.get("embedding.table", np.zeros(0, np.int64))
+    if not 1 <= int(values["embedding"]) <= WIDEST or table.ndim != 1 or not (table[1:] > table[:-1]).all():
+        raise ValueError("vectors are as wide as they can be, and n-grams stand in order")
+    shape = TextShape(tokens, outputs, length, int(values["embedding"]), len(table))
     network = load_network(lambda: build_network(rung, shape, section), arrays)
     return NetworkModel(cast(Any, network), Reader(length, tokens, front=values["truncate"] == "front"), section)
 

@@ -92,17 +92,13 @@ def naive_bayes_factors(
     Returns:
         For each vector the largest over all labels.
     """
-    rows, labels = len(embedding.weight), truth.shape[1]
-    counts = np.zeros((labels, rows))
-    total = np.zeros(rows)
-    for tokens, own in zip(texts, truth, strict=True):
-        batch = reader.filled([reader.cut(tokens)])
-        there = np.unique(embedding.rows(batch.tokens).numpy())
-        total[there] += 1
-        for label in np.flatnonzero(own):
-            counts[label, there] += 1
+    rows = len(embedding.weight)
+    there = [np.unique(embedding.rows(reader.filled([reader.cut(tokens)]).tokens).numpy()) for tokens in texts]
+    every, owner = np.concatenate(there), np.repeat(np.arange(len(there)), [len(own) for own in there])
+    total = np.bincount(every, minlength=rows)
     factors = np.zeros(rows)
-    for inside in counts:
+    for has_it in truth.T:
+        inside = np.bincount(every[has_it[owner]], minlength=rows)
         with_it, without = 1 + inside, 1 + total - inside
         ratio = np.log(with_it / with_it.sum()) - np.log(without / without.sum())
         factors = np.maximum(factors, np.abs(ratio))

@@ -102,11 +102,16 @@ def _mistakes(prepared: PreparedTexts, kept: LearnedClassifier, details: Classif
         number = int(details.texts[place])
         likely = judged.probabilities[place]
         said, truth = said_text(kept.labels, judged.said[place]), said_text(kept.labels, judged.truth[place])
-        sure = float(likely.max()) if kept.exclusive else float(np.abs(likely - 0.5).max() + 0.5)
+        label: int | None = None
+        sure = float(likely.max())
+        if not kept.exclusive:  # the label about which it is surest and wrong
+            label = int(np.argmax(np.where(judged.said[place] != judged.truth[place], np.abs(likely - 0.5), -1)))
+            sure, name = float(np.abs(likely[label] - 0.5) + 0.5), kept.labels[label]
+            said, truth = (name, f"not {name}") if judged.said[place][label] else (f"not {name}", name)
         (heading,) = headings([said], [sure], [truth], [texts.places[number]])
-        passages.append(
-            explain(kept.model, kept.vocabulary, texts.texts[number], likely, exclusive=kept.exclusive).passage(heading)
-        )
+        text = texts.texts[number]
+        found = explain(kept.model, kept.vocabulary, text, likely, exclusive=kept.exclusive, label=label)
+        passages.append(found.passage(heading))
     if not passages:
         return Panel("Most confident mistakes", f"{kept.rung} made none on the test span.")
     caption = (

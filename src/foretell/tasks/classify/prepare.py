@@ -1,17 +1,18 @@
 """From texts to what every rung learns from: a corpus, its vocabulary, its tokens in a file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from ...config import entries
 from ...data.batches import Reader
 from ...data.corpora import SPANS, Corpus, read_texts, share_out
 from ...data.storage import TokenFile
+from ...data.vectors import WordVectors, read_vectors
 from ...data.vocabulary import Vocabulary
-from ...errors import counted
+from ...errors import ConfigurationError, counted
 from .config import RUNGS, Configuration
 
 
@@ -24,6 +25,7 @@ class PreparedTexts:
         corpus: The texts and their spans.
         vocabulary: What they are cut into.
         tokens: All texts in pieces.
+        vectors: Those that a file has for the words, where one was named.
         idle: Options that were named and that no rung reads.
     """
 
@@ -31,6 +33,7 @@ class PreparedTexts:
     corpus: Corpus
     vocabulary: Vocabulary
     tokens: TokenFile
+    vectors: WordVectors | None = None
     idle: tuple[str, ...] = field(default=())
 
     @property
@@ -67,7 +70,7 @@ class PreparedTexts:
     def messages(self) -> list[str]:
         """What the user should know about the texts, a sentence each."""
         texts, counts = self.corpus.texts, self.counts
-        shares = self.truth(np.arange(len(texts.texts))).mean(axis=0)
+        shares = self.shares(np.arange(len(texts.texts)))
         shown = ", ".join(f"{label} {share:.0%}" for label, share in list(zip(self.labels, shares, strict=True))[:12])
         more = f" and {len(self.labels) - 12} more" if len(self.labels) > 12 else ""
         unknown = float((self.tokens.tokens == 1).mean())
@@ -105,10 +108,17 @@ class PreparedTexts:
         targets = self.corpus.texts.targets[numbers]
         return targets > 0 if targets.ndim == 2 else np.arange(len(self.labels)) == targets[:, None]
 
+    def shares(self, numbers: Int64[np.ndarray, " text"]) -> Float64[np.ndarray, " label"]:
+        """Which share of some texts has each label."""
+        targets = self.corpus.texts.targets[numbers]
+        if targets.ndim == 2:
+            return targets.mean(axis=0)
+        return np.bincount(targets, minlength=len(self.labels)) / len(numbers)
+
     def of_rung(self, options: Mapping[str, object]) -> "PreparedTexts":
         """The same with a rung's own values for what was left open."""
         own = self.configuration.of_rung(options)
-        return PreparedTexts(own, self.corpus, self.vocabulary, self.tokens, self.idle)
+        return replace(self, configuration=own)
 
     def reader(self) -> Reader:
         """What cuts texts as the options say."""
@@ -118,7 +128,7 @@ class PreparedTexts:
         """How much a text of each label counts in training; None where all count alike."""
         if self.configuration.training.class_weight == "none":
             return None
-        shares: Float32[np.ndarray, " label"] = self.truth(self.corpus.of("train")).mean(axis=0)
+        shares = self.shares(self.corpus.of("train"))
         if self.exclusive:
             return [float(1 / (len(shares) * share)) for share in shares]
         return [float((1 - share) / max(share, 1e-6)) for share in shares]
@@ -145,21 +155,35 @@ def known_tokens(configuration: Configuration, vocabulary: Vocabulary) -> int:
     return len(vocabulary) if vocabulary.kind == "bpe" else min(section.vocabulary, len(vocabulary))
 
 
-def prepare(source: object, configuration: Configuration, vocabulary: Vocabulary | None = None) -> PreparedTexts:
+def prepare(
+    source: object,
+    configuration: Configuration,
+    vocabulary: Vocabulary | None = None,
+    labels: tuple[str, ...] | None = None,
+) -> PreparedTexts:
     """Reads texts, deals out spans, learns the vocabulary on training, and cuts all texts.
 
     Args:
         source: Where the texts are.
         configuration: All options.
         vocabulary: One that was learned before, and stays.
+        labels: Those that were learned before; some of them may be missing now.
 
     Raises:
         InputError: The texts do not fit what was asked.
     """
-    texts = read_texts(source, configuration.texts)
-    corpus = share_out(texts, configuration.spans, configuration.training.seed)
+    if configuration.network.vectors is not None and configuration.tokens.tokens != "words":
+        raise ConfigurationError(
+            f"--vectors are those of words; the tokens are {configuration.tokens.tokens}; say --tokens words",
+            option="vectors",
+        )
+    texts = read_texts(source, configuration.texts, labels)
+    corpus = share_out(texts, configuration.spans, configuration.training.seed, known=labels is not None)
     if vocabulary is None:
         training = (texts.texts[int(number)] for number in corpus.of("train"))
         vocabulary = Vocabulary.learn(training, configuration.tokens)
     tokens = TokenFile.of(vocabulary.encode(texts.texts[number] for number in range(len(texts.texts))))
-    return PreparedTexts(configuration, corpus, vocabulary, tokens)
+    file = configuration.network.vectors
+    # Where a training goes on, the model's own vectors have moved on from those of the file.
+    vectors = read_vectors(file, vocabulary) if file is not None and labels is None else None
+    return PreparedTexts(configuration, corpus, vocabulary, tokens, vectors)

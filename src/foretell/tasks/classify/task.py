@@ -9,10 +9,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ...artefact import Artefact
-from ...data.corpora import read_texts, share_out
+from ...data.corpora import Corpus, Texts, read_texts, share_out
 from ...data.storage import Chosen, TokenFile
-from ...data.vectors import read_vectors
-from ...errors import ConfigurationError, UsageError
+from ...errors import ConfigurationError, DataError, UsageError
 from ...evaluation.calibration import find_temperature
 from ...evaluation.panels import Panel
 from ...nn import NgramEmbedding
@@ -86,13 +85,7 @@ class ClassifyTask:
             )
         if start.rescale:
             raise UsageError("--rescale means nothing to texts: their vocabulary is the model's")
-        prepared = prepare(source, configuration, fitted.vocabulary)
-        if prepared.labels != fitted.labels:
-            raise ConfigurationError(
-                f"{start.name} knows the labels {', '.join(fitted.labels)}; the texts have "
-                f"{', '.join(prepared.labels)}; train anew",
-                option="from",
-            )
+        prepared = prepare(source, configuration, fitted.vocabulary, fitted.labels)
         return _checked(prepared)
 
     def reconfigured(self, prepared: PreparedTexts, configuration: Configuration) -> PreparedTexts:
@@ -107,9 +100,12 @@ class ClassifyTask:
         """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
         own = prepared.of_rung(RUNGS[rung].options)
         if rung == MAJORITY:
-            shares = own.truth(own.corpus.of("train")).mean(axis=0)
+            shares = own.shares(own.corpus.of("train"))
             model = ShareModel(shares, own.exclusive)
-            note = f"always {own.labels[int(shares.argmax())]}, which {shares.max():.1%} of training have"
+            often = [label for label, share in zip(own.labels, shares, strict=True) if share > 0.5]
+            first = own.labels[int(shares.argmax())]
+            said = first if own.exclusive else ", ".join(often) or "no label"
+            note = f"always {said}; {shares.max():.1%} of training have {first}, the most frequent"
             return _learned(own, rung, model, note, calibrated=False)
         if rung in LINEAR:
             return _learned(own, rung, *_fit_linear(own, rung))
@@ -121,16 +117,15 @@ class ClassifyTask:
         """Judges a rung on one span."""
         numbers = prepared.corpus.of(span)
         likely = fitted.probabilities(Chosen(prepared.tokens, numbers))
-        return evaluation_of(fitted.labels, likely, prepared.truth(numbers), numbers, exclusive=fitted.exclusive)
+        truth = prepared.truth(numbers)
+        own = {"exclusive": fitted.exclusive, "intervals": span == "test"}
+        return evaluation_of(fitted.labels, likely, truth, numbers, **own)
 
     def judge(self, fitted: LearnedClassifier, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own texts, or on all of other texts."""
-        configuration = fitted.configuration
-        texts = read_texts(source, configuration.texts, fitted.labels)
+        texts, own = _read_again(fitted, source)
         tokens = TokenFile.of(fitted.vocabulary.encode(texts.texts[number] for number in range(len(texts.texts))))
-        numbers, span = np.arange(len(texts.texts)), "all"
-        if texts.fingerprint == fitted.about["fingerprint"]:
-            numbers, span = share_out(texts, configuration.spans, configuration.training.seed).of("test"), "test"
+        numbers, span = (np.arange(len(texts.texts)), "all") if own is None else (own.of("test"), "test")
         targets = texts.targets[numbers]
         truth = targets > 0 if targets.ndim == 2 else np.arange(len(fitted.labels)) == targets[:, None]
         likely = fitted.probabilities(Chosen(tokens, numbers))
@@ -141,12 +136,8 @@ class ClassifyTask:
         """A network and some texts of validation or of other texts, cut to one length: half of them are as long."""
         if not isinstance(fitted.model, NetworkModel):
             return None
-        configuration, reader = fitted.configuration, fitted.model.reader
-        texts = read_texts(source, configuration.texts, fitted.labels)
-        numbers, span = np.arange(len(texts.texts)), "all"
-        if texts.fingerprint == fitted.about["fingerprint"]:
-            corpus = share_out(texts, configuration.spans, configuration.training.seed)
-            numbers, span = corpus.of("validation"), "validation"
+        reader, (texts, own) = fitted.model.reader, _read_again(fitted, source)
+        numbers, span = (np.arange(len(texts.texts)), "all") if own is None else (own.of("validation"), "validation")
         numbers = numbers[evenly_spread(len(numbers), 2 * count)]
         pieces = [reader.cut(own) for own in fitted.vocabulary.encode(texts.texts[int(number)] for number in numbers)]
         length = int(np.median([len(own) for own in pieces]))
@@ -167,23 +158,43 @@ class ClassifyTask:
         return classify_panels(prepared, kept, evaluations, reference)
 
 
+def _read_again(fitted: LearnedClassifier, source: object) -> tuple[Texts, Corpus | None]:
+    """Texts with the labels that a classifier knows, and their spans where they are those of its training."""
+    configuration = fitted.configuration
+    section = configuration.texts
+    try:
+        texts = read_texts(source, section, fitted.labels)
+    except DataError as error:
+        if section.span_column is None or error.details.get("column") != section.span_column:
+            raise
+        texts = read_texts(source, section.model_copy(update={"span_column": None}), fitted.labels)
+    if texts.fingerprint != fitted.about["fingerprint"]:
+        return texts, None
+    return texts, share_out(texts, configuration.spans, configuration.training.seed)
+
+
 def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedClassifier:
     """A network that has learned."""
     configuration = prepared.configuration
     section, options = configuration.training.seeded(attempt.seed), configuration.network
-    vectors = None if options.vectors is None else read_vectors(options.vectors, prepared.vocabulary)
+    vectors, start = prepared.vectors, attempt.start
     tokens = known_tokens(configuration, prepared.vocabulary)
     width = options.embedding if vectors is None else vectors.width
+    before = start.fitted.model.network if start else None
+    width = before.embedding.width if before is not None else width
     outputs = outputs_of(len(prepared.labels), exclusive=prepared.exclusive)
     examples = TextExamples(prepared)
     notes: list[str] = []
     whole = Chosen(prepared.tokens, examples.training)
     known = np.zeros(0, np.int64)
-    if NETWORKS[rung].counts:
+    counted = whole
+    if NETWORKS[rung].counts and before is None:
         counted = drawn(whole, options.ngrams, configuration.linear.ngram_count, prepared.seed)
         pieces = [examples.reader.known(tokens) for tokens in counted]
         known = frequent(pieces, options.ngrams, shortest=2, most=options.buckets) if options.ngrams > 1 else known
         notes += filter(None, [f"vectors of {len(known):,} n-grams", _drawn_note(counted, whole)])
+    elif before is not None and isinstance(before.embedding, NgramEmbedding):
+        known = before.embedding.table.numpy()  # what was counted, and its weights, are the model's
     shape = TextShape(tokens, outputs, configuration.tokens.length, width, len(known))
     with seeded(section.seed):
         network = build_network(rung, shape, options)
@@ -191,16 +202,16 @@ def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedCla
     if isinstance(embedding, NgramEmbedding):
         embedding.table.copy_(torch.from_numpy(known))
         embedding.sparse = section.optimiser == "lazy-adam" and not section.clip
-        if options.weighting == "naive-bayes":
-            truth = prepared.truth(whole.numbers)
-            embedding.factors.copy_(torch.from_numpy(naive_bayes_factors(embedding, examples.reader, whole, truth)))
+        if options.weighting == "naive-bayes" and before is None:
+            truth = prepared.truth(counted.numbers)
+            embedding.factors.copy_(torch.from_numpy(naive_bayes_factors(embedding, examples.reader, counted, truth)))
     if vectors is not None:
         with_vectors(network, vectors.values[:tokens], vectors.known[:tokens])
         network.embedding.weight.requires_grad_(options.train_vectors)
         kept = "" if options.train_vectors else ", which stay as they are"
         notes.append(f"vectors of {int(vectors.known[:tokens].sum()):,} of {tokens:,} words from a file{kept}")
-    if attempt.start:
-        _start_from(network, attempt.start)
+    if start:
+        _start_from(network, start)
     lengths = examples.lengths(examples.training)
     sampler = Sampler(
         len(examples.training), section.batch_size, section.steps_per_epoch, section.seed, lengths=lengths
@@ -309,8 +320,6 @@ def _checked(prepared: PreparedTexts) -> PreparedTexts:
             with torch.device("meta"), torch.no_grad():
                 shape = TextShape(3, 1, 1, own.configuration.network.embedding)
                 build_network(rung, shape, own.configuration.network)
-    if configuration.network.vectors is not None:
-        read_vectors(configuration.network.vectors, prepared.vocabulary)
     return replace(prepared, idle=tuple(unread(configuration, rungs)))
 
 
