@@ -171,15 +171,23 @@ def _best(task: Task, result: Climb, names: list[str]) -> str:
 
 
 def _members(task: Task, result: Climb, count: int, fold: int) -> list[str]:
-    """So many of the rungs that learned by themselves, those that err least on a fold's validation."""
+    """So many of the rungs that learned by themselves, those that err least on a fold's validation.
+
+    A rung that says the same as another counts once, and one that errs more than twice as much as the best does not.
+    """
     if not count:
         return []
-    alone = [name for name in result.results if not task.rungs[name].combines]
+
+    def score(name: str) -> float:
+        return result.results[name].score(task.measure.score, fold)
+
+    alone = sorted((name for name in result.results if not task.rungs[name].combines), key=score)
     chosen: list[str] = []
-    for name in sorted(alone, key=lambda name: result.results[name].score(task.measure.score, fold)):
+    for name in alone:
         own = result.results[name]
-        if len(chosen) < count and not any(own.says_the_same(result.results[other], fold) for other in chosen):
-            chosen.append(name)  # a rule that says the same as another counts once
+        same = any(own.says_the_same(result.results[other], fold) for other in chosen)
+        if len(chosen) < count and not same and score(name) <= 2 * score(alone[0]):
+            chosen.append(name)
     return chosen
 
 

@@ -1,0 +1,317 @@
+"""Classifying: what a review found, each held by a test."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import foretell as ft
+from foretell.artefact import read_artefact, write_artefact
+from foretell.evaluation.classification import Judged
+from foretell.tasks import get_task, task_configuration, task_rungs
+from foretell.tasks.classify.rungs import LINEAR, NETWORKS
+from foretell.tasks.interface import Attempt, Silent
+
+from . import made_texts
+from .commands import Run
+
+TINY = ["--epochs", "1", "--units", "4", "--embedding", "4", "--batch-size", "16", "--buckets", "200", "--length", "40"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "reviews.csv"
+    made_texts.frame(120).write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("rung", ["bag", "bag-weighted", "lstm"])
+def test_training_goes_on_from_any_network(run: Run, data: Path, rung: str) -> None:
+    assert run("train", "classify", data, "--rung", rung, *TINY, "--name", "first").code == 0
+    made_texts.frame(90, seed=9).filter((pl.col("label") == "neg") | (pl.int_range(pl.len()) < 30)).write_csv(
+        "newer.csv"
+    )
+    result = run("train", "classify", "newer.csv", "--from", "first", "--name", "second", "--json")
+    assert result.code == 0, result.out
+    before, after = (read_artefact(Path(f"runs/{name}/model")) for name in ("first", "second"))
+    for name in ("embedding.table", "embedding.factors"):
+        assert name not in before.arrays or (before.arrays[name] == after.arrays[name]).all()
+    assert before.files["vocabulary.json"] == after.files["vocabulary.json"]
+
+
+@pytest.mark.parametrize("rung", NETWORKS)
+def test_what_is_searched_by_itself_is_read(rung: str) -> None:
+    options = {name for section, name, _ in task_configuration("classify").options() if section == "network"}
+    assert set(task_rungs("classify")[rung].search) & options <= NETWORKS[rung].reads
+
+
+def test_an_ensemble_takes_different_rungs_that_make_the_same_mistakes(run: Run) -> None:
+    rows = [
+        (f"a {word} film {number}", label) for number in range(60) for word, label in (("good", "pos"), ("bad", "neg"))
+    ]
+    pl.DataFrame(rows, schema=["text", "label"], orient="row").write_csv("clear.csv")
+    options = [
+        "--rungs",
+        "majority,tfidf,nb-svm,bag-weighted,ensemble",
+        "--epochs",
+        "8",
+        "--learning-rate",
+        "0.02",
+        "--json",
+    ]
+    rows_of = {row["rung"]: row for row in run("compare", "classify", "clear.csv", *options).document["rows"]}
+    assert rows_of["nb-svm"]["split"]["test"]["accuracy"] == rows_of["tfidf"]["split"]["test"]["accuracy"] == 1
+    assert "majority" not in rows_of["ensemble"]["note"]
+
+
+def test_answers_can_be_labelled_again(run: Run, data: Path) -> None:
+    assert run("compare", "classify", data, "--rungs", "nb-svm", "--name", "m").code == 0
+    for number in range(3):
+        source = data if number == 0 else f"said-{number - 1}.csv"
+        assert run("predict", "m", source, "-o", f"said-{number}.csv").code == 0
+    columns = pl.read_csv("said-2.csv").columns
+    assert {"label", "predicted label", "predicted predicted label"} <= set(columns)
+
+
+def test_standard_input_is_explained_or_read_as_a_table(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("compare", "classify", data, "--rungs", "nb-svm", "--name", "m").code == 0
+
+    def given(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    given(b"a superb film\nawful and dull\n")
+    rows = run("predict", "m", "-", "--explain", "--json").document["labels"]
+    assert rows[0]["words"][0]["word"] == "superb"
+    assert rows[1]["words"][0]["word"] in ("awful", "dull")
+    given(b"words,n\na superb film,1\n")
+    assert run("predict", "m", "-", "--text", "words", "--json").document["labels"][0]["n"] == "1"
+    for encoding, sentence in (("nonsense", "there is no encoding"), ("utf-16", "give a file")):
+        given(b"fine\n")
+        result = run("predict", "m", "-", "--encoding", encoding)
+        assert result.code == 3
+        assert sentence in result.err
+    Path("lines.txt").write_bytes(b"good \x0c film\r\nsuperb \xe2\x80\xa8 film\n")
+    assert pl.read_csv(run("predict", "m", "lines.txt").out.encode()).height == 2
+    assert run("predict", "m", "lines.txt", "--encoding", "nonsense").code == 3
+
+
+def test_a_bad_line_ends_a_stream_that_stays_open(run: Run, data: Path) -> None:
+    assert run("compare", "classify", data, "--rungs", "nb-svm", "--name", "m").code == 0
+    command = [sys.executable, "-m", "foretell", "predict", "m", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    with process.stdin, process.stdout, process.stderr:
+        process.stdin.write(b"fine\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b"label")
+        process.stdin.write(b"sch\xf6n\n")
+        process.stdin.flush()
+        assert process.wait(60) == 3  # while its standard input is open
+        assert b"line 2: byte 3 is not utf-8" in process.stderr.read()
+
+
+def test_files_are_told_by_what_they_are(run: Run) -> None:
+    made_texts.frame(60).rename({"text": "text"}).with_columns(PK=pl.int_range(60)).select(
+        "PK", "text", "label"
+    ).write_csv("pk.csv")
+    made_texts.frame(60).write_csv("my.table.csv")
+    for name in ("pk.csv", "my.table.csv"):
+        assert run("compare", "classify", name, "--rungs", "majority").code == 0
+    made_texts.folder(Path("reviews"), 30)
+    with zipfile.ZipFile("reviews.zip", "w") as archive:
+        for path in sorted(Path("reviews").rglob("*.txt")):
+            archive.write(path)
+    assert run("data", "check", "reviews.zip", "--json").document["texts"] == 30
+
+
+def test_other_data_need_no_spans(run: Run) -> None:
+    frame = made_texts.frame(90).with_columns(part=pl.Series(["train", "validation", "test"] * 30))
+    frame.write_csv("spans.csv")
+    assert (
+        run("compare", "classify", "spans.csv", "--span-column", "part", "--rungs", "nb-svm", "--name", "m").code == 0
+    )
+    assert run("evaluate", "m", "--json").document["span"] == "test"
+    made_texts.frame(30, seed=3).write_csv("other.csv")
+    assert run("evaluate", "m", "other.csv", "--json").document["span"] == "all"
+
+
+def test_byte_pairs_are_the_same_for_one_rung_and_for_all(run: Run, data: Path) -> None:
+    pieces = ["--tokens", "bpe", "--vocabulary", "60", *TINY]
+    assert run("train", "classify", data, "--rung", "bag", *pieces, "--name", "one").code == 0
+    assert run("compare", "classify", data, "--rungs", "bag", *pieces, "--name", "all").code == 0
+    one, several = (read_artefact(Path(f"runs/{name}/model")).files["vocabulary.json"] for name in ("one", "all/bag"))
+    assert one == several
+    refused = run("train", "classify", data, "--rung", "bag", *pieces, "--vectors", "v.txt")
+    assert refused.code == 3
+    assert "say --tokens words" in refused.err
+
+
+DAMAGE: dict[str, tuple[str, dict[str, Any]]] = {
+    "a width below zero": ("bag", {"embedding": -4}),
+    "no width": ("transformer", {"embedding": 0}),
+    "a width beyond all memory": ("bag", {"embedding": 10**25}),
+    "an endless length": ("bag", {"length": float("inf")}),
+    "no members": ("ensemble", {"members": []}),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_model_folders_that_make_no_sense_are_refused(run: Run, data: Path, case: str) -> None:
+    rung, changes = DAMAGE[case]
+    rungs = ["--rungs", "majority,bag,transformer,ensemble"]
+    assert run("compare", "classify", data, *rungs, *TINY, "--name", "m").code == 0
+    artefact = read_artefact(Path(f"runs/m/{rung}/model"))
+    document = {**artefact.document, "model": {**artefact.document["model"], **changes}}
+    write_artefact(Path("broken"), replace(artefact, document=document))
+    file = Path("broken/model.json")
+    if case == "an endless length":
+        file.write_text(file.read_text().replace('"length": null', '"length": Infinity'))
+    result = run("predict", "broken", data, "--json")
+    assert result.code == 5, result.out
+    assert "\n" not in result.document["error"]["message"]
+
+
+@pytest.mark.parametrize("temperature", [0, -1, None])
+def test_members_of_an_ensemble_have_a_temperature(run: Run, data: Path, temperature: object) -> None:
+    assert run("compare", "classify", data, "--rungs", "majority,nb-svm,ensemble", "--name", "m").code == 0
+    artefact = read_artefact(Path("runs/m/ensemble/model"))
+    model = artefact.document["model"]
+    members = [{**own, "temperature": temperature} for own in model["members"]]
+    document = {**artefact.document, "model": {**model, "members": members}}
+    write_artefact(Path("broken"), replace(artefact, document=document))
+    assert run("predict", "broken", data).code == 5
+
+
+def test_many_labels_are_judged_in_time() -> None:
+    generator = np.random.default_rng(0)
+    labels, texts = 900, 3000
+    likely = generator.dirichlet(np.ones(labels), texts)
+    truth = np.arange(labels) == generator.integers(0, labels, texts)[:, None]
+    started = time.monotonic()
+    metrics = Judged([str(label) for label in range(labels)], likely, truth, True).metrics()
+    assert time.monotonic() - started < 20  # a limit against hanging: it took 69 s
+    assert metrics.get("intervals", {}) == {}
+
+
+def test_nothing_is_learned_from_validation_or_test() -> None:
+    task = get_task("classify")
+    flags = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "embedding": 4, "span_column": "part"}
+    configuration = task_configuration("classify").build(flags, environment={})
+    frame = made_texts.frame(120).with_columns(part=pl.Series(["train", "train", "validation", "test"] * 30))
+    other = frame.with_columns(
+        text=pl.when(pl.col("part") == "train").then("text").otherwise(pl.col("text").str.reverse() + " new words"),
+        label=pl.when(pl.col("part") == "train").then("label").otherwise(pl.lit("pos")),
+    )
+    learned: list[dict[str, np.ndarray]] = []
+    vocabularies = []
+    for data in (frame, other):
+        prepared: Any = task.prepare(data, configuration)
+        vocabularies.append(prepared.vocabulary)
+        own: dict[str, np.ndarray] = {}
+        for rung in ("majority", *LINEAR, "bag-weighted", "lstm"):
+            options = task.rungs[rung].options
+            fitted: Any = (
+                task.fit(prepared.of_rung({**options, "epochs": 1}), rung, Attempt(Path(), Silent()))
+                if rung in ("majority", *LINEAR)
+                else None
+            )
+            if fitted is not None and rung not in LINEAR:
+                own |= {f"{rung}/{name}": array for name, array in fitted.artefact({}).arrays.items()}
+            if fitted is not None and rung in LINEAR:
+                own[f"{rung}/keys"] = fitted.model.linear.keys
+                own[f"{rung}/scale"] = fitted.model.linear.scale
+        learned.append(own)
+    assert vocabularies[0] == vocabularies[1]
+    assert learned[0].keys() == learned[1].keys()
+    assert all((learned[0][name] == learned[1][name]).all() for name in learned[0])
+
+
+@pytest.mark.parametrize("rung", ["bag-weighted", "lstm"])
+def test_the_first_steps_of_a_network_know_nothing_of_validation_or_test(rung: str, tmp_path: Path) -> None:
+    task = get_task("classify")
+    flags = {"epochs": 1, "steps_per_epoch": 3, "batch_size": 8, "embedding": 4, "units": 4, "span_column": "part"}
+    configuration = task_configuration("classify").build(flags, environment={})
+    frame = made_texts.frame(120).with_columns(part=pl.Series(["train", "train", "validation", "test"] * 30))
+    other = frame.with_columns(
+        text=pl.when(pl.col("part") == "train").then("text").otherwise(pl.col("text").str.reverse() + " new words")
+    )
+    arrays = []
+    for number, data in enumerate((frame, other)):
+        fitted: Any = task.fit(task.prepare(data, configuration), rung, Attempt(tmp_path / str(number), Silent()))
+        arrays.append(fitted.artefact({}).arrays)
+    assert all((arrays[0][name] == arrays[1][name]).all() for name in arrays[0])
+
+
+def test_a_comparison_that_was_stopped_goes_on(run: Run, data: Path) -> None:
+    command = [sys.executable, "-m", "foretell", "compare", "classify", str(data), "--rungs", "majority,nb-svm,gru,bag"]
+    tiny = [
+        "--epochs",
+        "400",
+        "--patience",
+        "0",
+        "--units",
+        "4",
+        "--embedding",
+        "4",
+        "--batch-size",
+        "8",
+        "--name",
+        "c",
+    ]
+    process = subprocess.Popen(
+        [*command, *tiny], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert process.stdout is not None and process.stderr is not None
+    with process.stdout, process.stderr:
+        while not process.stdout.readline().startswith("nb-svm"):
+            pass
+        checkpoint = Path("runs/c/bag/checkpoint/state.safetensors")
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert "go on with: foretell compare --resume" in process.stderr.read()
+    config = Path("runs/c/config.toml")
+    assert "epochs = 400" in config.read_text()
+    result = run("compare", "--resume", "c", "--json")
+    assert result.code == 0, result.out
+    assert [row["rung"] for row in result.document["rows"]] == ["majority", "nb-svm", "bag", "gru"]
+    assert json.loads(Path("runs/c/run.json").read_text())["finished"]
+
+
+def test_several_seeds_have_a_spread(run: Run, data: Path) -> None:
+    options = ["--rungs", "nb-svm,bag", *TINY, "--seeds", "2"]
+    row = run("compare", "classify", data, *options, "--json").document["rows"][-1]
+    assert row["split"]["test"]["trials"] == 2
+    assert "accuracy" in row["split"]["test"]["spread"]
+    assert "p" not in row["skill"]
+
+
+def test_a_mistake_in_one_of_several_labels_is_the_one_that_is_explained(run: Run) -> None:
+    generator = np.random.default_rng(0)
+    rows = []
+    for number in range(240):
+        own = [label for label in made_texts.FEELING if generator.random() < 0.4]
+        felt = own if generator.random() > 0.3 else list(made_texts.FEELING)[:1]
+        words = [str(generator.choice(made_texts.FEELING[label])) for label in felt]
+        rows.append({"text": " ".join(["film", *words, str(number)]), "label": "|".join(own)})
+    pl.DataFrame(rows).write_csv("several.csv")
+    result = run("compare", "classify", "several.csv", "--multi-label", "--rungs", "majority,nb-svm", "--json")
+    page = Path(result.document["report"]).read_text("utf-8")
+    assert "; but it is not " in page
+    assert "always no label" in page or "always " in page
+    said = ft.load(result.document["model"]).fitted
+    frame, _ = said.explain(["a superb film"])  # type: ignore[attr-defined]
+    assert "superb" in [own["word"] for own in frame["words"][0]]
