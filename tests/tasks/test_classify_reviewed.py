@@ -227,7 +227,7 @@ def test_nothing_is_learned_from_validation_or_test() -> None:
                 else None
             )
             if fitted is not None and rung not in LINEAR:
-                own |= {f"{rung}/{name}": array for name, array in fitted.artefact({}).arrays.items()}
+                own |= {f"{rung}/{name}": array for name, array in fitted.artefact({}).arrays.items() if name != "seen"}
             if fitted is not None and rung in LINEAR:
                 own[f"{rung}/keys"] = fitted.model.linear.keys
                 own[f"{rung}/scale"] = fitted.model.linear.scale
@@ -250,7 +250,8 @@ def test_the_first_steps_of_a_network_know_nothing_of_validation_or_test(rung: s
     for number, data in enumerate((frame, other)):
         fitted: Any = task.fit(task.prepare(data, configuration), rung, Attempt(tmp_path / str(number), Silent()))
         arrays.append(fitted.artefact({}).arrays)
-    assert all((arrays[0][name] == arrays[1][name]).all() for name in arrays[0])
+    names = set(arrays[0]) - {"seen"}  # of validation too, so that nothing it was chosen on is judged on later
+    assert all((arrays[0][name] == arrays[1][name]).all() for name in names)
 
 
 def test_a_comparison_that_was_stopped_goes_on(run: Run, data: Path) -> None:
@@ -315,3 +316,73 @@ def test_a_mistake_in_one_of_several_labels_is_the_one_that_is_explained(run: Ru
     said = ft.load(result.document["model"]).fitted
     frame, _ = said.explain(["a superb film"])  # type: ignore[attr-defined]
     assert "superb" in [own["word"] for own in frame["words"][0]]
+
+
+def test_a_model_is_not_judged_on_texts_that_it_learned_from_before(run: Run, data: Path) -> None:
+    assert run("train", "classify", data, "--rung", "gru", *TINY, "--name", "first").code == 0
+    refused = run("train", "classify", data, "--from", "first", "--seed", "5", "--name", "again")
+    assert refused.code == 0, refused.err
+    assert "dropped, since the model learned from the same:" in refused.err
+    document = json.loads(Path("runs/again/leaderboard.json").read_text())
+    assert document["dropped"]["learned_from_before"] > 0
+    first, second = (ft.load(f"runs/{name}").fitted for name in ("first", "again"))
+    assert set(first.seen) <= set(second.seen)  # type: ignore[attr-defined]
+    pl.read_csv(data).head(40).write_csv("some.csv")
+    told = run("evaluate", "first", "some.csv")
+    assert "of the 40 texts are among those that gru learned from" in told.err
+
+
+def test_what_is_no_text_is_not_labelled(data: Path) -> None:
+    classifier = ft.Classifier("nb-svm").fit(data)
+    with pytest.warns(UserWarning, match="1 text without a word"):
+        assert classifier.predict(["a superb film", None])["label"].to_list()[1] is None
+    for thing in (b"superb", 5):
+        with pytest.raises(ft.ForetellError, match="entry 0 of the list is no text"):
+            classifier.predict([thing])
+    with pytest.raises(ft.ForetellError, match="texts themselves go into a list"):
+        classifier.predict("a superb film")
+    series = pl.Series(["a superb film"])
+    assert (
+        classifier.predict(series)["label"][0]
+        == classifier.predict(series.to_pandas())["label"][0]
+        == classifier.predict(np.array(series))["label"][0]
+    )
+
+
+def test_a_column_of_zeros_is_no_label(run: Run) -> None:
+    made_texts.frame(60).with_columns(a=pl.lit(0), b=pl.int_range(60) % 2).drop("label").write_csv("flags.csv")
+    result = run("compare", "classify", "flags.csv", "--multi-label", "--label", "a,b", "--rungs", "majority")
+    assert result.code == 3
+    assert 'no text of flags.csv has the label "a"' in result.err
+
+
+def test_archives_hold_no_files_outside_of_themselves(run: Run) -> None:
+    with zipfile.ZipFile("evil.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"../../{'ab'[number % 2]}/{number}.txt", f"a film {number}")
+    with zipfile.ZipFile("windows.zip", "w") as archive:
+        for number, (text, label) in enumerate(made_texts.reviews(60)):
+            archive.writestr(f"data\\{label}\\{number}.txt", text)
+    assert run("compare", "classify", "evil.zip", "--rungs", "majority").code == 5
+    assert run("compare", "classify", "windows.zip", "--rungs", "majority").code == 0
+
+
+def test_a_span_that_duplicates_empty_is_told_why(run: Run) -> None:
+    pl.DataFrame({"text": ["good", "bad"] * 40, "label": ["pos", "neg"] * 40}).write_csv("words.csv")
+    result = run("compare", "classify", "words.csv", "--rungs", "majority")
+    assert result.code == 3
+    assert "were dropped, since another span" in result.err
+
+
+def test_an_interrupt_ends_a_stream_that_waits(run: Run, data: Path) -> None:
+    assert run("compare", "classify", data, "--rungs", "nb-svm", "--name", "m").code == 0
+    command = [sys.executable, "-m", "foretell", "predict", "m", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    with process.stdin, process.stdout, process.stderr:
+        process.stdin.write(b"fine\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b"label")
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130

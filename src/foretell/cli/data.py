@@ -133,6 +133,17 @@ def _holds_texts(file: str, named: dict[str, Any]) -> bool:
     path = Path(file)
     if named["text"] or named["label"] or named["multi_label"] or path.is_dir() or file.lower().endswith(lines):
         return True
+    if path.is_file() and file.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".json")):
+        from ..data.labelled import LABEL_NAMES, TEXT_NAMES
+        from ..data.rows import rows_of
+        from ..errors import ForetellError
+
+        try:
+            with rows_of(file) as rows:
+                names = {column.lower() for column in rows.columns}
+        except ForetellError:
+            return False
+        return bool(names & set(TEXT_NAMES)) and bool(names & set(LABEL_NAMES))
     return is_archive(path) and (path.suffix != ".zip" or next(members(path, (".txt",)), None) is not None)
 
 

@@ -1,12 +1,13 @@
 """``foretell evaluate RUN [DATA]``."""
 
+import warnings
 from pathlib import Path
 
 import click
 
 from .options import runs_dir_option
 from .origin import data_of
-from .output import columns, output_options, print_json
+from .output import columns, output_options, print_json, tell
 
 
 @click.command("evaluate")
@@ -26,7 +27,11 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
     own = data is None
     data = data_of(predictor.task, folder, run, "evaluate") if data is None else data
     task = get_task(predictor.task)
-    document = task.judge(predictor.fitted, data)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        document = task.judge(predictor.fitted, data)
+    for warning in told:
+        tell(f"Warning: {warning.message}", quiet=quiet)
     if own and document["span"] != "test":
         raise InputError(
             f"{data} has changed since the training, so its test span is gone; name DATA to judge all of it",

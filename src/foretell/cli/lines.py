@@ -13,6 +13,7 @@ from . import interrupts
 
 MOST = 256  # lines that are answered at once
 CHUNK = 65_536  # bytes
+PATIENCE = 0.2  # seconds
 
 
 def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list[str]]:
@@ -41,7 +42,7 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
             waiting.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    number, line = 0, waiting.get()
+    number, line = 0, _next(waiting)
     while line is not None:
         taken = [line]
         while len(taken) < MOST and not waiting.empty() and (line := waiting.get()) is not None:
@@ -57,7 +58,16 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
                 raise
         yield answered
         number += len(taken)
-        line = None if line is None else waiting.get()
+        line = None if line is None else _next(waiting)
+
+
+def _next(waiting: "queue.Queue[bytes | None]") -> bytes | None:
+    """The next line; None after the last one. An interrupt may reach another thread, and is looked for meanwhile."""
+    while True:
+        try:
+            return waiting.get(timeout=PATIENCE)
+        except queue.Empty:
+            interrupts.check()
 
 
 def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ import math
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +54,10 @@ class Texts:
     ordered: bool
     column: str | None = None
 
+    def among(self, seen: Int64[np.ndarray, " hash"]) -> Bool[np.ndarray, " text"]:
+        """Which of the texts are among some others, by :meth:`Corpus.learned_from`."""
+        return np.isin(self.hashes[:, 0].view(np.int64), seen)
+
     @property
     def fingerprint(self) -> str:
         """A hash of all texts, their labels, and the spans that they name."""
@@ -76,6 +80,30 @@ class Corpus:
     spans: Int64[np.ndarray, " text"]
     dropped: dict[str, int]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def learned_from(self) -> Int64[np.ndarray, " hash"]:
+        """A number for each text of training and validation, in order."""
+        return np.unique(self.texts.hashes[self.spans < SPANS.index("test"), 0].view(np.int64))
+
+    def without(self, seen: Int64[np.ndarray, " hash"]) -> "Corpus":
+        """The same without texts of validation and test that a model has learned from.
+
+        Raises:
+            DataError: Nothing is left of a span.
+        """
+        old = self.texts.among(seen) & (self.spans > 0) & (self.spans < DROPPED)
+        if not old.any():
+            return self
+        told = f"dropped, since the model learned from the same: {counted(int(old.sum()), 'text')}"
+        corpus = replace(
+            self,
+            spans=np.where(old, DROPPED, self.spans),
+            dropped={**self.dropped, "learned_from_before": int(old.sum())},
+            notes=[*self.notes, f"{told} of validation and test"],
+        )
+        _must_be_learnable(corpus, known=True)
+        return corpus
 
     def of(self, span: str) -> Int64[np.ndarray, " text"]:
         """The texts of a span, in the order of the data."""
@@ -102,7 +130,7 @@ def _kept(reading: Reading, section: TextSection, labels: Sequence[str] | None, 
     """Texts as they come, written to files; what is held of each is a few numbers."""
     hashes = bytearray()
     starts, place_starts, named = array("q", [0]), array("q", [0]), array("q")
-    numbers: dict[str, int] = {label: number for number, label in enumerate(labels or ())}
+    numbers: dict[str, int] = {label: number for number, label in enumerate(labels or reading.labels)}
     found, counts = array("q"), array("q")
     for text in reading.texts:
         content = text.text.encode("utf-8", "surrogatepass")
@@ -311,7 +339,11 @@ def _must_be_learnable(corpus: Corpus, *, known: bool) -> None:
     for span, count in counts.items():
         if not count:
             told = ", ".join(f"{number} {name}" for name, number in counts.items())
-            raise DataError(f"the {span} span holds no texts ({told}); there are too few, or --spans leaves none")
+            gone = sum(corpus.dropped.values())
+            why = "each label has too few of them, or --spans leaves none"
+            if gone:
+                why = f"{counted(gone, 'text')} were dropped, since another span or the model's training holds the same"
+            raise DataError(f"the {span} span holds no texts ({told}): {why}")
     if known:
         return
     if texts.targets.ndim == 2:
@@ -326,6 +358,12 @@ def _must_be_learnable(corpus: Corpus, *, known: bool) -> None:
             )
     if not seen.all():
         label = int(np.flatnonzero(~seen)[0])
+        if texts.targets.ndim == 2 and not texts.targets[:, label].any():
+            raise DataError(
+                f'no text of {texts.source} has the label "{labels[label]}", so that it cannot be learned; '
+                "leave it out of --label",
+                value=labels[label],
+            )
         own = texts.targets[:, label] > 0 if texts.targets.ndim == 2 else texts.targets == label
         place = texts.places[int(np.flatnonzero(own)[0])]
         raise DataError(

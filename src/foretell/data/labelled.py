@@ -53,6 +53,7 @@ class Reading:
         notes: What was noticed, a sentence each; complete once all texts are read.
         ordered: Whether the order of the texts says something, as that of a file's rows does.
         column: The column that texts are read from, where they stand in a table.
+        labels: Those that there are in any case: several columns.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Reading:
     notes: list[str] = field(default_factory=list)
     ordered: bool = True
     column: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 def read_labelled(source: object, section: TextSection) -> Reading:
@@ -223,7 +225,7 @@ def _span_of_name(name: str) -> str:
 def _from_table(rows: Rows, section: TextSection, span: str = "") -> Reading:
     labels = entries_of(rows, section)
     text = column_of(rows, section.text, TEXT_NAMES, "texts", "--text", without=labels)
-    reading = Reading(rows.name, _none(), column=text)
+    reading = Reading(rows.name, _none(), column=text, labels=tuple(labels) if len(labels) > 1 else ())
     reading.texts = _labelled_rows(rows, section, text, labels, span, reading)
     return reading
 
@@ -256,7 +258,9 @@ def column_of(
     if named is not None:
         if named not in rows.columns:
             raise DataError(
-                f'{rows.name} has no column "{named}"; {nearest(named, rows.columns)}', file=rows.name, column=named
+                f'{rows.name} has no column "{named}"; {nearest(named, rows.columns)}; {option} names another',
+                file=rows.name,
+                column=named,
             )
         return named
     by_lower = {column.lower(): column for column in rows.columns if column not in without}

@@ -73,6 +73,8 @@ def _is_zip(path: Path) -> bool:
 
 
 def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise ValueError(f"it holds a file outside of itself, {name}")
     beside = name.startswith("__MACOSX") or PurePosixPath(name).name.startswith("._")
     return not beside and name.lower().endswith(suffixes)
 
@@ -129,9 +131,10 @@ def _in_zip(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                if not entry.is_dir() and _wanted(entry.filename, suffixes):
-                    _must_be_small(path, entry.filename, entry.file_size)
-                    yield Member(PurePosixPath(entry.filename), partial(_safely, path, partial(archive.read, entry)))
+                name = entry.filename.replace("\\", "/")  # as some programs write them on Windows
+                if not entry.is_dir() and _wanted(name, suffixes):
+                    _must_be_small(path, name, entry.file_size)
+                    yield Member(PurePosixPath(name), partial(_safely, path, partial(archive.read, entry)))
     except _DAMAGE as error:
         raise UnsafeFileError(f"{path} is damaged or protected: {error}", file=str(path)) from None
 

@@ -215,7 +215,8 @@ def _csv_rows(name: str, lines: Iterator[str], separator: str, width: int, heade
                 yield Row(number, line, cells)
             line = header + reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{name}, line {line}: {error}", file=name, line=line) from None
+        place = f"{name}, the row that begins in line {line}"
+        raise DataError(f"{place}: {error}; is a quote left open, or not doubled?", file=name, line=line) from None
 
 
 def _separator(header: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ..errors import DataError
@@ -27,13 +28,17 @@ def read_unlabelled(
         DataError: There is nothing there, or no such column.
     """
     known_encoding(encoding)
+    if isinstance(source, np.ndarray | pl.Series) or type(source).__name__ == "Series":
+        source = list(source)  # type: ignore[call-overload]
     if isinstance(source, Sequence) and not isinstance(source, str):
-        return [str(own) for own in source], None
+        return [_text(own, place) for place, own in enumerate(source)], None
     path = Path(source) if isinstance(source, str | Path) and source != "-" else None
     if path is not None and (path.is_dir() or is_archive(path)):
         return _from_files(path, encoding)
     if path is not None and path.suffix.lower() in TEXT:
         return _lines(path, encoding), None
+    if path is not None and not path.exists():
+        raise DataError(f"there is no file {path}; texts themselves go into a list", file=str(path))
     with rows_of(source, encoding) as rows:
         own = column_of(rows, column, (*([usual.lower()] if usual else []), *TEXT_NAMES), "texts", "--text")
         cells = [row.cells for row in rows.rows]
@@ -43,6 +48,15 @@ def read_unlabelled(
     frame = pl.DataFrame({name: pl.Series(values, strict=False) for name, values in columns})
     at = rows.columns.index(own)
     return ["" if row[at] is None else str(row[at]) for row in cells], frame
+
+
+def _text(value: object, place: int) -> str:
+    """A text of a list; an empty one where it is missing."""
+    if value is None or value != value:
+        return ""
+    if not isinstance(value, str):
+        raise DataError(f"entry {place} of the list is no text: a text is a str; found {type(value).__name__}")
+    return value
 
 
 def _from_files(path: Path, encoding: str) -> tuple[list[str], pl.DataFrame]:

@@ -78,7 +78,9 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
         raise _no_vector(path, line, "what follows the word must be numbers") from None
     except (OSError, EOFError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
-    if values is None or not known.any():
+    if values is None:
+        raise DataError(f"{path.name} is empty; a line is a word and its numbers", file=str(path))
+    if not known.any():
         raise DataError(
             f"{path.name} has a vector for none of the {len(vocabulary)} words of the training texts; are they of "
             "another language, or is it no file of word vectors?",

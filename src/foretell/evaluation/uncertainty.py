@@ -176,8 +176,9 @@ def interval_of_mean(
 
 
 def _skill(losses: Float64[np.ndarray, "seed example"], baseline: Float64[np.ndarray, "other example"]) -> float:
-    error = float(baseline.mean(axis=0).sum())
-    return 1 - float(losses.mean(axis=0).sum()) / error if error > 0 else 0.0
+    """1 - error / baseline error; no number where the baseline makes no error and the model does."""
+    error, ours = float(baseline.mean(axis=0).sum()), float(losses.mean(axis=0).sum())
+    return 1 - ours / error if error > 0 else math.nan if ours > 0 else 0.0
 
 
 def _interval(

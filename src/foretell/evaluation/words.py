@@ -124,6 +124,8 @@ def skill_text(skill: Metrics) -> str:
     >>> skill_text({"value": 0.086, "low": 0.004, "high": 0.168})
     '+8.6% (+0.4% to +16.8%)'
     """
+    if skill["value"] is None or skill["value"] != skill["value"]:
+        return "none (the baseline errs nowhere)"
     if skill["low"] is None:
         return f"{skill['value']:+.1%} (no interval)"
     return f"{skill['value']:+.1%} ({skill['low']:+.1%} to {skill['high']:+.1%})"

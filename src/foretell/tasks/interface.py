@@ -121,7 +121,7 @@ def started_from(start: Start | None) -> str:
     """What a training started from, in words; nothing where it began anew."""
     if start is None:
         return ""
-    return f"went on from {start.name}, its scaling {'learned anew' if start.rescale else 'kept'}"
+    return f"went on from {start.name}{', its scaling learned anew' if start.rescale else ''}"
 
 
 @runtime_checkable

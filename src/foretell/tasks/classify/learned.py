@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from ...artefact import Artefact
 from ...data.batches import Reader
@@ -27,7 +27,7 @@ from .linear import Linear
 from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel
 from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network
 
-VOCABULARY = "vocabulary.json"
+VOCABULARY, SEEN = "vocabulary.json", "seen"
 ON_PAGE = 200  # texts
 
 
@@ -46,6 +46,7 @@ class LearnedClassifier:
         note: What it chose or found, in a sentence.
         history: One record for each epoch of its training.
         rates: What the search for a learning rate found, where one was asked for.
+        seen: A number for each text that it learned from or was chosen on.
     """
 
     rung: str
@@ -58,6 +59,7 @@ class LearnedClassifier:
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     rates: RangeTest | None = None
+    seen: Int64[np.ndarray, " hash"] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def exclusive(self) -> bool:
@@ -155,6 +157,7 @@ class LearnedClassifier:
             "note": self.note,
             "parameters": self.parameters,
         }
+        arrays = {**arrays, SEEN: self.seen}
         files = {VOCABULARY: self.vocabulary.document()}
         return Artefact("classify", document, arrays, files, _card(self, metrics))
 
@@ -176,11 +179,15 @@ class LearnedClassifier:
             for name, array in artefact.arrays.items():
                 if array.dtype.kind not in "fi" or not np.isfinite(array).all():
                     raise ValueError(f"{name} must hold finite numbers")
-            model = _model(rung, document["model"], artefact.arrays, vocabulary, len(labels), exclusive=exclusive)
+            arrays = dict(artefact.arrays)
+            seen = arrays.pop(SEEN, np.zeros(0, np.int64)).astype(np.int64)
+            if seen.ndim != 1:
+                raise ValueError(f"{SEEN} is a list of numbers")
+            model = _model(rung, document["model"], arrays, vocabulary, len(labels), exclusive=exclusive)
             about, note = dict(document["data"]), str(document["note"])
             if "fingerprint" not in about:
                 raise ValueError("it does not say what it learned from")
-            return cls(rung, configuration, model, vocabulary, labels, temperature, about, note)
+            return cls(rung, configuration, model, vocabulary, labels, temperature, about, note, seen=seen)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
             raise UnsafeFileError(
                 f"the model folder is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}"

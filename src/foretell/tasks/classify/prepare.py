@@ -160,6 +160,7 @@ def prepare(
     configuration: Configuration,
     vocabulary: Vocabulary | None = None,
     labels: tuple[str, ...] | None = None,
+    seen: Int64[np.ndarray, " hash"] | None = None,
 ) -> PreparedTexts:
     """Reads texts, deals out spans, learns the vocabulary on training, and cuts all texts.
 
@@ -168,6 +169,7 @@ def prepare(
         configuration: All options.
         vocabulary: One that was learned before, and stays.
         labels: Those that were learned before; some of them may be missing now.
+        seen: Texts that were learned from before, none of which is judged on.
 
     Raises:
         InputError: The texts do not fit what was asked.
@@ -179,6 +181,7 @@ def prepare(
         )
     texts = read_texts(source, configuration.texts, labels)
     corpus = share_out(texts, configuration.spans, configuration.training.seed, known=labels is not None)
+    corpus = corpus if seen is None else corpus.without(seen)
     if vocabulary is None:
         training = (texts.texts[int(number)] for number in corpus.of("train"))
         vocabulary = Vocabulary.learn(training, configuration.tokens)

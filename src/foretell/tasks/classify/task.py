@@ -1,5 +1,6 @@
 """Classifying as a task: what the ladder, the predictor and the command line call."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -85,7 +86,7 @@ class ClassifyTask:
             )
         if start.rescale:
             raise UsageError("--rescale means nothing to texts: their vocabulary is the model's")
-        prepared = prepare(source, configuration, fitted.vocabulary, fitted.labels)
+        prepared = prepare(source, configuration, fitted.vocabulary, fitted.labels, fitted.seen)
         return _checked(prepared)
 
     def reconfigured(self, prepared: PreparedTexts, configuration: Configuration) -> PreparedTexts:
@@ -130,6 +131,9 @@ class ClassifyTask:
         truth = targets > 0 if targets.ndim == 2 else np.arange(len(fitted.labels)) == targets[:, None]
         likely = fitted.probabilities(Chosen(tokens, numbers))
         metrics = evaluation_of(fitted.labels, likely, truth, numbers, exclusive=fitted.exclusive).metrics
+        if own is None and (known := int(texts.among(fitted.seen).sum())):
+            told = f"{known} of the {len(numbers)} texts are among those that {fitted.rung} learned from"
+            warnings.warn(told, stacklevel=2)
         return {"span": span, "metrics": metrics}
 
     def probe(self, fitted: LearnedClassifier, source: object, count: int) -> Probe | None:
@@ -223,6 +227,8 @@ def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedCla
     result, note = train_network(network, examples, loss, sampler, section, attempt)
     model = NetworkModel(network, examples.reader, options)
     learned = _learned(prepared, rung, model, "; ".join([note, *notes]))
+    if start:
+        learned = replace(learned, seen=np.union1d(learned.seen, start.fitted.seen))
     return replace(learned, history=result.history, rates=result.rates)
 
 
@@ -291,7 +297,8 @@ def _learned(
         "dropped": prepared.dropped,
         "text_column": texts.column,
     }
-    return LearnedClassifier(rung, prepared.configuration, model, vocabulary, prepared.labels, temperature, about, note)
+    known = (prepared.labels, temperature, about, note)
+    return LearnedClassifier(rung, prepared.configuration, model, vocabulary, *known, seen=prepared.corpus.learned_from)
 
 
 def _start_from(network: torch.nn.Module, start: Start) -> None:
