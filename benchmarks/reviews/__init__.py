@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 SHARED = Path(os.environ.get("FORETELL_SHARED", ROOT.parent / "shared")) / "data" / "classify"
 REVIEWS = SHARED / "aclImdb_labelled.tar.gz"
-READINGS, TURNS = 3, 3
+READINGS, TURNS = 3, 2
 LIMIT, TIMES = 30.0, 3.0
 
 

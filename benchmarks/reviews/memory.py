@@ -54,7 +54,7 @@ def main() -> None:
         for count in counts:
             path = Path(folder) / f"{count}.parquet"
             write_texts(path, count)
-            for rung in ("lstm", "bag"):
+            for rung in ("lstm", "bag-weighted"):
                 memory, seconds = peak(path, rung, folder)
                 print(f"{count:,} texts, {rung}: at most {memory:,.0f} MB, {seconds:.0f} s", flush=True)
 
