@@ -173,7 +173,7 @@ def _best(task: Task, result: Climb, names: list[str]) -> str:
 def _members(task: Task, result: Climb, count: int, fold: int) -> list[str]:
     """So many of the rungs that learned by themselves, those that err least on a fold's validation.
 
-    A rung that says the same as another counts once, and one that errs more than twice as much as the best does not.
+    A rung that says the same as another counts once, and one that says the same of everything has nothing to add.
     """
     if not count:
         return []
@@ -181,12 +181,12 @@ def _members(task: Task, result: Climb, count: int, fold: int) -> list[str]:
     def score(name: str) -> float:
         return result.results[name].score(task.measure.score, fold)
 
-    alone = sorted((name for name in result.results if not task.rungs[name].combines), key=score)
+    rungs = {name: task.rungs[name] for name in result.results}
     chosen: list[str] = []
-    for name in alone:
+    for name in sorted((name for name, rung in rungs.items() if not (rung.combines or rung.constant)), key=score):
         own = result.results[name]
         same = any(own.says_the_same(result.results[other], fold) for other in chosen)
-        if len(chosen) < count and not same and score(name) <= 2 * score(alone[0]):
+        if len(chosen) < count and not same:
             chosen.append(name)
     return chosen
 

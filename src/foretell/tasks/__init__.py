@@ -78,12 +78,12 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
         require(name, rungs[name])
     if not any(rungs[name].kind == "baseline" for name in names):
         names += [name for name, rung in rungs.items() if rung.kind == "baseline" and rung.at_hand]
-    alone = [name for name in names if not rungs[name].combines]
+    alone = [name for name in names if not (rungs[name].combines or rungs[name].constant)]
     for name in names:
         if rungs[name].combines and len(alone) < 2:
             raise UsageError(
-                f"{name} is the mean of other rungs of the comparison; besides it there is only {alone[0]}; name more, "
-                f"such as --rungs ridge,gru,{name}",
+                f"{name} is the mean of other rungs of the comparison; besides it there is only "
+                f"{', '.join(alone) or 'what always says the same'}; name more of them with --rungs",
                 rung=name,
             )
     return [name for name in rungs if name in names]

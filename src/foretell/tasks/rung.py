@@ -46,6 +46,7 @@ class Rung:
         search: What options are worth searching, by name.
         needs: A package that it needs, and the extra that brings it.
         combines: Of how many other rungs it is made, those that err least on validation; 0 where it learns by itself.
+        constant: Whether it says the same of everything.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class Rung:
     search: Mapping[str, Span] = field(default_factory=dict)
     needs: tuple[str, str] | None = None
     combines: int = 0
+    constant: bool = False
 
     @property
     def at_hand(self) -> bool:

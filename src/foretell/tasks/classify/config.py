@@ -166,7 +166,7 @@ def _network(summary: str, search: dict[str, Span], **options: object) -> Rung:
 
 
 RUNGS: dict[str, Rung] = {
-    "majority": Rung("baseline", "always the most frequent label"),
+    "majority": Rung("baseline", "always the most frequent label", constant=True),
     "tfidf": Rung("baseline", "logistic regression on weighted words (TF-IDF)", needs=_SKLEARN),
     "nb-svm": Rung("baseline", "logistic regression on n-grams, weighted by naive Bayes", needs=_SKLEARN),
     "bag": _network("mean of the vectors of words and n-grams", _BAG, **_BAGS, learning_rate=5e-3),

@@ -57,7 +57,7 @@ MEASURE = Measure(
 )
 
 RUNGS: dict[str, Rung] = {
-    "chance": Rung("baseline", "always the most frequent symbol"),
+    "chance": Rung("baseline", "always the most frequent symbol", constant=True),
     "rnn": Rung("model", "simple recurrent layer, dense"),
     "gru": Rung("model", "gated recurrent units, dense"),
     "lstm": Rung("model", "long short-term memory, dense"),
