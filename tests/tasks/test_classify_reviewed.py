@@ -285,7 +285,7 @@ def test_a_comparison_that_was_stopped_goes_on(run: Run, data: Path) -> None:
         assert process.wait(60) == 130
         assert "go on with: foretell compare --resume" in process.stderr.read()
     config = Path("runs/c/config.toml")
-    assert "epochs = 400" in config.read_text()
+    assert "epochs = 80" in config.read_text()
     result = run("compare", "--resume", "c", "--json")
     assert result.code == 0, result.out
     assert [row["rung"] for row in result.document["rows"]] == ["majority", "nb-svm", "bag", "gru"]
