@@ -258,7 +258,7 @@ def test_a_comparison_that_was_stopped_goes_on(run: Run, data: Path) -> None:
     command = [sys.executable, "-m", "foretell", "compare", "classify", str(data), "--rungs", "majority,nb-svm,gru,bag"]
     tiny = [
         "--epochs",
-        "400",
+        "80",
         "--patience",
         "0",
         "--units",
