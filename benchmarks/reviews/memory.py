@@ -1,7 +1,7 @@
 """How much memory a training on many short texts takes: ``python -m benchmarks.reviews.memory [TEXTS ...]``.
 
-Made texts of 20 words in Parquet files; a process of its own trains an LSTM for 50 steps beside the baselines, and the anonymous
-memory that it holds (RssAnon, Linux alone) is looked at five times a second.
+Made texts of 20 words in Parquet files; a process of its own trains an LSTM for 50 steps beside the baselines, and the
+anonymous memory that it holds (RssAnon, Linux alone) is looked at five times a second.
 """
 
 import re

@@ -256,20 +256,7 @@ def test_the_first_steps_of_a_network_know_nothing_of_validation_or_test(rung: s
 
 def test_a_comparison_that_was_stopped_goes_on(run: Run, data: Path) -> None:
     command = [sys.executable, "-m", "foretell", "compare", "classify", str(data), "--rungs", "majority,nb-svm,gru,bag"]
-    tiny = [
-        "--epochs",
-        "80",
-        "--patience",
-        "0",
-        "--units",
-        "4",
-        "--embedding",
-        "4",
-        "--batch-size",
-        "8",
-        "--name",
-        "c",
-    ]
+    tiny = ["--epochs", "80", "--patience", "0", "--units", "4", "--embedding", "4", "--batch-size", "8", "--name", "c"]
     process = subprocess.Popen(
         [*command, *tiny], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     )
