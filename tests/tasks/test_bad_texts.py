@@ -204,6 +204,18 @@ def test_options_that_no_rung_reads_are_told(run: Run) -> None:
     )
     assert result.code == 0
     assert "no rung has a use for --kernel-size" in result.err
+    plain = [
+        *COMPARE[:3],
+        "--rungs",
+        "majority,nb-svm",
+        "--class-weight",
+        "balanced",
+        "--epochs",
+        "3",
+        "--no-train-vectors",
+    ]
+    told = run(*plain).err
+    assert all(f"no rung has a use for --{name}" in told for name in ("class-weight", "epochs", "train-vectors"))
     assert "--embedding" not in result.err
 
 

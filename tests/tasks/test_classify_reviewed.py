@@ -300,8 +300,8 @@ def test_a_mistake_in_one_of_several_labels_is_the_one_that_is_explained(run: Ru
     page = Path(result.document["report"]).read_text("utf-8")
     assert "; but it is not " in page
     assert "always no label" in page or "always " in page
-    said = ft.load(result.document["model"]).fitted
-    frame, _ = said.explain(["a superb film"])  # type: ignore[attr-defined]
+    said: Any = ft.load(result.document["model"]).fitted
+    frame, _ = said.explain(["a superb film"])
     assert "superb" in [own["word"] for own in frame["words"][0]]
 
 
@@ -312,8 +312,8 @@ def test_a_model_is_not_judged_on_texts_that_it_learned_from_before(run: Run, da
     assert "dropped, since the model learned from the same:" in refused.err
     document = json.loads(Path("runs/again/leaderboard.json").read_text())
     assert document["dropped"]["learned_from_before"] > 0
-    first, second = (ft.load(f"runs/{name}").fitted for name in ("first", "again"))
-    assert set(first.seen) <= set(second.seen)  # type: ignore[attr-defined]
+    fitted: list[Any] = [ft.load(f"runs/{name}").fitted for name in ("first", "again")]
+    assert set(fitted[0].seen) <= set(fitted[1].seen)
     pl.read_csv(data).head(40).write_csv("some.csv")
     told = run("evaluate", "first", "some.csv")
     assert "of the 40 texts are among those that gru learned from" in told.err

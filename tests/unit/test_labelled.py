@@ -91,9 +91,9 @@ def folder_of(path: Path, files: Mapping[str, str | bytes]) -> Path:
     return path
 
 
-def tarred(files: Mapping[str, str | bytes], mode: str = "w:gz") -> bytes:
+def tarred(files: Mapping[str, str | bytes], mode: Any = "w:gz") -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
         for name, text in files.items():
             content = text.encode() if isinstance(text, str) else text
             entry = tarfile.TarInfo(name)

@@ -95,7 +95,7 @@ def section_options(section: type[Section], without: tuple[str, ...] = ()) -> li
     return [_option(name, field) for name, field in section.model_fields.items() if name not in without]
 
 
-def predicting_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def predicting_options(function: Any) -> Any:
     """Adds the options of predicting of every task to a command that learns the task from a model."""
     fields: dict[str, FieldInfo] = {}
     for task in NAMES:
@@ -103,7 +103,7 @@ def predicting_options(function: Callable[..., Any]) -> Callable[..., Any]:
             fields.setdefault(name, field)
     for name, field in reversed(fields.items()):
         option = _option(name, field)
-        function.__click_params__ = [*getattr(function, "__click_params__", []), option]  # type: ignore[attr-defined]
+        function.__click_params__ = [*getattr(function, "__click_params__", []), option]
     return function
 
 

@@ -29,6 +29,11 @@ class Section(BaseModel):
         extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return {name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("own")}
 
+    def unusual(self) -> set[str]:
+        """The options that are not as nobody named them."""
+        usual = type(self)()
+        return {name for name in type(self).model_fields if getattr(self, name) != getattr(usual, name)}
+
     def left_open(self) -> set[str]:
         """Those of them that nobody named: each rung takes its own value."""
         return self.owned() - self.model_fields_set

@@ -223,14 +223,14 @@ def _span_of_name(name: str) -> str:
 
 
 def _from_table(rows: Rows, section: TextSection, span: str = "") -> Reading:
-    labels = entries_of(rows, section)
+    labels = label_columns(rows, section)
     text = column_of(rows, section.text, TEXT_NAMES, "texts", "--text", without=labels)
     reading = Reading(rows.name, _none(), column=text, labels=tuple(labels) if len(labels) > 1 else ())
     reading.texts = _labelled_rows(rows, section, text, labels, span, reading)
     return reading
 
 
-def entries_of(rows: Rows, section: TextSection) -> list[str]:
+def label_columns(rows: Rows, section: TextSection) -> list[str]:
     """The columns with labels: the one that is named or found, or several of 0 and 1.
 
     Raises:

@@ -21,7 +21,7 @@ _DAMAGE = (
     lzma.LZMAError,
     OSError,
     RuntimeError,  # a zip that needs a password
-    NotImplementedError,
+    NotImplementedError,  # a zip that is packed in a way which Python does not know
     ValueError,
 )
 
@@ -82,12 +82,19 @@ def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
 def _in_folder(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     for file in sorted(path.rglob("*")):
         if _wanted(file.name, suffixes) and file.is_file():
-            yield Member(PurePosixPath(file.relative_to(path).as_posix()), partial(_content, file))
+            yield Member(PurePosixPath(file.relative_to(path).as_posix()), partial(content_of, file))
 
 
-def _content(file: Path) -> bytes:
+def content_of(file: Path) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        DataError: There is none, or it cannot be read.
+    """
     try:
         return file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"there is no file {file}", file=str(file)) from None
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}", file=str(file)) from None
 

@@ -21,6 +21,7 @@ from jaxtyping import Int64
 
 from ..errors import DataError, UnsafeFileError
 from .builtin import builtin_path
+from .members import content_of
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "?", "#N/A")
 _PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
@@ -83,13 +84,7 @@ def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source
             path = builtin_path(str(source)) or path
         if path.is_dir():
             raise DataError(f"{path} is a folder; name the file in it", file=str(path))
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise DataError(f"there is no file {path}", file=str(path)) from None
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
-        return _from_bytes(path.name, content, text_columns)
+        return _from_bytes(path.name, content_of(path), text_columns)
     return _from_frame(source, text_columns)
 
 

@@ -5,6 +5,7 @@ The file has no name any more once it is open, so that it goes when it is no lon
 
 import mmap
 import tempfile
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
@@ -34,12 +35,7 @@ class TextFile:
         Raises:
             StorageError: There is no room for them.
         """
-        starts = [0]
-        with Spool() as spool:
-            for text in texts:
-                spool.write(text.encode("utf-8", "surrogatepass"))
-                starts.append(spool.size)
-            return cls(spool.seen(), np.array(starts, np.int64))
+        return cls(*spooled(text.encode("utf-8", "surrogatepass") for text in texts))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -61,12 +57,8 @@ class TokenFile:
         Raises:
             StorageError: There is no room for them.
         """
-        starts = [0]
-        with Spool() as spool:
-            for tokens in texts:
-                spool.write(np.ascontiguousarray(tokens, np.int32).tobytes())
-                starts.append(spool.size // 4)
-            return cls(np.frombuffer(spool.seen(), np.int32), np.array(starts, np.int64))
+        content, starts = spooled(np.ascontiguousarray(tokens, np.int32).tobytes() for tokens in texts)
+        return cls(np.frombuffer(content, np.int32), starts // 4)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -140,6 +132,20 @@ class Spool:
             return mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
         except OSError as error:
             raise _no_room(error) from None
+
+
+def spooled(contents: Iterable[bytes]) -> tuple[Any, Int64[np.ndarray, " bound"]]:
+    """Contents one after the other in a file, and where each begins, with the end.
+
+    Raises:
+        StorageError: There is no room for them.
+    """
+    starts = array("q", [0])
+    with Spool() as spool:
+        for content in contents:
+            spool.write(content)
+            starts.append(spool.size)
+        return spool.seen(), np.array(starts, np.int64)
 
 
 def _no_room(error: OSError) -> StorageError:

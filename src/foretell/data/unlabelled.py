@@ -1,14 +1,15 @@
 """Texts to be labelled: from a table, whose other columns are kept beside them, a folder, a file of lines, a list."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
 
 from ..errors import DataError
 from .labelled import TEXT, TEXT_NAMES, column_of
-from .members import is_archive, members
+from .members import content_of, is_archive, members
 from .rows import decoded, known_encoding, rows_of
 
 
@@ -29,7 +30,7 @@ def read_unlabelled(
     """
     known_encoding(encoding)
     if isinstance(source, np.ndarray | pl.Series) or type(source).__name__ == "Series":
-        source = list(source)  # type: ignore[call-overload]
+        source = list(cast("Iterable[object]", source))
     if isinstance(source, Sequence) and not isinstance(source, str):
         return [_text(own, place) for place, own in enumerate(source)], None
     path = Path(source) if isinstance(source, str | Path) and source != "-" else None
@@ -70,12 +71,7 @@ def _from_files(path: Path, encoding: str) -> tuple[list[str], pl.DataFrame]:
 
 
 def _lines(path: Path, encoding: str) -> list[str]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}", file=str(path)) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+    content = content_of(path)
     if not content:
         raise DataError(f"{path.name} is empty (0 bytes); each line of it is a text", file=str(path))
     lines = decoded(path.name, content, encoding).removeprefix("\ufeff").split("\n")

@@ -203,3 +203,7 @@ class AttentionReader(nn.Module):
         found, weights = found if return_attention else (found, None)
         pooled = pool(found, lengths, self.pooling)
         return (pooled, weights) if return_attention else pooled
+
+
+Reader = MeanReader | RecurrentReader | ConvolutionReader | ConvolutionRecurrentReader | AttentionReader
+"""What comes from the vectors of a text to one."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .embedding import NgramEmbedding, TokenEmbedding
 from .heads import dense
 from .initialisation import initialise
-from .readers import AttentionReader
+from .readers import AttentionReader, Reader
 
 
 class TextNetwork(nn.Module):
@@ -26,15 +26,14 @@ class TextNetwork(nn.Module):
     def __init__(
         self,
         embedding: TokenEmbedding | NgramEmbedding,
-        reader: nn.Module,
+        reader: Reader,
         outputs: int,
         dropout: float = 0.0,
         head: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        width = reader.width
         self.embedding, self.reader, self.dropout = embedding, reader, nn.Dropout(dropout)
-        self.head = dense(int(width), head, outputs)  # type: ignore[arg-type]
+        self.head = dense(reader.width, head, outputs)
         initialise(self)
 
     def forward(

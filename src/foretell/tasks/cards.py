@@ -1,10 +1,58 @@
-"""The model card of a model folder: what it is, what it learned from, how good it is, how it is used."""
+"""What every model folder says of its model: the plain values of ``model.json``, and the card."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from ..config import TaskConfiguration
 from ..evaluation.words import Measure, skill_text
 from .rung import Rung
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A rung that has learned, as far as its model folder describes it."""
+
+    @property
+    def rung(self) -> str:
+        """Its name on the ladder."""
+        ...
+
+    @property
+    def configuration(self) -> TaskConfiguration:
+        """All options of its training."""
+        ...
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The data that it learned from."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What it chose or found."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        ...
+
+
+def document_of(learned: Described, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model folders of all tasks say.
+
+    Args:
+        learned: The rung.
+        metrics: How good it is.
+    """
+    return {
+        "rung": learned.rung,
+        "config": learned.configuration.model_dump(mode="json", exclude={"run"}),
+        "metrics": metrics,
+        "data": learned.about,
+        "note": learned.note,
+        "parameters": learned.parameters,
+    }
 
 
 def card(

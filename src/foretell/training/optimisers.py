@@ -13,20 +13,8 @@ from torch import Tensor, nn
 from ..config import TrainingSection
 
 
-class RMSprop(torch.optim.Optimizer):
-    """w ← w - rate · g / √(v + ε) with v ← ρ v + (1-ρ) g², as in Keras.
-
-    Args:
-        parameters: What is learned.
-        lr: Learning rate.
-        rho: Decay ρ of the running mean of squares.
-        epsilon: ε, under the root.
-    """
-
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], lr: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7
-    ) -> None:
-        super().__init__(parameters, {"lr": lr, "rho": rho, "epsilon": epsilon})
+class Mover(torch.optim.Optimizer):
+    """An optimiser that says how it moves a group of parameters."""
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -42,23 +30,47 @@ class RMSprop(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            gradients: list[Tensor] = [weight.grad for weight in weights]
-            squares: list[Tensor] = []
-            for weight in weights:
-                state = self.state[weight]
-                if not state:
-                    state["square"] = torch.zeros_like(weight)
-                squares.append(state["square"])
-            torch._foreach_mul_(squares, group["rho"])
-            torch._foreach_addcmul_(squares, gradients, gradients, value=1 - group["rho"])
-            roots = torch._foreach_add(squares, group["epsilon"])
-            torch._foreach_sqrt_(roots)
-            torch._foreach_addcdiv_(weights, gradients, roots, value=-group["lr"])
+            self.move(group)
         return loss
 
+    def move(self, group: dict[str, Any]) -> None:
+        """Moves a group of parameters against their gradients."""
+        raise NotImplementedError
 
-class LazyAdam(torch.optim.Optimizer):
+
+class RMSprop(Mover):
+    """w ← w - rate · g / √(v + ε) with v ← ρ v + (1-ρ) g², as in Keras.
+
+    Args:
+        parameters: What is learned.
+        lr: Learning rate.
+        rho: Decay ρ of the running mean of squares.
+        epsilon: ε, under the root.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "rho": rho, "epsilon": epsilon})
+
+    def move(self, group: dict[str, Any]) -> None:
+        """Moves a group of parameters."""
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        gradients: list[Tensor] = [weight.grad for weight in weights]
+        squares: list[Tensor] = []
+        for weight in weights:
+            state = self.state[weight]
+            if not state:
+                state["square"] = torch.zeros_like(weight)
+            squares.append(state["square"])
+        torch._foreach_mul_(squares, group["rho"])
+        torch._foreach_addcmul_(squares, gradients, gradients, value=1 - group["rho"])
+        roots = torch._foreach_add(squares, group["epsilon"])
+        torch._foreach_sqrt_(roots)
+        torch._foreach_addcdiv_(weights, gradients, roots, value=-group["lr"])
+
+
+class LazyAdam(Mover):
     """Adam that leaves alone what has no gradient: of a sparse gradient only the rows that it names.
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015); of a vocabulary few words are in a batch, and
@@ -80,24 +92,11 @@ class LazyAdam(torch.optim.Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "epsilon": epsilon})
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Moves every parameter against its gradient; returns what the closure, if there is one, computes before."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._move(weight, weight.grad, group)
-        return loss
+    def move(self, group: dict[str, Any]) -> None:
+        """Moves a group of parameters."""
+        for weight in group["params"]:
+            if weight.grad is not None:
+                self._move(weight, weight.grad, group)
 
     def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state, (first, second) = self.state[weight], group["betas"]

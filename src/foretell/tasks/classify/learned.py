@@ -19,7 +19,7 @@ from ...errors import ConfigurationError, UnsafeFileError, counted
 from ...evaluation.calibration import COLDEST, HOTTEST, probabilities
 from ...evaluation.panels import Panel, Passages
 from ...training.curves import RangeTest
-from ..cards import card
+from ..cards import card, document_of
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
 from .explaining import Explanation, explain, headings
@@ -147,15 +147,10 @@ class LearnedClassifier:
         """All it knows, and how good it is."""
         values, arrays = self.model.state()
         document = {
-            "rung": self.rung,
-            "config": self.configuration.model_dump(mode="json", exclude={"run"}),
-            "metrics": metrics,
-            "data": self.about,
+            **document_of(self, metrics),
             "labels": list(self.labels),
             "temperature": self.temperature,
             "model": values,
-            "note": self.note,
-            "parameters": self.parameters,
         }
         arrays = {**arrays, SEEN: self.seen}
         files = {VOCABULARY: self.vocabulary.document()}

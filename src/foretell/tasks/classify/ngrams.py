@@ -13,6 +13,7 @@ from ...nn.embedding import hashed
 
 Keys = Int64[np.ndarray, " _ngram"]
 Counts = Int64[np.ndarray, " _ngram"]
+FEW = 100  # n-grams: where fewer occur twice, all are kept
 _STREAM = 2**34  # of random numbers, that neither spans nor trainings draw from
 
 
@@ -56,9 +57,6 @@ def frequent(texts: Sequence[TokenArray], ngrams: int, shortest: int = 1, most: 
     if most is not None and len(keys) > most:
         keys = np.sort(keys[np.argsort(-counts, kind="stable")[:most]])
     return keys
-
-
-FEW = 100  # n-grams
 
 
 def drawn(texts: Chosen, ngrams: int, most: int, seed: int) -> Chosen:

@@ -1,5 +1,7 @@
 """What the report shows of a classifier: what it confuses, how honest its probabilities are, its worst mistakes."""
 
+from typing import Any
+
 import numpy as np
 
 from ...evaluation.panels import Figure, Grid, Item, Line, Matrix, Number, Panel, Passages
@@ -55,11 +57,10 @@ def _confusion(kept: LearnedClassifier, details: ClassifyDetails) -> list[Item]:
     return [Matrix("Confusion", "truth", "said", list(kept.labels), counts, caption)]
 
 
-def _by_label(metrics: dict[str, object]) -> Grid:
-    labels: list[dict[str, object]] = metrics["labels"]  # type: ignore[assignment]
+def _by_label(metrics: dict[str, Any]) -> Grid:
     rows: list[list[str | Number]] = [
-        [str(own["label"]), *(f"{own[name]:.3f}" for name in ("precision", "recall", "f1")), own["count"]]  # type: ignore[list-item]
-        for own in labels[:200]
+        [own["label"], *(f"{own[name]:.3f}" for name in ("precision", "recall", "f1")), own["count"]]
+        for own in metrics["labels"][:200]
     ]
     return Grid("By label", ["label", "precision", "recall", "F1", "texts"], rows)
 

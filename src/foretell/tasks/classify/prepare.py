@@ -122,7 +122,9 @@ class PreparedTexts:
 
     def reader(self) -> Reader:
         """What cuts texts as the options say."""
-        return reader_of(self.configuration, self.vocabulary)
+        section = self.configuration.tokens
+        tokens = known_tokens(self.configuration, self.vocabulary)
+        return Reader(section.length, tokens, front=section.truncate == "front")
 
     def class_weights(self) -> list[float] | None:
         """How much a text of each label counts in training; None where all count alike."""
@@ -141,12 +143,6 @@ def climbed(configuration: Configuration) -> list[str]:
     """The rungs that are chosen; all where none is named."""
     run = configuration.run
     return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
-
-
-def reader_of(configuration: Configuration, vocabulary: Vocabulary) -> Reader:
-    """What cuts texts as some options say, none left open."""
-    section = configuration.tokens
-    return Reader(section.length, known_tokens(configuration, vocabulary), front=section.truncate == "front")
 
 
 def known_tokens(configuration: Configuration, vocabulary: Vocabulary) -> int:

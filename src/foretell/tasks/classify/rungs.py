@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from ...config import Section
+from ...config import TrainingSection
 from ...errors import ConfigurationError
 from ...nn import (
     AttentionReader,
@@ -26,6 +26,8 @@ from .config import Configuration, TextNetworkSection
 
 MAJORITY, ENSEMBLE = "majority", "ensemble"
 LINEAR = ("tfidf", "nb-svm")
+TRAINS = set(TrainingSection.owned()) | {"class_weight", "label_smoothing", "steps_per_epoch", "precision", "kernel"}
+"""Options of training that networks alone read."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,16 @@ def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
     """
     read = {name for rung in rungs if rung in NETWORKS for name in NETWORKS[rung].reads}
     networks = [rung for rung in rungs if rung in NETWORKS]
-    idle = sorted(_unusual(configuration.network) - read)
+    idle = sorted(configuration.network.unusual() - read)
+    if configuration.network.vectors is None:
+        idle += sorted(configuration.network.unusual() & {"train_vectors"} - set(idle))
     if not networks:
-        idle += sorted(_unusual(configuration.tokens) & {"vocabulary", "length", "truncate"})
+        idle += sorted(configuration.training.unusual() & TRAINS)
+        pieces = {"vocabulary"} if configuration.tokens.tokens == "bpe" else set()  # of which they are so many
+        idle += sorted(configuration.tokens.unusual() & {"vocabulary", "length", "truncate"} - pieces)
     if "nb-svm" not in rungs:
-        idle += sorted(_unusual(configuration.linear) & {"linear_ngrams"})
+        idle += sorted(configuration.linear.unusual() & {"linear_ngrams"})
     return idle
-
-
-def _unusual(section: Section) -> set[str]:
-    """The options of a section that are not as nobody named them."""
-    usual = type(section)()
-    return {name for name in type(section).model_fields if getattr(section, name) != getattr(usual, name)}
 
 
 def _bag(shape: TextShape, section: TextNetworkSection) -> TextNetwork:

@@ -12,8 +12,9 @@ from torch import Tensor
 from ...artefact import Artefact
 from ...data.corpora import Corpus, Texts, read_texts, share_out
 from ...data.storage import Chosen, TokenFile
-from ...errors import ConfigurationError, DataError, UsageError
-from ...evaluation.calibration import find_temperature
+from ...errors import DataError, UsageError
+from ...evaluation.calibration import find_temperature, probabilities
+from ...evaluation.classification import Judged
 from ...evaluation.panels import Panel
 from ...nn import NgramEmbedding
 from ...training.losses import Loss, class_loss
@@ -21,7 +22,7 @@ from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe, Start
 from ..rung import Rung
-from ..training import train_network
+from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
 from .judging import evaluation_of
 from .learned import LearnedClassifier, outputs_of
@@ -81,9 +82,7 @@ class ClassifyTask:
             return _checked(prepare(source, configuration))
         fitted = start.fitted
         if not isinstance(fitted.model, NetworkModel):
-            raise ConfigurationError(
-                f"{start.name} holds no network whose training could go on; train anew", option="from"
-            )
+            raise nothing_to_go_on(start)
         if start.rescale:
             raise UsageError("--rescale means nothing to texts: their vocabulary is the model's")
         prepared = prepare(source, configuration, fitted.vocabulary, fitted.labels, fitted.seen)
@@ -215,7 +214,7 @@ def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedCla
         kept = "" if options.train_vectors else ", which stay as they are"
         notes.append(f"vectors of {int(vectors.known[:tokens].sum()):,} of {tokens:,} words from a file{kept}")
     if start:
-        _start_from(network, start)
+        begin_with(network, start.fitted.model.network, start)
     lengths = examples.lengths(examples.training)
     sampler = Sampler(
         len(examples.training), section.batch_size, section.steps_per_epoch, section.seed, lengths=lengths
@@ -242,7 +241,8 @@ def _fit_linear(prepared: PreparedTexts, rung: str) -> tuple[Model, str]:
     truth, checked = prepared.truth(validation), Chosen(prepared.tokens, validation)
 
     def error(linear: Linear) -> float:
-        return evaluation_error(LinearModel(linear).scores(checked), truth, exclusive=prepared.exclusive)
+        likely = probabilities(LinearModel(linear).scores(checked), exclusive=prepared.exclusive)
+        return float(Judged(prepared.labels, likely, truth, prepared.exclusive).losses.mean())
 
     columns = [1] if prepared.exclusive and len(prepared.labels) == 2 else list(range(len(prepared.labels)))
     linear, strength = fit_linear(rung, ngrams, training, prepared.truth(training.numbers), columns, error)
@@ -255,14 +255,6 @@ def _drawn_note(training: Chosen, whole: Chosen) -> str:
     if len(training) == len(whole):
         return ""
     return f"n-grams of {len(training):,} of {len(whole):,} texts, drawn at random (--ngram-count)"
-
-
-def evaluation_error(scores: Any, truth: Any, *, exclusive: bool) -> float:
-    """The share of wrong answers that scores give."""
-    if not exclusive:
-        return float(((scores > 0) != truth).mean())
-    said = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
-    return float((said != truth.argmax(axis=1)).mean())
 
 
 def _combined(prepared: PreparedTexts, attempt: Attempt) -> LearnedClassifier:
@@ -299,22 +291,6 @@ def _learned(
     }
     known = (prepared.labels, temperature, about, note)
     return LearnedClassifier(rung, prepared.configuration, model, vocabulary, *known, seen=prepared.corpus.learned_from)
-
-
-def _start_from(network: torch.nn.Module, start: Start) -> None:
-    """Gives a network the weights of a model.
-
-    Raises:
-        ConfigurationError: The model is one of another shape.
-    """
-    try:
-        network.load_state_dict(start.fitted.model.network.state_dict())
-    except RuntimeError:
-        raise ConfigurationError(
-            f"{start.name} holds a network of another shape than the options ask for; leave out options of tokens and "
-            "network, which are the model's",
-            option="from",
-        ) from None
 
 
 def _checked(prepared: PreparedTexts) -> PreparedTexts:

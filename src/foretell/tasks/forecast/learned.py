@@ -21,7 +21,7 @@ from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
 from ...training.curves import RangeTest
-from ..cards import card
+from ..cards import card, document_of
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration, ForecastNetwork
 from .drifting import NOTHING, Remembered
@@ -167,15 +167,10 @@ class LearnedForecaster:
         """All it knows, and how good it is."""
         values, arrays = self.model.state()
         document = {
-            "rung": self.rung,
-            "config": self.configuration.model_dump(mode="json", exclude={"run"}),
-            "metrics": metrics,
-            "data": self.about,
+            **document_of(self, metrics),
             "windows": asdict(self.shape),
             "frequency": asdict(self.frequency),
             "model": values,
-            "note": self.note,
-            "parameters": self.parameters,
         }
         if self.intervals:
             document["intervals"] = list(self.intervals.levels)

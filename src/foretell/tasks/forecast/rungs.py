@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ...config import Section
 from ...data.windows import WindowShape
 from ...errors import ConfigurationError
 from ...evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive
@@ -273,14 +272,8 @@ def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
         rungs: Names.
     """
     read = {name for rung in rungs if rung in NETWORKS for name in NETWORKS[rung].reads}
-    idle = sorted(_unusual(configuration.network) - read)
-    return idle if TREES in rungs else idle + sorted(_unusual(configuration.trees))
-
-
-def _unusual(section: Section) -> set[str]:
-    """The options of a section that are not as nobody named them."""
-    usual = type(section)()
-    return {name for name in type(section).model_fields if getattr(section, name) != getattr(usual, name)}
+    idle = sorted(configuration.network.unusual() - read)
+    return idle if TREES in rungs else idle + sorted(configuration.trees.unusual())
 
 
 _GRU = _recurrent("gru")

@@ -21,7 +21,7 @@ from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe, Start
 from ..rung import Rung
-from ..training import train_network
+from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
 from .following import Follower
 from .judging import judge_span, judge_windows, learn_intervals, summary, validation_losses
@@ -75,9 +75,7 @@ class ForecastTask:
             return _checked(prepare(source, configuration))
         fitted = start.fitted
         if not isinstance(fitted.model, NetworkModel):
-            raise ConfigurationError(
-                f"{start.name} holds no network whose training could go on; train anew", option="from"
-            )
+            raise nothing_to_go_on(start)
         numbers = _numbers(configuration)
         if numbers != fitted.model.quantiles:
             raise ConfigurationError(
@@ -181,7 +179,7 @@ def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> Learned
     with seeded(section.seed):
         network = build_network(rung, shape, configuration.network)
     if attempt.start:
-        _start_from(network, attempt.start)
+        begin_with(network, attempt.start.fitted.model.network, attempt.start)
     lecture = view.shape.align == "lecture"
     steps = section.steps_per_epoch or (500 if lecture else None)
     sampler = Sampler(prepared.counts["train"], section.batch_size, steps, section.seed, replace=lecture)
@@ -234,22 +232,6 @@ def check_network(rung: str, prepared: PreparedForecast) -> None:
         width = shape.targets if NETWORKS[rung].own_past else shape.features
         with seeded(0), recurrence("torch"), torch.no_grad():
             build_network(rung, shape, configuration.network)(torch.zeros(1, view.shape.steps, width))
-
-
-def _start_from(network: torch.nn.Module, start: Start) -> None:
-    """Gives a network the weights of a model.
-
-    Raises:
-        ConfigurationError: The model is no network, or one of another shape.
-    """
-    try:
-        network.load_state_dict(start.fitted.model.network.state_dict())
-    except RuntimeError:
-        raise ConfigurationError(
-            f"{start.name} holds a network of another shape than the options ask for; leave out options of windows and "
-            "network, which are the model's",
-            option="from",
-        ) from None
 
 
 def _combined(prepared: PreparedForecast, attempt: Attempt) -> LearnedForecaster:

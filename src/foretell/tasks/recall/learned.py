@@ -15,7 +15,7 @@ from ...data.sources import read_source
 from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
 from ...nn import RecurrentNetwork
 from ...training.curves import RangeTest
-from ..cards import card
+from ..cards import card, document_of
 from ..layers import recurrent_layers, sizes
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration
@@ -131,14 +131,7 @@ class LearnedRecall:
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
-        document = {
-            "rung": self.rung,
-            "config": self.configuration.model_dump(mode="json", exclude={"run"}),
-            "metrics": metrics,
-            "data": self.about,
-            "note": self.note,
-            "parameters": self.parameters,
-        }
+        document = document_of(self, metrics)
         return Artefact("recall", document, self._arrays(), card=_card(self, metrics))
 
     @classmethod
