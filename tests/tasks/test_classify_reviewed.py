@@ -312,6 +312,10 @@ def test_a_model_is_not_judged_on_texts_that_it_learned_from_before(run: Run, da
     assert "dropped, since the model learned from the same:" in refused.err
     document = json.loads(Path("runs/again/leaderboard.json").read_text())
     assert document["dropped"]["learned_from_before"] > 0
+    (row,) = (row for row in document["rows"] if row["rung"] == "gru")
+    judged = run("evaluate", "again", "--json").document
+    assert (judged["span"], judged["metrics"]["count"]) == ("test", row["split"]["test"]["count"])
+    assert judged["metrics"]["accuracy"] == row["split"]["test"]["accuracy"]
     fitted: list[Any] = [ft.load(f"runs/{name}").fitted for name in ("first", "again")]
     assert set(fitted[0].seen) <= set(fitted[1].seen)
     pl.read_csv(data).head(40).write_csv("some.csv")
@@ -373,3 +377,21 @@ def test_an_interrupt_ends_a_stream_that_waits(run: Run, data: Path) -> None:
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
+
+
+def test_baselines_beside_a_training_that_goes_on_know_all_words(run: Run) -> None:
+    made_texts.frame(120).write_csv("old.csv")
+    assert run("train", "classify", "old.csv", "--rung", "gru", *TINY, "--vocabulary", "8", "--name", "few").code == 0
+    made_texts.frame(240, seed=4).write_csv("new.csv")
+    anew = run("compare", "classify", "new.csv", "--rungs", "nb-svm", "--json").document["rows"][-1]
+    result = run("train", "classify", "new.csv", "--from", "few", "--json").document
+    beside = next(row for row in result["rows"] if row["rung"] == "nb-svm")
+    assert beside["parameters"] == anew["parameters"]
+    assert beside["split"]["test"]["accuracy"] == anew["split"]["test"]["accuracy"]
+
+
+def test_layers_that_lack_something_are_told_before_anything_is_made(run: Run, data: Path) -> None:
+    result = run("train", "classify", data, "--rung", "lstm", "--kernel", "torch", *TINY)
+    assert result.code == 3
+    assert "lengths" in result.err
+    assert not Path("runs").exists()

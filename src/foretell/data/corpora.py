@@ -54,6 +54,11 @@ class Texts:
     ordered: bool
     column: str | None = None
 
+    def truth(self, numbers: Int64[np.ndarray, " chosen"]) -> Bool[np.ndarray, "chosen label"]:
+        """Which labels some texts have."""
+        targets = self.targets[numbers]
+        return targets > 0 if targets.ndim == 2 else np.arange(len(self.labels)) == targets[:, None]
+
     def among(self, seen: Int64[np.ndarray, " hash"]) -> Bool[np.ndarray, " text"]:
         """Which of the texts are among some others, by :meth:`Corpus.learned_from`."""
         return np.isin(self.hashes[:, 0].view(np.int64), seen)

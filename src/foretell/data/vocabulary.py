@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -102,6 +102,16 @@ class Vocabulary:
         if self.kind == "bpe" or count >= len(self):
             return self
         return Vocabulary(self.kind, self.lowercase, self.punctuation, self.tokens[:count])
+
+    def extended(self, texts: Iterable[str], section: TokenSection) -> "Vocabulary":
+        """The same with further pieces of some texts behind its own; pieces of byte pairs stay what they are."""
+        if self.kind == "bpe":
+            return self
+        try:
+            more = Vocabulary.learn(texts, section).tokens
+        except DataError:  # too few texts for any to come twice
+            return self
+        return replace(self, tokens=(*self.tokens, *(token for token in more if token not in self.numbers)))
 
     def encode(self, texts: Iterable[str]) -> Iterator[TokenArray]:
         """The numbers of each text's pieces."""

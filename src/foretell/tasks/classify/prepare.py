@@ -17,6 +17,23 @@ from .config import RUNGS, Configuration
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a model knows whose training goes on.
+
+    Attributes:
+        vocabulary: What it cuts texts into.
+        tokens: How many of the vocabulary's tokens its network tells apart.
+        labels: Those that it gives; some of them may be missing now.
+        seen: Texts that it learned from, none of which is judged on.
+    """
+
+    vocabulary: Vocabulary
+    tokens: int
+    labels: tuple[str, ...]
+    seen: Int64[np.ndarray, " hash"]
+
+
+@dataclass(frozen=True)
 class PreparedTexts:
     """Texts that every rung can learn from.
 
@@ -26,6 +43,7 @@ class PreparedTexts:
         vocabulary: What they are cut into.
         tokens: All texts in pieces.
         vectors: Those that a file has for the words, where one was named.
+        fixed: How many tokens the model knows whose training goes on; None where training begins.
         idle: Options that were named and that no rung reads.
     """
 
@@ -34,6 +52,7 @@ class PreparedTexts:
     vocabulary: Vocabulary
     tokens: TokenFile
     vectors: WordVectors | None = None
+    fixed: int | None = None
     idle: tuple[str, ...] = field(default=())
 
     @property
@@ -105,8 +124,7 @@ class PreparedTexts:
 
     def truth(self, numbers: Int64[np.ndarray, " text"]) -> Bool[np.ndarray, "text label"]:
         """Which labels some texts have."""
-        targets = self.corpus.texts.targets[numbers]
-        return targets > 0 if targets.ndim == 2 else np.arange(len(self.labels)) == targets[:, None]
+        return self.corpus.texts.truth(numbers)
 
     def shares(self, numbers: Int64[np.ndarray, " text"]) -> Float64[np.ndarray, " label"]:
         """Which share of some texts has each label."""
@@ -123,8 +141,14 @@ class PreparedTexts:
     def reader(self) -> Reader:
         """What cuts texts as the options say."""
         section = self.configuration.tokens
-        tokens = known_tokens(self.configuration, self.vocabulary)
-        return Reader(section.length, tokens, front=section.truncate == "front")
+        return Reader(section.length, self.known, front=section.truncate == "front")
+
+    @property
+    def known(self) -> int:
+        """How many tokens a network tells apart: all byte pairs, else the most frequent."""
+        if self.fixed is not None or self.vocabulary.kind == "bpe":
+            return self.fixed or len(self.vocabulary)
+        return min(self.configuration.tokens.vocabulary, len(self.vocabulary))
 
     def class_weights(self) -> list[float] | None:
         """How much a text of each label counts in training; None where all count alike."""
@@ -145,27 +169,13 @@ def climbed(configuration: Configuration) -> list[str]:
     return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
 
 
-def known_tokens(configuration: Configuration, vocabulary: Vocabulary) -> int:
-    """How many tokens a network tells apart: all byte pairs, else the most frequent."""
-    section = configuration.tokens
-    return len(vocabulary) if vocabulary.kind == "bpe" else min(section.vocabulary, len(vocabulary))
-
-
-def prepare(
-    source: object,
-    configuration: Configuration,
-    vocabulary: Vocabulary | None = None,
-    labels: tuple[str, ...] | None = None,
-    seen: Int64[np.ndarray, " hash"] | None = None,
-) -> PreparedTexts:
+def prepare(source: object, configuration: Configuration, before: Before | None = None) -> PreparedTexts:
     """Reads texts, deals out spans, learns the vocabulary on training, and cuts all texts.
 
     Args:
         source: Where the texts are.
         configuration: All options.
-        vocabulary: One that was learned before, and stays.
-        labels: Those that were learned before; some of them may be missing now.
-        seen: Texts that were learned from before, none of which is judged on.
+        before: What a model knows whose training goes on.
 
     Raises:
         InputError: The texts do not fit what was asked.
@@ -175,14 +185,17 @@ def prepare(
             f"--vectors are those of words; the tokens are {configuration.tokens.tokens}; say --tokens words",
             option="vectors",
         )
-    texts = read_texts(source, configuration.texts, labels)
-    corpus = share_out(texts, configuration.spans, configuration.training.seed, known=labels is not None)
-    corpus = corpus if seen is None else corpus.without(seen)
-    if vocabulary is None:
-        training = (texts.texts[int(number)] for number in corpus.of("train"))
+    seed, goes_on = configuration.training.seed, before is not None
+    texts = read_texts(source, configuration.texts, before.labels if before else None)
+    corpus = share_out(texts, configuration.spans, seed, known=goes_on)
+    corpus = corpus.without(before.seen) if before else corpus
+    training = (texts.texts[int(number)] for number in corpus.of("train"))
+    if before is None:
         vocabulary = Vocabulary.learn(training, configuration.tokens)
+    else:  # words that the model does not know are the baselines' alone
+        vocabulary = before.vocabulary.extended(training, configuration.tokens)
     tokens = TokenFile.of(vocabulary.encode(texts.texts[number] for number in range(len(texts.texts))))
     file = configuration.network.vectors
     # Where a training goes on, the model's own vectors have moved on from those of the file.
-    vectors = read_vectors(file, vocabulary) if file is not None and labels is None else None
-    return PreparedTexts(configuration, corpus, vocabulary, tokens, vectors)
+    vectors = read_vectors(file, vocabulary) if file is not None and not goes_on else None
+    return PreparedTexts(configuration, corpus, vocabulary, tokens, vectors, before.tokens if before else None)

@@ -16,21 +16,21 @@ from ...errors import DataError, UsageError
 from ...evaluation.calibration import find_temperature, probabilities
 from ...evaluation.classification import Judged
 from ...evaluation.panels import Panel
-from ...nn import NgramEmbedding
+from ...nn import NgramEmbedding, TextNetwork, recurrence
 from ...training.losses import Loss, class_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe, Start
 from ..rung import Rung
 from ..training import begin_with, nothing_to_go_on, train_network
-from .config import MEASURE, RUNGS, Configuration
+from .config import MEASURE, RUNGS, ClassifyTraining, Configuration
 from .judging import evaluation_of
 from .learned import LearnedClassifier, outputs_of
 from .linear import Linear, fit_linear
 from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel, by_length
 from .ngrams import drawn, frequent, naive_bayes_factors
 from .panels import classify_panels
-from .prepare import PreparedTexts, climbed, known_tokens, prepare
+from .prepare import Before, PreparedTexts, climbed, prepare
 from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network, unread, with_vectors
 
 _NGRAMS = {"words": 2, "bpe": 2, "characters": 5}
@@ -85,8 +85,8 @@ class ClassifyTask:
             raise nothing_to_go_on(start)
         if start.rescale:
             raise UsageError("--rescale means nothing to texts: their vocabulary is the model's")
-        prepared = prepare(source, configuration, fitted.vocabulary, fitted.labels, fitted.seen)
-        return _checked(prepared)
+        tokens = fitted.model.network.embedding.tokens
+        return _checked(prepare(source, configuration, Before(fitted.vocabulary, tokens, fitted.labels, fitted.seen)))
 
     def reconfigured(self, prepared: PreparedTexts, configuration: Configuration) -> PreparedTexts:
         """The same texts under other options."""
@@ -126,13 +126,15 @@ class ClassifyTask:
         texts, own = _read_again(fitted, source)
         tokens = TokenFile.of(fitted.vocabulary.encode(texts.texts[number] for number in range(len(texts.texts))))
         numbers, span = (np.arange(len(texts.texts)), "all") if own is None else (own.of("test"), "test")
-        targets = texts.targets[numbers]
-        truth = targets > 0 if targets.ndim == 2 else np.arange(len(fitted.labels)) == targets[:, None]
+        old = texts.among(fitted.seen)[numbers]
+        if own is not None:
+            numbers = numbers[~old]  # what a model learned from before its training went on
+        elif old.any():
+            told = f"{int(old.sum())} of the {len(numbers)} texts are among those that {fitted.rung} learned from"
+            warnings.warn(told, stacklevel=2)
+        truth = texts.truth(numbers)
         likely = fitted.probabilities(Chosen(tokens, numbers))
         metrics = evaluation_of(fitted.labels, likely, truth, numbers, exclusive=fitted.exclusive).metrics
-        if own is None and (known := int(texts.among(fitted.seen).sum())):
-            told = f"{known} of the {len(numbers)} texts are among those that {fitted.rung} learned from"
-            warnings.warn(told, stacklevel=2)
         return {"span": span, "metrics": metrics}
 
     def probe(self, fitted: LearnedClassifier, source: object, count: int) -> Probe | None:
@@ -173,62 +175,88 @@ def _read_again(fitted: LearnedClassifier, source: object) -> tuple[Texts, Corpu
         texts = read_texts(source, section.model_copy(update={"span_column": None}), fitted.labels)
     if texts.fingerprint != fitted.about["fingerprint"]:
         return texts, None
-    return texts, share_out(texts, configuration.spans, configuration.training.seed)
+    return texts, share_out(texts, configuration.spans, configuration.training.seed, known=True)
 
 
 def _trained(prepared: PreparedTexts, rung: str, attempt: Attempt) -> LearnedClassifier:
     """A network that has learned."""
     configuration = prepared.configuration
-    section, options = configuration.training.seeded(attempt.seed), configuration.network
-    vectors, start = prepared.vectors, attempt.start
-    tokens = known_tokens(configuration, prepared.vocabulary)
-    width = options.embedding if vectors is None else vectors.width
-    before = start.fitted.model.network if start else None
-    width = before.embedding.width if before is not None else width
+    section, examples = configuration.training.seeded(attempt.seed), TextExamples(prepared)
+    network, made = _network(prepared, rung, section, attempt.start)
+    if isinstance(network.embedding, NgramEmbedding):
+        network.embedding.sparse = section.optimiser == "lazy-adam" and not section.clip
+    lengths = examples.lengths(examples.training)
+    count = len(examples.training)
+    sampler = Sampler(count, section.batch_size, section.steps_per_epoch, section.seed, lengths=lengths)
+    loss = class_loss(
+        len(prepared.labels),
+        exclusive=prepared.exclusive,
+        weights=prepared.class_weights(),
+        smoothing=section.label_smoothing,
+    )
+    result, note = train_network(network, examples, loss, sampler, section, attempt)
+    model = NetworkModel(network, examples.reader, configuration.network)
+    learned = _learned(prepared, rung, model, "; ".join(filter(None, (note, *made))))
+    if attempt.start:
+        learned = replace(learned, seen=np.union1d(learned.seen, attempt.start.fitted.seen))
+    return replace(learned, history=result.history, rates=result.rates)
+
+
+def _network(
+    prepared: PreparedTexts, rung: str, section: ClassifyTraining, start: Start | None
+) -> tuple[TextNetwork, list[str]]:
+    """A network as its training begins, and notes on what was made of the options."""
+    options, vectors = prepared.configuration.network, prepared.vectors
     outputs = outputs_of(len(prepared.labels), exclusive=prepared.exclusive)
-    examples = TextExamples(prepared)
-    notes: list[str] = []
-    whole = Chosen(prepared.tokens, examples.training)
-    known = np.zeros(0, np.int64)
-    counted = whole
-    if NETWORKS[rung].counts and before is None:
-        counted = drawn(whole, options.ngrams, configuration.linear.ngram_count, prepared.seed)
-        pieces = [examples.reader.known(tokens) for tokens in counted]
-        known = frequent(pieces, options.ngrams, shortest=2, most=options.buckets) if options.ngrams > 1 else known
-        notes += filter(None, [f"vectors of {len(known):,} n-grams", _drawn_note(counted, whole)])
-    elif before is not None and isinstance(before.embedding, NgramEmbedding):
-        known = before.embedding.table.numpy()  # what was counted, and its weights, are the model's
-    shape = TextShape(tokens, outputs, configuration.tokens.length, width, len(known))
+    shape = TextShape(prepared.known, outputs, prepared.configuration.tokens.length, options.embedding)
+    if start is not None:
+        before: TextNetwork = start.fitted.model.network
+        known = len(before.embedding.table) if isinstance(before.embedding, NgramEmbedding) else 0
+        network = build_network(rung, replace(shape, embedding=before.embedding.width, known=known), options)
+        begin_with(network, before, start)
+        return network, []
+    if NETWORKS[rung].counts:
+        return _counting(prepared, rung, shape, section.seed)
     with seeded(section.seed):
-        network = build_network(rung, shape, options)
+        network = build_network(rung, shape if vectors is None else replace(shape, embedding=vectors.width), options)
+    return network, [_with_vectors(network, prepared)]
+
+
+def _counting(prepared: PreparedTexts, rung: str, shape: TextShape, seed: int) -> tuple[TextNetwork, list[str]]:
+    """A network with vectors for the n-grams that training holds twice, weighted where that was asked for."""
+    configuration, reader = prepared.configuration, prepared.reader()
+    options, vectors = configuration.network, prepared.vectors
+    whole = Chosen(prepared.tokens, prepared.corpus.of("train"))
+    counted = drawn(whole, options.ngrams, configuration.linear.ngram_count, prepared.seed)
+    known = np.zeros(0, np.int64)
+    if options.ngrams > 1:
+        known = frequent([reader.known(tokens) for tokens in counted], options.ngrams, 2, options.buckets)
+    width = shape.embedding if vectors is None else vectors.width
+    with seeded(seed):
+        network = build_network(rung, replace(shape, embedding=width, known=len(known)), options)
     embedding = network.embedding
     if isinstance(embedding, NgramEmbedding):
         embedding.table.copy_(torch.from_numpy(known))
-        embedding.sparse = section.optimiser == "lazy-adam" and not section.clip
-        if options.weighting == "naive-bayes" and before is None:
-            truth = prepared.truth(counted.numbers)
-            embedding.factors.copy_(torch.from_numpy(naive_bayes_factors(embedding, examples.reader, counted, truth)))
-    if vectors is not None:
-        with_vectors(network, vectors.values[:tokens], vectors.known[:tokens])
-        network.embedding.weight.requires_grad_(options.train_vectors)
-        kept = "" if options.train_vectors else ", which stay as they are"
-        notes.append(f"vectors of {int(vectors.known[:tokens].sum()):,} of {tokens:,} words from a file{kept}")
-    if start:
-        begin_with(network, start.fitted.model.network, start)
-    lengths = examples.lengths(examples.training)
-    sampler = Sampler(
-        len(examples.training), section.batch_size, section.steps_per_epoch, section.seed, lengths=lengths
-    )
-    weights = prepared.class_weights()
-    loss = class_loss(
-        len(prepared.labels), exclusive=prepared.exclusive, weights=weights, smoothing=section.label_smoothing
-    )
-    result, note = train_network(network, examples, loss, sampler, section, attempt)
-    model = NetworkModel(network, examples.reader, options)
-    learned = _learned(prepared, rung, model, "; ".join([note, *notes]))
-    if start:
-        learned = replace(learned, seen=np.union1d(learned.seen, start.fitted.seen))
-    return replace(learned, history=result.history, rates=result.rates)
+        if options.weighting == "naive-bayes":
+            factors = naive_bayes_factors(embedding, reader, counted, prepared.truth(counted.numbers))
+            embedding.factors.copy_(torch.from_numpy(factors))
+    return network, [
+        f"vectors of {len(known):,} n-grams",
+        _drawn_note(counted, whole),
+        _with_vectors(network, prepared),
+    ]
+
+
+def _with_vectors(network: TextNetwork, prepared: PreparedTexts) -> str:
+    """Gives words the vectors that a file has for them, where one was named; a note on it."""
+    vectors, tokens = prepared.vectors, prepared.known
+    if vectors is None:
+        return ""
+    trained = prepared.configuration.network.train_vectors
+    with_vectors(network, vectors.values[:tokens], vectors.known[:tokens])
+    network.embedding.weight.requires_grad_(trained)
+    stay = "" if trained else ", which stay as they are"
+    return f"vectors of {int(vectors.known[:tokens].sum()):,} of {tokens:,} words from a file{stay}"
 
 
 def _fit_linear(prepared: PreparedTexts, rung: str) -> tuple[Model, str]:
@@ -303,6 +331,10 @@ def _checked(prepared: PreparedTexts) -> PreparedTexts:
             with torch.device("meta"), torch.no_grad():
                 shape = TextShape(3, 1, 1, own.configuration.network.embedding)
                 build_network(rung, shape, own.configuration.network)
+            if configuration.training.kernel == "torch":  # whose layers lack some of what ours can do
+                tokens, lengths = torch.ones(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
+                with seeded(0), recurrence("torch"), torch.no_grad():
+                    build_network(rung, shape, own.configuration.network)(tokens, lengths)
     return replace(prepared, idle=tuple(unread(configuration, rungs)))
 
 
