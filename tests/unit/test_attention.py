@@ -12,7 +12,7 @@ from torch import Tensor
 
 from foretell.errors import ConfigurationError
 from foretell.nn import Encoder, EncoderBlock, MultiHeadAttention, TransformerNetwork
-from foretell.nn.transformer import sinusoidal_positions
+from foretell.nn.positions import sinusoidal_positions
 
 from .made_layers import leaf, loss_of, with_biases
 

@@ -13,9 +13,10 @@ from .sections import (
     WindowSection,
     own,
 )
-from .texts import TextSection, TextSpanSection, TokenSection
+from .texts import CorpusSection, TextSection, TextSpanSection, TokenizerSection, TokenSection
 
 __all__ = [
+    "CorpusSection",
     "DataSection",
     "Duration",
     "EvaluationSection",
@@ -30,6 +31,7 @@ __all__ = [
     "TextSection",
     "TextSpanSection",
     "TokenSection",
+    "TokenizerSection",
     "TrainingSection",
     "WindowSection",
     "entries",

@@ -58,3 +58,30 @@ class TokenSection(Section):
     truncate: Literal["front", "back"] = Field(
         "front", description="Where a longer text is cut: at its front, so that its end is read, or at its back."
     )
+
+
+class CorpusSection(Section):
+    """How a corpus is read, and what it is cut into."""
+
+    text: str | None = Field(None, description="Column of a table with the texts (found when not named).")
+    encoding: str = Field("utf-8", description="How texts are encoded: utf-8, latin-1, cp1252 ...")
+    separator: str = Field(
+        "\n", max_length=100, description="What stands between the files, or the rows, of which a corpus is made."
+    )
+    lowercase: bool = Field(False, description="Capital letters are read as small ones, as in the decks.")
+    spans: Names = Field(
+        (), description="Train, validation and test, in order: shares (0.8,0.1,0.1), or characters (the last: rest)."
+    )
+
+
+class TokenizerSection(Section):
+    """What a corpus is cut into; all of it can be put together again."""
+
+    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
+        "characters",
+        description="What a text is cut into: characters, bytes, words (rare ones are spelled), or pieces that "
+        "byte-pair encoding finds.",
+    )
+    vocabulary: int | None = Field(
+        None, ge=2, le=1_000_000, description="Most words (10,000 when not named), or pieces of bpe (1,000)."
+    )

@@ -57,10 +57,27 @@ class MultiHeadAttention(nn.Module):
         Returns:
             What was found; with ``return_attention`` a pair of that and the weights.
         """
-        queries, keys, values = (
-            self._split(layer(positions))
-            for layer, positions in ((self.query, asking), (self.key, asked), (self.value, asked))
-        )
+        return self.attend(self.queries(asking), *self.keys_values(asked), allowed, return_attention)
+
+    def queries(self, asking: Float[Tensor, "batch query unit"]) -> Float[Tensor, "batch head query own"]:
+        """What each position asks for, in each head."""
+        return self._split(self.query(asking))
+
+    def keys_values(
+        self, asked: Float[Tensor, "batch key unit"]
+    ) -> tuple[Float[Tensor, "batch head key own"], Float[Tensor, "batch head key own"]]:
+        """What each position answers to, and what it has to say, in each head."""
+        return self._split(self.key(asked)), self._split(self.value(asked))
+
+    def attend(
+        self,
+        queries: Float[Tensor, "batch head query own"],
+        keys: Float[Tensor, "batch head key own"],
+        values: Float[Tensor, "batch head key own"],
+        allowed: Bool[Tensor, "#batch #query key"] | None = None,
+        return_attention: bool = False,
+    ) -> Any:
+        """What queries find among keys: the weighted mean of their values, heads merged; as :meth:`forward`."""
         mask = None if allowed is None else allowed[:, None]
         share = self.dropout if self.training else 0.0
         if return_attention:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .convolution import Convolutions
+from .positions import sinusoidal_positions
 from .recurrent import Bidirectional, Recurrent
-from .transformer import Encoder, sinusoidal_positions
+from .transformer import Encoder
 
 Pooling = Literal["last", "maximum", "average"]
 

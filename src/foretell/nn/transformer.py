@@ -1,6 +1,5 @@
-"""The Transformer's parts: positions, and encoder blocks of attention and dense layers (Vaswani et al. 2017)."""
+"""The Transformer's parts: encoder blocks of attention and dense layers (Vaswani et al. 2017)."""
 
-import math
 from typing import Any
 
 import torch
@@ -10,20 +9,7 @@ from torch import Tensor, nn
 from .attention import MultiHeadAttention
 from .heads import dense
 from .initialisation import initialise
-
-
-def sinusoidal_positions(places: int, width: int) -> Float[Tensor, "place unit"]:
-    """sin and cos of each place at wavelengths from 2π to 10000·2π (section 3.5).
-
-    Args:
-        places: How many.
-        width: Numbers of each.
-
-    >>> sinusoidal_positions(3, 4)[0].tolist()
-    [0.0, 1.0, 0.0, 1.0]
-    """
-    angles = torch.arange(places)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
+from .positions import sinusoidal_positions
 
 
 class EncoderBlock(nn.Module):

@@ -6,12 +6,12 @@ from ..config import TrainingSection
 from ..errors import ConfigurationError
 from ..training.loop import Examples, TrainingResult, train
 from ..training.losses import Loss
-from ..training.sampling import Sampler
+from ..training.sampling import Order
 from .interface import Attempt, Start, started_from
 
 
 def train_network(
-    network: nn.Module, examples: Examples, loss: Loss, sampler: Sampler, section: TrainingSection, attempt: Attempt
+    network: nn.Module, examples: Examples, loss: Loss, sampler: Order, section: TrainingSection, attempt: Attempt
 ) -> tuple[TrainingResult, str]:
     """Trains a network in place, from the last checkpoint in the attempt's folder where there is one.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
 from ..files import write_atomically
+from .carrying import Carrying
 
 FILE = "state.safetensors"
 _FORMAT = "1"
@@ -48,7 +49,12 @@ class Position:
 
 
 def save_checkpoint(
-    folder: Path, position: Position, network: nn.Module, optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
+    folder: Path,
+    position: Position,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+    carrying: Carrying,
 ) -> None:
     """Writes the state of a training; the previous one stays until the new one is whole.
 
@@ -58,6 +64,7 @@ def save_checkpoint(
         network: Its weights as they are.
         optimiser: Its running means.
         best: The weights of the best epoch so far.
+        carrying: The state that the next batch begins with.
 
     Raises:
         StorageError: The disk is full; the previous checkpoint is intact.
@@ -66,6 +73,7 @@ def save_checkpoint(
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{number}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors |= {f"carried/{number}": part for number, part in enumerate(carrying.state)}
     tensors["generator/torch"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator/cuda"] = torch.cuda.get_rng_state()
@@ -75,7 +83,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, carrying: Carrying
 ) -> tuple[Position, dict[str, Tensor]] | None:
     """Puts a training back where its last checkpoint stood.
 
@@ -83,6 +91,7 @@ def load_checkpoint(
         folder: The run's checkpoint folder.
         network: Gets the weights.
         optimiser: Gets the running means.
+        carrying: Gets the state that the next batch begins with.
 
     Returns:
         The position and the best weights; None where no checkpoint was written yet.
@@ -108,6 +117,9 @@ def load_checkpoint(
         number, _, key = name.partition("/")
         state.setdefault(int(number), {})[key] = tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    carried = _under(tensors, "carried/")
+    device = next(network.parameters()).device
+    carrying.state = tuple(carried[str(number)].to(device) for number in range(len(carried)))
     torch.set_rng_state(tensors["generator/torch"])
     if "generator/cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["generator/cuda"])

@@ -21,12 +21,13 @@ from ..errors import ConfigurationError, DivergedError
 from ..files import remove_leftovers, write_atomically
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
+from .carrying import Carrying
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
 from .curves import CURVE, RangeTest, keep_rate, kept_rate
 from .losses import Loss
 from .optimisers import make_optimiser
 from .rates import find_rate
-from .sampling import Sampler
+from .sampling import Order
 from .schedules import learning_rate
 from .seeds import seeded, threads
 
@@ -61,6 +62,15 @@ class Watcher(Protocol):
 
     def epoch(self, record: dict[str, Any], epochs: int) -> None:
         """An epoch is done."""
+        ...
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """Examples that look at a network after an epoch; what they see stands in the epoch's record."""
+
+    def shown(self, network: nn.Module, epoch: int) -> dict[str, Any]:
+        """What is seen of a network after so many epochs; nothing where it is not looked at."""
         ...
 
 
@@ -113,7 +123,7 @@ def train(
     network: nn.Module,
     examples: Examples,
     loss_function: Loss,
-    sampler: Sampler,
+    sampler: Order,
     section: TrainingSection,
     folder: Path,
     watcher: Watcher,
@@ -157,7 +167,8 @@ def train(
         rate = rates.chosen if rates else float(section.learning_rate)
         optimiser = make_optimiser(section, network.parameters(), rate)
         model, optimiser = fabric.setup(network, optimiser)
-        resumed = load_checkpoint(checkpoints, network, optimiser)
+        carrying = Carrying()
+        resumed = load_checkpoint(checkpoints, network, optimiser, carrying)
         position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(network))
         # Sums depend on how many threads share them: a run goes on with as many as it began with.
         torch.set_num_threads(position.threads)
@@ -179,18 +190,20 @@ def train(
 
         def save() -> None:
             position.seconds = spent()
-            save_checkpoint(checkpoints, position, network, optimiser, best)
+            save_checkpoint(checkpoints, position, network, optimiser, best, carrying)
 
         while position.epoch < section.epochs and not _exhausted(position, section) and position.cut is None:
             model.train()
             batches = sampler.epoch(position.epoch)
+            if position.step == 0:
+                carrying.forget()
             for batch in batches[position.step :]:
                 inputs, targets = examples.batch(batch)
                 done = position.epoch * sampler.steps + position.step
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(section, rate, done, total)
                 optimiser.zero_grad()
-                outputs = model(*(part.to(fabric.device) for part in inputs))
+                outputs = carrying.run(model, (part.to(fabric.device) for part in inputs))
                 loss = loss_function(outputs, targets.to(fabric.device))
                 fabric.backward(loss)
                 if section.clip:
@@ -219,6 +232,9 @@ def train(
             validating = time.monotonic() - began
             last_step = (position.epoch + 1) * sampler.steps - 1
             _finish_epoch(position, validation, learning_rate(section, rate, last_step, total))
+            if isinstance(examples, Shows):
+                with torch.inference_mode():
+                    position.history[-1] |= examples.shown(network, position.epoch)
             if validation["loss"] < position.best_loss:
                 position.best_epoch, position.best_loss = position.epoch, validation["loss"]
                 best = _copy(network)
@@ -237,7 +253,7 @@ def _found_rate(
     network: nn.Module,
     examples: Examples,
     loss_function: Loss,
-    sampler: Sampler,
+    sampler: Order,
     section: TrainingSection,
     folder: Path,
     device: torch.device,

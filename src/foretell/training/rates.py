@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..config import TrainingSection
+from .carrying import Carrying
 from .curves import RangeTest
 from .losses import Loss
 from .optimisers import make_optimiser
-from .sampling import Sampler
+from .sampling import Order
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
 _MEMORY = 0.9  # of the running mean of losses
@@ -27,7 +28,7 @@ def find_rate(
     network: nn.Module,
     batch: Callable[..., tuple[tuple[Tensor, ...], Tensor]],
     loss_function: Loss,
-    sampler: Sampler,
+    sampler: Order,
     section: TrainingSection,
     device: torch.device,
 ) -> RangeTest:
@@ -44,17 +45,19 @@ def find_rate(
     trial = deepcopy(network).to(device).train()
     optimiser = make_optimiser(section, trial.parameters(), LOWEST)
     rates, losses, mean, least = [], [], 0.0, math.inf
+    carrying = Carrying()
     epoch, batches = 0, sampler.epoch(0)
     for step in range(STEPS):
         if step and step % sampler.steps == 0:
             epoch += 1
             batches = sampler.epoch(epoch)
+            carrying.forget()
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         for group in optimiser.param_groups:
             group["lr"] = rate
         inputs, targets = batch(batches[step % sampler.steps])
         optimiser.zero_grad()
-        loss = loss_function(trial(*(part.to(device) for part in inputs)), targets.to(device))
+        loss = loss_function(carrying.run(trial, (part.to(device) for part in inputs)), targets.to(device))
         torch.autograd.backward(loss)
         if section.clip:
             nn.utils.clip_grad_norm_(trial.parameters(), section.clip)

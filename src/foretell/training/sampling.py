@@ -2,11 +2,26 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
 
 STRETCH = 50  # batches among which examples of like length are looked for
+
+
+@runtime_checkable
+class Order(Protocol):
+    """Which examples make which batch."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        ...
+
+    def epoch(self, number: int) -> list[Int64[np.ndarray, " batch"]]:
+        """The batches of an epoch, as positions among the examples."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,41 @@ class Sampler:
             order = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in parts])
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         return batches if self.lengths is None else [batches[place] for place in generator.permutation(len(batches))]
+
+
+@dataclass(frozen=True)
+class StreamSampler:
+    """The order in which a text is read in several streams, side by side and each in pieces that follow each other.
+
+    In each epoch the streams begin elsewhere, so that pieces are cut at other places.
+
+    Attributes:
+        tokens: Of the text.
+        streams: How many are read side by side.
+        length: Tokens of a piece.
+        steps_per_epoch: Steps of an epoch; None reads the text once.
+        seed: Where all beginnings come from.
+
+    >>> [batch.tolist() for batch in StreamSampler(10, 2, 2, None, seed=0).epoch(0)]
+    [[8, 3], [0, 5]]
+    """
+
+    tokens: int
+    streams: int
+    length: int
+    steps_per_epoch: int | None
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; what is left at the end of each stream is too short for another."""
+        return self.steps_per_epoch or max(1, self.tokens // self.streams // self.length)
+
+    def epoch(self, number: int) -> list[Int64[np.ndarray, " batch"]]:
+        """Where the pieces of each step begin; behind the last token comes the first."""
+        generator = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+        first = generator.integers(self.tokens) + np.arange(self.streams) * (self.tokens // self.streams)
+        return [(first + step * self.length) % self.tokens for step in range(self.steps)]
 
 
 def evenly_spread(examples: int, most: int) -> Int64[np.ndarray, " batch"]:

@@ -1,0 +1,234 @@
+"""Choosing what comes next: greedy, sampling and beam search, one interface over any model that can step.
+
+A model is given tokens and a state, and gives back a score for each token that may follow, and the state after. Scores
+are logarithms of probabilities up to a number that they share. Whatever is drawn for a text depends on the seed and on
+the text's number alone, not on those beside it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
+
+_AT_ONCE = 1024  # random numbers of a text
+Scores = Float[np.ndarray, "batch token"]
+Tokens = Int64[np.ndarray, " batch"]
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """A model that says what comes next, token by token."""
+
+    def begin(self, prompts: Sequence[Int64[np.ndarray, " _time"]]) -> tuple[Scores, Any]:
+        """The scores of what follows each prompt, and the state after them."""
+        ...
+
+    def step(self, tokens: Tokens, state: Any) -> tuple[Scores, Any]:
+        """The scores after one more token of each text, and the state then."""
+        ...
+
+    def chosen(self, state: Any, rows: Int64[np.ndarray, " row"]) -> Any:
+        """The state of some of the texts, in some order, perhaps several times the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn.
+
+    Attributes:
+        temperature: What scores are divided by: below one the likely becomes likelier, above one less so; zero always
+            takes the likeliest.
+        top_k: How many of the likeliest are drawn from; None for all.
+        top_p: Share of probability that those which are drawn from make up, the likeliest first (Holtzman et al., "The
+            Curious Case of Neural Text Degeneration", 2020).
+        min_p: Least probability, as a share of the likeliest one's (Nguyen et al., "Turning Up the Heat", 2024).
+        repetition_penalty: What the logarithm of the probability of a token that was written is multiplied by (Keskar
+            et al., "CTRL", 2019).
+        never: Tokens that are not drawn.
+
+    >>> Sampling(temperature=1.0, top_k=2).probabilities(np.log([[0.5, 0.25, 0.25]])).round(3).tolist()
+    [[0.667, 0.333, 0.0]]
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    never: tuple[int, ...] = ()
+
+    def probabilities(
+        self, scores: Scores, written: Bool[np.ndarray, "batch token"] | None = None
+    ) -> Float64[np.ndarray, "batch token"]:
+        """What is drawn from.
+
+        Args:
+            scores: A model's.
+            written: Which tokens each text holds already.
+        """
+        scores = scores.astype(np.float64)
+        if self.never:
+            scores[:, list(self.never)] = -np.inf
+        if self.repetition_penalty != 1 and written is not None:
+            scores = log_softmax(scores)
+            scores = np.where(written, scores * self.repetition_penalty, scores)
+        if self.temperature == 0:
+            likely = np.zeros_like(scores)
+            likely[np.arange(len(scores)), scores.argmax(axis=1)] = 1
+            return likely
+        likely = np.exp((scores - scores.max(axis=1, keepdims=True)) / self.temperature)
+        if self.top_k is not None and self.top_k < likely.shape[1]:
+            # Of several that are as likely as the last one the first are taken.
+            likely *= _ranks(likely) < self.top_k
+        likely /= likely.sum(axis=1, keepdims=True)
+        if self.top_p < 1:
+            order = np.argsort(-likely, axis=1, kind="stable")
+            sums = np.take_along_axis(likely, order, 1).cumsum(axis=1)
+            kept = np.pad(sums[:, :-1] < self.top_p, ((0, 0), (1, 0)), constant_values=True)
+            np.put_along_axis(likely, order, np.where(kept, np.take_along_axis(likely, order, 1), 0), 1)
+        if self.min_p > 0:
+            likely[likely < self.min_p * likely.max(axis=1, keepdims=True)] = 0
+        return likely / likely.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One step of several texts.
+
+    Attributes:
+        rows: Which texts these are, by number.
+        tokens: What was drawn for each.
+        scores: What the model said of every token, before anything was done to it.
+    """
+
+    rows: Tokens
+    tokens: Tokens
+    scores: Scores
+
+
+def sample(
+    model: Steps,
+    prompts: Sequence[Int64[np.ndarray, " _time"]],
+    sampling: Sampling,
+    length: int,
+    seed: int,
+    ended: Callable[[Tokens, Tokens], Bool[np.ndarray, " batch"]] | None = None,
+) -> Iterator[Drawn]:
+    """Draws token after token.
+
+    Args:
+        model: What says what may come next.
+        prompts: What each text begins with.
+        sampling: How a token is drawn.
+        length: Most tokens of a text.
+        seed: Where what is drawn comes from.
+        ended: Given the numbers of texts and the token that each was given, says which of them end with it.
+    """
+    rows = np.arange(len(prompts))
+    draws = [np.random.Generator(np.random.Philox(key=[seed, number])) for number in range(len(prompts))]
+    scores, state = model.begin(prompts)
+    written = None
+    if sampling.repetition_penalty != 1:
+        written = np.zeros(scores.shape, bool)
+        for row, prompt in enumerate(prompts):
+            written[row, prompt] = True
+    numbers = np.zeros((len(prompts), 0))
+    for step in range(length):
+        if step % _AT_ONCE == 0:
+            numbers = np.stack([draw.random(_AT_ONCE) for draw in draws])
+        tokens = choose(sampling.probabilities(scores, written), numbers[rows, step % _AT_ONCE])
+        yield Drawn(rows, tokens, scores)
+        if written is not None:
+            written[np.arange(len(rows)), tokens] = True
+        if ended is not None and (done := ended(rows, tokens)).any():
+            going = np.flatnonzero(~done)
+            if not len(going):
+                return
+            rows, tokens, state = rows[going], tokens[going], model.chosen(state, going)
+            written = None if written is None else written[going]
+        if step + 1 < length:
+            scores, state = model.step(tokens, state)
+
+
+def choose(likely: Float64[np.ndarray, "batch token"], numbers: Float64[np.ndarray, " batch"]) -> Tokens:
+    """The token of each row at which the sum of probabilities passes a number between zero and one.
+
+    >>> choose(np.array([[0.25, 0.0, 0.75]]), np.array([0.25])).tolist()
+    [2]
+    """
+    sums = likely.cumsum(axis=1)
+    # Never beyond the last token that may be drawn, however the sum was rounded.
+    return (sums <= numbers[:, None] * sums[:, -1:]).sum(axis=1).clip(max=_last(likely))
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A continuation, and the logarithm of its probability."""
+
+    tokens: tuple[int, ...]
+    score: float
+
+
+def beam_search(
+    model: Steps, prompt: Int64[np.ndarray, " time"], width: int, length: int, never: Sequence[int] = ()
+) -> list[Hypothesis]:
+    """The likeliest continuations that are found when so many are followed at once; the likeliest first.
+
+    Args:
+        model: What says what may come next.
+        prompt: What they continue.
+        width: How many are followed, and come back.
+        length: Tokens of each.
+        never: Tokens that none of them holds.
+    """
+    scores, state = model.begin([prompt])
+    found = np.zeros((1, 0), np.int64)
+    sums = np.zeros(1)
+    for step in range(length):
+        likely = log_softmax(scores.astype(np.float64))
+        likely[:, list(never)] = -np.inf
+        total = (sums[:, None] + likely).ravel()
+        best = np.argsort(-total, kind="stable")[:width]
+        best = best[np.isfinite(total[best])]
+        rows, tokens = np.divmod(best, likely.shape[1])
+        found, sums = np.column_stack([found[rows], tokens]), total[best]
+        if step + 1 < length:
+            scores, state = model.step(tokens, model.chosen(state, rows))
+    return [Hypothesis(tuple(map(int, own)), float(score)) for own, score in zip(found, sums, strict=True)]
+
+
+def log_softmax(scores: Float64[np.ndarray, "*batch token"]) -> Float64[np.ndarray, "*batch token"]:
+    """The logarithms of probabilities.
+
+    >>> float(np.exp(log_softmax(np.array([[1.0, 3.0]]))).sum().round(9))
+    1.0
+    """
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def entropies(scores: Scores) -> Float64[np.ndarray, " batch"]:
+    """How open it is what comes next, in bits.
+
+    >>> entropies(np.zeros((1, 8))).tolist()
+    [3.0]
+    """
+    logarithms = log_softmax(scores.astype(np.float64))
+    likely = np.exp(logarithms)
+    return -(likely * np.where(likely > 0, logarithms, 0)).sum(axis=1) / np.log(2)
+
+
+def _ranks(likely: Float64[np.ndarray, "batch token"]) -> Int64[np.ndarray, "batch token"]:
+    """How many are likelier than each, or as likely and before it."""
+    ranks = np.empty(likely.shape, np.int64)
+    order = np.argsort(-likely, axis=1, kind="stable")
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(likely.shape[1]), likely.shape), 1)
+    return ranks
+
+
+def _last(likely: Float64[np.ndarray, "batch token"]) -> Tokens:
+    """The last token of each row that has any probability."""
+    return likely.shape[1] - 1 - (likely[:, ::-1] > 0).argmax(axis=1)
