@@ -17,19 +17,32 @@ if TYPE_CHECKING:
     from .predictor import Predictor, load
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
+    from .tasks.generate.estimator import Generator
 
 # Imported when first asked for: `import foretell` must not wait for torch.
 _HOMES = {
     "Classifier": ".tasks.classify.estimator",
     "Forecaster": ".tasks.forecast.estimator",
     "ForetellError": ".errors",
+    "Generator": ".tasks.generate.estimator",
     "Predictor": ".predictor",
     "Table": ".data.tables",
     "load": ".predictor",
     "nn": ".nn",
     "read_table": ".data.tables",
 }
-__all__ = ["Classifier", "Forecaster", "ForetellError", "Predictor", "Table", "__version__", "load", "nn", "read_table"]
+__all__ = [
+    "Classifier",
+    "Forecaster",
+    "ForetellError",
+    "Generator",
+    "Predictor",
+    "Table",
+    "__version__",
+    "load",
+    "nn",
+    "read_table",
+]
 
 
 def __getattr__(name: str) -> Any:

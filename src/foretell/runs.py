@@ -105,7 +105,7 @@ def job_of(folder: Path) -> dict[str, Any]:
     """
     job = _read(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
     needed = ("verb", "task", "fingerprint", *(("rung",) if job.get("verb") == "train" else ()))
-    whole = all(isinstance(job.get(key), str) for key in needed) and isinstance(job.get("data", 0), str | None)
+    whole = all(isinstance(job.get(key), str) for key in needed) and isinstance(job.get("data", 0), str | list | None)
     if job.get("verb") == STUDY:
         vary = job.get("vary")
         whole &= isinstance(vary, dict) and isinstance(vary.get("option"), str) and bool(vary.get("folders"))

@@ -7,6 +7,7 @@ import click
 
 from ..evaluation.words import Measure
 from .options import Asked
+from .origin import Data, kept
 from .output import columns, print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run
@@ -83,20 +84,16 @@ def _conclude(document: dict[str, Any], measure: Measure) -> None:
 
 def job_of(verb: str, task: str, prepared: Any, given: dict[str, Any]) -> dict[str, Any]:
     """What a run is for, as its folder keeps it."""
-    job = {"verb": verb, "task": task, "data": absolute(given.get("data")), "fingerprint": prepared.fingerprint}
+    job = {"verb": verb, "task": task, "data": kept(given.get("data")), "fingerprint": prepared.fingerprint}
     return job | ({"recipe": given["recipe"]} if given.get("recipe") else {})
 
 
-def stem_of(data: str | None, given: dict[str, Any] | None = None) -> str:
+def stem_of(data: Data, given: dict[str, Any] | None = None) -> str:
     """The name that a run takes from its recipe, or else from its data; none where a task makes its own."""
     if given and given.get("recipe"):
         return str(given["recipe"])
-    return "" if data is None else "stdin" if data == "-" else Path(data).name.split(".")[0]
-
-
-def absolute(data: str | None) -> str | None:
-    """Data as another working directory would name it."""
-    return str(Path(data).resolve()) if data is not None and Path(data).exists() else data
+    first = data[0] if isinstance(data, tuple) else data
+    return "" if first is None else "stdin" if first == "-" else Path(first).name.split(".")[0]
 
 
 command = TaskGroup(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .options import runs_dir_option
-from .origin import data_of
+from .origin import data_of, kept, shown
 from .output import columns, output_options, print_json, tell
 
 
@@ -25,27 +25,28 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
     own = data is None
-    data = data_of(predictor.task, folder, run, "evaluate") if data is None else data
+    source = data_of(predictor.task, folder, run, "evaluate") if data is None else data
     task = get_task(predictor.task)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        document = task.judge(predictor.fitted, data)
+        document = task.judge(predictor.fitted, source)
     for warning in told:
         tell(f"Warning: {warning.message}", quiet=quiet)
     if own and document["span"] != "test":
         raise InputError(
-            f"{data} has changed since the training, so its test span is gone; name DATA to judge all of it",
+            f"{shown(source)} has changed since the training, so its test span is gone; name DATA to judge all of it",
             run=run,
-            file=data,
+            file=shown(source),
         )
-    document = {"task": predictor.task, "rung": predictor.fitted.rung, "model": str(folder), "data": data, **document}
+    about = {"task": predictor.task, "rung": predictor.fitted.rung, "model": str(folder)}
+    document = {**about, "data": source if isinstance(source, str) else kept(source), **document}
     if as_json:
         print_json(document)
         return
     metrics, measure = document["metrics"], task.measure
     where = "its test span" if document["span"] == "test" else f"all {measure.counted}"
     click.echo(
-        f"{predictor.fitted.rung} on {where}{f' of {data}' if data else ''}: {measure.name} {measure.text(metrics)}, "
+        f"{predictor.fitted.rung} on {where}{f' of {shown(source)}' if source else ''}: {measure.name} {measure.text(metrics)}, "
         f"{metrics['count']} {measure.counted}"
     )
     if parts := measure.parts(metrics):

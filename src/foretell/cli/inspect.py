@@ -7,7 +7,7 @@ import click
 from ..errors import InputError, UsageError
 from ..evaluation.panels import Figure, Grid, Number
 from .options import runs_dir_option
-from .origin import data_of
+from .origin import data_of, shown
 from .output import columns, output_options, print_json
 
 
@@ -71,9 +71,9 @@ def command(
     found = inspection.inspect(models, source, windows, folder)
     if data is None and found[0].span != "validation":
         raise InputError(
-            f"{source} has changed since the training, so its validation span is gone; name DATA to read all of it",
+            f"{shown(source)} has changed since the training, so its validation span is gone; name DATA to read all of it",
             run=run,
-            file=source,
+            file=shown(source),
         )
     beside = (folder / DOCUMENT).exists()  # a model folder is served as it is; the page does not go into it
     path = output or (Path(f"{folder.resolve().name}-inspect.html") if beside else folder / "inspect.html")

@@ -23,6 +23,7 @@ VERBS = {
     "evaluate": "Judge a model on its test span, or on other data.",
     "inspect": "Look inside a run: gradients through time, recurrent matrices, parameters.",
     "predict": "Forecast from new rows with a model.",
+    "generate": "Write on from a prompt, or say how well a model foresees a text.",
     "score": "Compare earlier forecasts with what came, and see whether anything has drifted.",
     "runs": "List, show, compare and delete runs.",
     "config": "Show every option: as a JSON schema, or as TOML to edit.",

@@ -1,9 +1,39 @@
-"""Which data a verb reads when it names a model and no data: those of the run that the model is of."""
+"""Which data a verb reads: those that it names, one or several files; else those of the run that a model is of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+Data = str | tuple[Path, ...] | None
+"""A path (``-`` for standard input), several, or nothing."""
 
-def data_of(task: str, folder: Path, reference: str, verb: str) -> str | None:
+
+def named(data: Sequence[str]) -> Data:
+    """The data that a command line names.
+
+    >>> named(()), named(("a.txt",)), len(named(("a.txt", "b.txt")))
+    (None, 'a.txt', 2)
+    """
+    return tuple(map(Path, data)) if len(data) > 1 else next(iter(data), None)
+
+
+def kept(data: Data) -> str | list[str] | None:
+    """Data as a run keeps them: as another working directory would name them."""
+    if isinstance(data, tuple):
+        return [str(path.resolve()) for path in data]
+    return str(Path(data).resolve()) if data is not None and Path(data).exists() else data
+
+
+def from_kept(data: str | list[str] | None) -> Data:
+    """Data as a run keeps them, to be read."""
+    return named(data) if isinstance(data, list) else data
+
+
+def shown(data: Data) -> str:
+    """Data in words."""
+    return ", ".join(map(str, data)) if isinstance(data, tuple) else str(data)
+
+
+def data_of(task: str, folder: Path, reference: str, verb: str) -> Data:
     """The data that a model learned from; None for a task that makes its own.
 
     Args:
@@ -25,7 +55,7 @@ def data_of(task: str, folder: Path, reference: str, verb: str) -> str | None:
     remedy = f"name the DATA: foretell {verb} {reference} DATA"
     if home is None:
         raise InputError(f"{folder} is a model folder without its run; {remedy}", run=reference)
-    data = str(runs.job_of(home)["data"])
+    data = from_kept(runs.job_of(home)["data"])
     if data == "-":
         raise InputError(f"{home} read its data from standard input, which is gone; {remedy}", run=reference)
     return data

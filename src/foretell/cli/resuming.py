@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .origin import from_kept, shown
 from .output import tell
 from .starting import start_again
 
@@ -60,11 +61,12 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         )
     tell(f"resuming {folder}", quiet=given["quiet"] or given["as_json"])
     start = start_again(job)
-    prepared = task.prepare(job["data"], configuration, start)
+    data = from_kept(job["data"])
+    prepared = task.prepare(data, configuration, start)
     if prepared.fingerprint != job["fingerprint"]:
         raise InputError(
-            f"{job['data']} has changed since {folder} was started, so the run cannot go on exactly; {verb} again",
+            f"{shown(data)} has changed since {folder} was started, so the run cannot go on exactly; {verb} again",
             run=reference,
-            file=job["data"],
+            file=shown(data),
         )
     return BegunRun(folder, job, task, configuration, prepared, start)

@@ -8,6 +8,7 @@ import click
 from ..evaluation.words import Measure, value_text
 from ..tasks import task_measure
 from .options import runs_dir_option
+from .origin import from_kept, shown
 from .output import columns, output_options, print_json
 from .progress import board, row_cells
 
@@ -51,7 +52,7 @@ def show_run(run: str, runs_dir: Path, as_json: bool, quiet: bool, no_color: boo
         print_json({"name": home.name, "folder": str(home), "job": job, "leaderboard": leaderboard})
         return
     state = "done " + job["finished"] if job.get("finished") else f"unfinished; {runs.remedy(job, run)}"
-    data = f" on {job['data']}" if job["data"] else ""
+    data = f" on {shown(from_kept(job['data']))}" if job["data"] else ""
     varied = f" over {job['vary']['option']}" if job["verb"] == runs.STUDY else ""
     click.echo(f"{home}: {job['verb']} {job['task']}{data}{varied}, {state}")
     if leaderboard is not None:

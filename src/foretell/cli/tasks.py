@@ -11,6 +11,7 @@ from ..errors import UsageError, nearest
 from ..recipes.reading import read_recipe
 from ..tasks import NAMES, task_configuration
 from .options import Asked, asked, runs_dir_option, task_options
+from .origin import named
 from .output import output_options
 
 Body = Callable[[str, Asked, dict[str, Any]], None]
@@ -81,12 +82,17 @@ class TaskGroup(click.Group):
 
         @output_options
         def callback(**given: Any) -> None:
+            if isinstance(given.get("data"), tuple):
+                given["data"] = named(given["data"])
             self.body(cmd_name, asked(configuration, given), given)
 
         argument = []
         if configuration.reads_data:
             shown = "[DATA]" if self.recipes else "DATA"
-            argument = [click.Argument(["data"], metavar=shown, required=not self.recipes)]
+            if configuration.reads_many:
+                shown = shown.replace("DATA", "DATA...")
+            count = -1 if configuration.reads_many else 1
+            argument = [click.Argument(["data"], metavar=shown, required=not self.recipes, nargs=count)]
         parameters = [*argument, *self.further, *task_options(configuration, self.without)]
         data = " on DATA" if configuration.reads_data else " on data that it makes itself"
         command = click.command(cmd_name, help=self.summary.format(task=cmd_name, data=data))(callback)

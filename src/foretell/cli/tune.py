@@ -69,7 +69,7 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     stem = stem_of(data, given) or task_name
     name = configuration.run.name or runs.numbered(f"{stem}-{rung}-tune")
     folder = runs.create(configuration.run.runs_dir, name, job, configuration)
-    _carry_out(task, job["data"], search, prepared, folder, given)
+    _carry_out(task, from_kept(job["data"]), search, prepared, folder, given)
 
 
 def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
     rung, trials = begun.job["rung"], int(begun.job["trials"])
     spans = tuning.search_space(begun.task, rung, begun.job["search"])
     search = tuning.Search(rung, spans, trials, begun.configuration.changed)
-    _carry_out(begun.task, begun.job["data"], search, begun.prepared, begun.folder, given)
+    _carry_out(begun.task, from_kept(begun.job["data"]), search, begun.prepared, begun.folder, given)
 
 
 def _carry_out(task: Any, data: Any, search: Any, prepared: Any, folder: Path, given: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ class TaskConfiguration(BaseModel):
 
     Attributes:
         reads_data: Whether the task reads data that its user names; else it makes its own.
+        reads_many: Whether these may be several files.
         fixed: What stays as it is where a model's training goes on: options by section, all where none is named.
         searched: Sections whose options can be searched, as they say how a model is made.
         judging: Options of these that say what is judged, or how it is computed, and are never searched.
@@ -33,6 +34,7 @@ class TaskConfiguration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     reads_data: ClassVar[bool] = True
+    reads_many: ClassVar[bool] = False
     fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {"network": ()}
     searched: ClassVar[tuple[str, ...]] = ("network", "training")
     judging: ClassVar[tuple[str, ...]] = ("loss", "seed", "device", "threads", "kernel", "checkpoint_seconds")

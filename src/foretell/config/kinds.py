@@ -42,6 +42,11 @@ Levels = Annotated[tuple[Level, ...], BeforeValidator(_as_list)]
 """Shares of the truth that intervals shall cover: ``0.8`` or ``0.8,0.95``."""
 
 
+Temperature = Annotated[float, Field(ge=0, le=100)]
+Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_as_list)]
+"""Temperatures of sampling: ``0.5`` or ``0.2,0.5,1.0``."""
+
+
 def _as_seconds(value: object) -> object:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|m|h|d)?\s*", str(value).lower())
     if match is None or float(match[1]) == 0:

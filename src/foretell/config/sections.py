@@ -104,19 +104,13 @@ class EvaluationSection(Section):
     )
 
 
-class NetworkSection(Section):
-    """The shape of a network, and what it drops while it learns; what is not named is each rung's own."""
+class RecurrentSection(Section):
+    """The shape of recurrent layers, and what they drop while they learn; what is not named is each rung's own."""
 
     units: Sizes = own((32,), min_length=1, description="Units of a layer; several: one for each layer (32,64).")
     layers: int = own(1, ge=1, le=64, description="How many layers, where --units names one size.")
     activation: Activations = own(
         ("tanh",), description="Of recurrent layers: tanh or relu; several: one for each layer."
-    )
-    direction: Literal["forward", "backward", "both"] = own(
-        "forward", description="How recurrent layers read: forward in time, backward, or both ways."
-    )
-    merge: Literal["concatenate", "sum", "mean", "product"] = own(
-        "concatenate", description="What is made of both directions."
     )
     reset: Literal["after", "before"] = own(
         "after", description="Where a GRU's reset gate acts: after the product with the state, or before (the slides)."
@@ -127,6 +121,17 @@ class NetworkSection(Section):
     )
     mask: Literal["sequence", "step"] = own(
         "sequence", description="Recurrent layers drop the same all along a sequence, or anew at each 'step'."
+    )
+
+
+class NetworkSection(RecurrentSection):
+    """The shape of a network, and what it drops while it learns; what is not named is each rung's own."""
+
+    direction: Literal["forward", "backward", "both"] = own(
+        "forward", description="How recurrent layers read: forward in time, backward, or both ways."
+    )
+    merge: Literal["concatenate", "sum", "mean", "product"] = own(
+        "concatenate", description="What is made of both directions."
     )
     head: Sizes = own((), description="Units of further dense layers before the output, such as 64,32.")
 

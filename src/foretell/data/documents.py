@@ -99,7 +99,7 @@ class _Reader:
         return self._of_rows(rows_of(source, self.section.encoding))
 
     def _at(self, source: str | Path) -> tuple[list[str], str]:
-        if source == "-":
+        if str(source) == "-":
             content = cast(Any, sys.stdin.buffer).read()
             return [self._decoded("standard input", content)], "standard input"
         path = Path(source)

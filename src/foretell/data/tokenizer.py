@@ -4,6 +4,7 @@ Every token stands for certain bytes of UTF-8, whatever its kind, so that a text
 the other. Only a character that training never saw has no token; such stand as number 0 among characters and words.
 """
 
+import codecs
 import json
 import re
 from collections import Counter
@@ -135,10 +136,15 @@ class Tokenizer:
 
     def decode(self, numbers: Iterable[int]) -> str:
         """The text that tokens stand for; bytes that are no letter become �, and so does what is not known."""
-        content = self.content
-        unknown = "\ufffd".encode() if self.has_unknown else content[0]
-        parts = (unknown if number == UNKNOWN else content[number] for number in numbers)
-        return b"".join(parts).decode("utf-8", "replace")
+        return b"".join(map(self._bytes_of, numbers)).decode("utf-8", "replace")
+
+    def _bytes_of(self, number: int) -> bytes:
+        return "\ufffd".encode() if number == UNKNOWN and self.has_unknown else self.content[number]
+
+    def pieces(self, numbers: Iterable[int]) -> list[str]:
+        """The letters of each token; what is half a letter's bytes waits for the other half."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return [decoder.decode(self._bytes_of(number)) for number in numbers]
 
     def unknown(self, text: str) -> list[tuple[int, str]]:
         """Characters of a text that training never saw, and where each stands first."""

@@ -114,7 +114,7 @@ def _tried(
     earlier = found[1] if found else _earlier_seconds(folder) if _trains(rung) else 0.0
     shares.spent(earlier)
     if found is None:
-        chosen = _members(task, result, rung.combines, trial.fold)
+        chosen = _members(task, result, rung, trial.fold)
         members = {member: _of_trial(result.results[member], trial) for member in chosen}
         seconds = shares.next(earlier) if _trains(rung) else None
         fitted = task.fit(trial.prepared, name, Attempt(folder, watcher, trial.seed, seconds, members, plan.start))
@@ -170,23 +170,22 @@ def _best(task: Task, result: Climb, names: list[str]) -> str:
     return min(names, key=lambda name: result.results[name].score(task.measure.score))
 
 
-def _members(task: Task, result: Climb, count: int, fold: int) -> list[str]:
-    """So many of the rungs that learned by themselves, those that err least on a fold's validation.
+def _members(task: Task, result: Climb, rung: Rung, fold: int) -> list[str]:
+    """The rungs that a rung is made of: those that it names, and of the others that learned by themselves the best.
 
-    A rung that says the same as another counts once, and one that says the same of everything has nothing to add.
+    The best are those that err least on a fold's validation. A rung that says the same as another counts once, and one
+    that says the same of everything has nothing to add.
     """
-    if not count:
-        return []
 
     def score(name: str) -> float:
         return result.results[name].score(task.measure.score, fold)
 
     rungs = {name: task.rungs[name] for name in result.results}
-    chosen: list[str] = []
-    for name in sorted((name for name, rung in rungs.items() if not (rung.combines or rung.constant)), key=score):
+    chosen = [name for name in rung.among if rung.combines]
+    for name in sorted((name for name, own in rungs.items() if not (own.combines or own.constant)), key=score):
         own = result.results[name]
         same = any(own.says_the_same(result.results[other], fold) for other in chosen)
-        if len(chosen) < count and not same:
+        if len(chosen) < rung.combines and not same:
             chosen.append(name)
     return chosen
 

@@ -12,9 +12,11 @@ from .channels import (
 )
 from .conversion import load_torch_state, to_torch_state
 from .convolution import Convolutions
+from .decoder import DecoderBody
 from .embedding import NgramEmbedding, TokenEmbedding
 from .heads import ChangeFromLast, KnownAhead
 from .initialisation import initialise
+from .language import Forgetful, LanguageNetwork, RecurrentBody
 from .networks import ConvolutionNetwork, ConvolutionRecurrentNetwork, PerceptronNetwork, RecurrentNetwork
 from .readers import AttentionReader, ConvolutionReader, ConvolutionRecurrentReader, MeanReader, RecurrentReader
 from .recurrent import GRU, LSTM, RNN, Bidirectional
@@ -36,11 +38,14 @@ __all__ = [
     "ConvolutionRecurrentNetwork",
     "ConvolutionRecurrentReader",
     "Convolutions",
+    "DecoderBody",
     "Encoder",
     "EncoderBlock",
+    "Forgetful",
     "GRUCell",
     "KnownAhead",
     "LSTMCell",
+    "LanguageNetwork",
     "MeanReader",
     "MultiHeadAttention",
     "NgramEmbedding",
@@ -48,6 +53,7 @@ __all__ = [
     "Patches",
     "PerceptronNetwork",
     "RNNCell",
+    "RecurrentBody",
     "RecurrentNetwork",
     "RecurrentReader",
     "ReversibleNormalisation",

@@ -177,3 +177,26 @@ class LanguageNetwork(nn.Module):
         if self.output is not None:
             return cast(Tensor, self.output(outputs))
         return nn.functional.linear(outputs if self.project is None else self.project(outputs), self.embedding, self.bias)
+
+
+class Forgetful(nn.Module):
+    """A network that gives no state back: what it is given next follows nothing.
+
+    Args:
+        network: The network.
+        last: Whether it says what follows the last token alone.
+
+    >>> from foretell.nn import LSTM
+    >>> network = LanguageNetwork(50, 8, RecurrentBody([LSTM(8, 16, return_sequences=True)]))
+    >>> Forgetful(network, last=True)(torch.zeros(3, 7, dtype=torch.int64)).shape
+    torch.Size([3, 1, 50])
+    """
+
+    def __init__(self, network: LanguageNetwork, *, last: bool = False) -> None:
+        super().__init__()
+        self.network, self.last = network, last
+
+    def forward(self, tokens: Int64[Tensor, "batch time"]) -> Float[Tensor, "batch place token"]:
+        """The scores of what comes after each token, or after the last one."""
+        scores, _ = self.network(tokens)
+        return scores[:, -1:] if self.last else scores

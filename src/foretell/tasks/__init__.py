@@ -11,7 +11,7 @@ from .rung import Rung
 if TYPE_CHECKING:
     from .interface import Task
 
-NAMES = ("forecast", "classify", "recall")
+NAMES = ("forecast", "classify", "generate", "recall")
 
 
 def task_configuration(name: str) -> type[TaskConfiguration]:
@@ -80,10 +80,11 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
         names += [name for name, rung in rungs.items() if rung.kind == "baseline" and rung.at_hand]
     alone = [name for name in names if not (rungs[name].combines or rungs[name].constant)]
     for name in names:
-        if rungs[name].combines and len(alone) < 2:
+        if rungs[name].combines and (len(alone) < 2 or not set(rungs[name].among) <= set(alone)):
             raise UsageError(
-                f"{name} is the mean of other rungs of the comparison; besides it there is only "
-                f"{', '.join(alone) or 'what always says the same'}; name more of them with --rungs",
+                f"{name} is made of other rungs of the comparison"
+                f"{', ' + ', '.join(rungs[name].among) + ' among them' if rungs[name].among else ''}; besides it there "
+                f"is only {', '.join(alone) or 'what always says the same'}; name more of them with --rungs",
                 rung=name,
             )
     return [name for name in rungs if name in names]

@@ -46,6 +46,7 @@ class Rung:
         search: What options are worth searching, by name.
         needs: A package that it needs, and the extra that brings it.
         combines: Of how many other rungs it is made, those that err least on validation; 0 where it learns by itself.
+        among: Rungs that are always among these.
         constant: Whether it says the same of everything.
     """
 
@@ -55,6 +56,7 @@ class Rung:
     search: Mapping[str, Span] = field(default_factory=dict)
     needs: tuple[str, str] | None = None
     combines: int = 0
+    among: tuple[str, ...] = ()
     constant: bool = False
 
     @property

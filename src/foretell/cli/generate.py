@@ -1,0 +1,253 @@
+"""``foretell generate RUN --prompt TEXT``, and with ``--score FILE`` how well a model foresees a text."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..tasks.generate.config import WritingSection
+from .options import runs_dir_option, section_options
+from .output import colours_welcome, columns, output_options, print_json, tell
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+    from ..tasks.generate.learned import LearnedGenerator
+    from ..tasks.generate.writing import Text
+
+_SHADES = (196, 208, 220, 149, 40)  # of a terminal's 256 colours, from surprising to foreseen
+
+
+def _writing_options(function: Any) -> Any:
+    """Adds the options of writing, as they are spelled everywhere."""
+    own = reversed(section_options(WritingSection))
+    function.__click_params__ = [*getattr(function, "__click_params__", []), *own]
+    return function
+
+
+@click.command("generate")
+@click.argument("run", metavar="RUN")
+@click.option("--prompt", "-p", multiple=True, help="What a text begins with; several make as many texts.")
+@click.option("--prompts", metavar="FILE", help="File of prompts, one a line; - is standard input.")
+@click.option("--n", "count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Texts of each prompt.")
+@_writing_options
+@click.option("--next", "following", type=click.IntRange(1, 1000), help="Show so many of the likeliest continuations.")
+@click.option(
+    "--next-length", type=click.IntRange(1, 50), default=1, show_default=True, help="Tokens of these continuations."
+)
+@click.option("--score", "scored", metavar="FILE", help="Write nothing: bits per character of FILE under the model.")
+@click.option("--show-probabilities", "watched", is_flag=True, help="Show how likely each token was, and how open.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write: .txt, .json or .jsonl.")
+@click.option("--page", type=click.Path(path_type=Path), help="An HTML page of the texts, shaded by probability.")
+@runs_dir_option
+@output_options
+def command(
+    run: str,
+    prompt: tuple[str, ...],
+    prompts: str | None,
+    count: int,
+    following: int | None,
+    next_length: int,
+    scored: str | None,
+    watched: bool,
+    output: Path | None,
+    page: Path | None,
+    runs_dir: Path,
+    as_json: bool,
+    quiet: bool,
+    no_color: bool,
+    **options: Any,
+) -> None:
+    """Write on from a prompt with the model of RUN; without one a line begins."""
+    from ..errors import UsageError
+    from ..tasks.generate.writing import writing_section
+
+    if output is not None and output.suffix not in (".txt", ".json", ".jsonl"):
+        raise UsageError(f'--output ends in .txt, .json, .jsonl; found "{output.name}"')
+    if page is not None and page.suffix.lower() != ".html":
+        raise UsageError(f'--page ends in .html; found "{page.name}"')
+    if scored is not None and (prompt or prompts or following or output):
+        raise UsageError("--score reads a text and writes none: leave --prompt, --prompts, --next and --output away")
+    predictor = _generator(run, runs_dir)
+    learned: LearnedGenerator = predictor.fitted
+    if scored is not None:
+        _score(learned, scored, page, as_json, quiet)
+        return
+    section = writing_section({name: value for name, value in options.items() if value not in (None, ())})
+    asked = [*prompt, *(_lines(prompts, learned.encoding) if prompts else [])] or [""]
+    if following is not None:
+        _show_next(learned, asked, following, next_length, section, as_json)
+        return
+    asked = [own for own in asked for _ in range(count)]
+    watch = watched or page is not None
+    if watch and section.beam is not None:
+        raise UsageError("--beam looks at whole texts; leave --show-probabilities and --page away")
+    plain = not (as_json or output or watched)
+    if plain and len(asked) == 1:
+        texts = [_streamed(learned, asked[0], section, watch)]
+    elif section.beam is not None and count > 1:
+        if count > section.beam:
+            raise UsageError(f"--beam {section.beam} finds as many texts; --n asks for {count}")
+        found = [learned.writer.likeliest(own, section.beam, section.length, section) for own in dict.fromkeys(asked)]
+        texts = [text for own in found for text in own[:count]]
+    else:
+        texts = learned.writer.write(asked, section, watch=watch)
+    if output is not None:
+        _write(texts, output)
+        tell(f"{len(texts)} texts in {output}", quiet=quiet or as_json)
+    if page is not None:
+        _write_page(predictor, learned, texts, page)
+        tell(f"page: {page}", quiet=quiet or as_json)
+    if as_json:
+        print_json({"task": predictor.task, "rung": learned.rung, "texts": [_document(text, learned) for text in texts]})
+    elif watched:
+        for text in texts:
+            _print_watched(text)
+    elif plain and len(asked) > 1:
+        for number, text in enumerate(texts, 1):
+            click.echo(f"[{number}] {text.prompt}{text.text}")
+
+
+def _generator(run: str, runs_dir: Path) -> "Predictor":
+    """The model of a run, which must write."""
+    from .. import runs
+    from ..errors import UsageError
+    from ..predictor import Predictor
+    from ..tasks.generate.learned import LearnedGenerator
+
+    predictor = Predictor(runs.model_folder(run, runs_dir))
+    if not isinstance(predictor.fitted, LearnedGenerator):
+        raise UsageError(f"{run} is a model of {predictor.task}, which writes nothing; use foretell predict {run} INPUT")
+    return predictor
+
+
+def _lines(source: str, encoding: str) -> list[str]:
+    """The lines of a file of prompts."""
+    from ..data.documents import read_corpus
+    from ..config import CorpusSection
+
+    text = read_corpus(source if source == "-" else Path(source), CorpusSection(encoding=encoding)).text
+    return text.removesuffix("\n").split("\n")
+
+
+def _streamed(learned: "LearnedGenerator", prompt: str, section: WritingSection, watch: bool) -> "Text":
+    """Prints a text as it is written."""
+    from ..tasks.generate.writing import Text
+
+    text = Text(prompt)
+    sys.stdout.write(prompt)
+    for piece, text in learned.writer.stream(prompt, section, watch=watch):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return text
+
+
+def _document(text: "Text", learned: "LearnedGenerator") -> dict[str, Any]:
+    document: dict[str, Any] = {"prompt": text.prompt, "text": text.text, "tokens": len(text.tokens)}
+    if text.stopped is not None:
+        document["stopped"] = text.stopped
+    if text.entropies:
+        document["pieces"] = [
+            {"token": piece, "probability": 2**-bits, "entropy": open_}
+            for piece, bits, open_ in zip(text.pieces, text.bits, text.entropies, strict=True)
+        ]
+    elif text.bits:
+        document["bits"] = sum(text.bits)
+    return document
+
+
+def _print_watched(text: "Text") -> None:
+    """A text in colours that tell how likely each token was; where there are none, a row for each token."""
+    if sys.stdout.isatty() and colours_welcome():
+        shades = [_SHADES[min(4, int(5 * 2**-bits))] for bits in text.bits]
+        shown = "".join(click.style(piece, fg=shade) for piece, shade in zip(text.pieces, shades, strict=True))
+        click.echo(f"{text.prompt}{shown}")
+        legend = " ".join(click.style(f"{20 * number}-{20 * number + 20} %", fg=own) for number, own in enumerate(_SHADES))
+        entropy = sum(text.entropies) / max(1, len(text.entropies))
+        click.echo(f"probability: {legend}; entropy: {entropy:.2f} bits a token")
+        return
+    rows = [
+        [repr(piece), f"{2**-bits:.4f}", f"{open_:.3f}"]
+        for piece, bits, open_ in zip(text.pieces, text.bits, text.entropies, strict=True)
+    ]
+    click.echo(f"{text.prompt}{text.text}\n")
+    click.echo(columns(["token", "probability", "entropy (bits)"], rows, right=(1, 2)))
+
+
+def _show_next(
+    learned: "LearnedGenerator", prompts: list[str], count: int, length: int, section: WritingSection, as_json: bool
+) -> None:
+    """The likeliest continuations of each prompt."""
+    found = [(prompt, learned.writer.following(prompt, count, length, section)) for prompt in prompts]
+    if as_json:
+        documents = [
+            {"prompt": prompt, "next": [{"text": own.text, "probability": 2 ** -own.bits[0]} for own in texts]}
+            for prompt, texts in found
+        ]
+        print_json({"task": "generate", "rung": learned.rung, "continuations": documents})
+        return
+    for prompt, texts in found:
+        if len(found) > 1:
+            click.echo(prompt)
+        click.echo(columns(["next", "probability"], [[repr(own.text), f"{2 ** -own.bits[0]:.4f}"] for own in texts]))
+
+
+def _score(learned: "LearnedGenerator", source: str, page: Path | None, as_json: bool, quiet: bool) -> None:
+    """Bits per character of a text."""
+    from ..report.page import write_page
+    from ..evaluation.panels import Panel, Passages
+    from ..tasks.generate.learned import source_of
+    from ..tasks.generate.panels import surprise_passage
+
+    metrics, _, bits, tokens = learned.score(source_of(source))
+    if page is not None:
+        passage = surprise_passage(learned.tokenizer, tokens, bits)
+        caption = "Green: foreseen. Red: surprising. The blue line below a token shows how many bits it took."
+        write_page(page, f"{source}: surprise", "", [Panel("Text", "", [Passages("Surprise", [passage], caption)])])
+        tell(f"page: {page}", quiet=quiet or as_json)
+    if as_json:
+        print_json({"task": "generate", "rung": learned.rung, "data": source, "metrics": metrics})
+        return
+    unknown = f", {metrics['unknown']} of them unknown" if metrics["unknown"] else ""
+    click.echo(
+        f"{source}: {metrics['bits_per_character']:.4f} bits per character ({metrics['count']:,} characters{unknown})"
+    )
+
+
+def _write(texts: list["Text"], path: Path) -> None:
+    from ..files import json_text, write_atomically
+
+    documents = [{"prompt": text.prompt, "text": text.text} for text in texts]
+    if path.suffix == ".json":
+        content = json_text(documents) + "\n"
+    elif path.suffix == ".jsonl":
+        import json
+
+        content = "".join(json.dumps(own, ensure_ascii=False) + "\n" for own in documents)
+    else:
+        content = "".join(_ended(text.prompt + text.text) for text in texts)
+    write_atomically(path, content.encode("utf-8", "replace"))
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _write_page(predictor: "Predictor", learned: "LearnedGenerator", texts: list["Text"], page: Path) -> None:
+    from ..evaluation.panels import Panel, Passages
+    from ..report.page import write_page
+    from ..tasks.generate.panels import shaded
+
+    passages = [
+        shaded(["\u2026" if not text.prompt else text.prompt, *text.pieces], [0.0, *text.bits], f"text {number}",
+               [0.0, *text.entropies])
+        for number, text in enumerate(texts, 1)
+    ]
+    caption = (
+        "Green tokens were likely, red ones unlikely. The blue line below a token shows how open it was what would come "
+        "(entropy)."
+    )
+    panel = Panel("Texts", f"{learned.rung}: {learned.note}", [Passages("How likely each token was", passages, caption)])
+    write_page(page, f"{predictor.folder}: {predictor.task}", f"What {learned.rung} wrote.", [panel])
+

@@ -1,0 +1,1 @@
+"""Generating: from a corpus to a model that writes on."""

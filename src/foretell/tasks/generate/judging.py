@@ -1,0 +1,51 @@
+"""Bits per character of a model on some text."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from ...data.storage import TokenArray
+from ...data.tokenizer import UNKNOWN, Tokenizer
+from ..interface import Evaluation
+from .models import Model
+
+PASSAGE = 100  # characters, whose bits are summed to one error
+BLOCK = 10  # passages of a bootstrap block: what is hard to foresee comes in stretches
+
+
+def bits_of(model: Model, tokenizer: Tokenizer, tokens: TokenArray, known: int) -> Float64[np.ndarray, " asked"]:
+    """The bits that each token takes; an unknown one also those that tell which character it is.
+
+    Args:
+        model: What says what comes next.
+        tokenizer: What the text was cut with.
+        tokens: The text.
+        known: How many at its beginning are only read.
+    """
+    bits = model.nats(tokens, known) / np.log(2)
+    return np.where(tokens[known:] == UNKNOWN, bits + tokenizer.surprise, bits) if tokenizer.has_unknown else bits
+
+
+def evaluation_of(model: Model, tokenizer: Tokenizer, tokens: TokenArray, known: int) -> Evaluation:
+    """How a model did on a text: bits per character, whatever it is cut into.
+
+    Args:
+        model: What says what comes next.
+        tokenizer: What the text was cut with.
+        tokens: The text.
+        known: How many at its beginning are only read.
+    """
+    bits, asked = bits_of(model, tokenizer, tokens, known), tokens[known:]
+    letters = tokenizer.letters[asked]
+    begins = letters.cumsum() - letters  # the character at which each token begins
+    characters = int(letters.sum())
+    passages = np.bincount(np.minimum(begins, max(0, characters - 1)) // PASSAGE, bits)
+    metrics = {
+        "bits_per_character": float(bits.sum() / max(1, characters)),
+        "unit": "bits",
+        "bits_per_token": float(bits.mean()),
+        "perplexity": float(2 ** bits.mean()),
+        "count": characters,
+        "tokens": len(bits),
+        "unknown": int((asked == UNKNOWN).sum()) if tokenizer.has_unknown else 0,
+    }
+    return Evaluation(metrics, passages, np.arange(len(passages)), BLOCK, bits)

@@ -1,0 +1,221 @@
+"""A generator that has learned: what it needs to write again, on another machine, from a folder alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from ...artefact import Artefact
+from ...data.documents import read_corpus
+from ...data.tokenizer import Tokenizer
+from ...data.unlabelled import read_unlabelled
+from ...errors import ConfigurationError, UnsafeFileError
+from ...evaluation.kneser_ney import KneserNey, Level
+from ...nn import LanguageNetwork
+from ...training.curves import RangeTest
+from ..cards import card, document_of
+from ..weights import load_network
+from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
+from .judging import bits_of, evaluation_of
+from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel
+from .rungs import MIXTURE, NETWORKS, NGRAM, UNIFORM, UNIGRAM, build_network
+from .writing import Text, Writer, writing_section
+
+VOCABULARY = "vocabulary.json"
+_LONGEST = 20  # tokens of an n-gram from a model folder
+
+
+@dataclass(frozen=True)
+class LearnedGenerator:
+    """One rung, learned.
+
+    Attributes:
+        rung: Its name on the ladder.
+        configuration: All options of its training.
+        model: What says what comes next.
+        tokenizer: What cuts texts.
+        about: The text that it learned from.
+        note: What it chose or found, in a sentence.
+        history: One record for each epoch of its training.
+        rates: What the search for a learning rate found, where one was asked for.
+    """
+
+    rung: str
+    configuration: Configuration
+    model: Model
+    tokenizer: Tokenizer
+    about: dict[str, Any]
+    note: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    rates: RangeTest | None = None
+
+    @property
+    def encoding(self) -> str:
+        """How the text of the training was encoded."""
+        return self.configuration.corpus.encoding
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        return self.model.parameters
+
+    @cached_property
+    def writer(self) -> Writer:
+        """What writes with it."""
+        return Writer(self.model, self.tokenizer, self.configuration.corpus.lowercase)
+
+    def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedGenerator":
+        """The same with what a model folder does not hold: its curve, and the rates that were tried."""
+        return replace(self, history=history, rates=rates)
+
+    def write(self, prompts: Sequence[str], **options: Any) -> list[Text]:
+        """Texts that begin with prompts.
+
+        Args:
+            prompts: What they begin with.
+            **options: How they are written, as ``foretell generate`` has them.
+        """
+        return self.writer.write(prompts, writing_section(options))
+
+    def predict(self, source: object, **options: Any) -> pl.DataFrame:
+        """Texts that go on from prompts: those of a list, the lines of a text file, a column of a table.
+
+        Args:
+            source: A path, a data frame, or a list of texts.
+            **options: How they are written.
+
+        Raises:
+            DataError: There is no such file, or a prompt holds what training never saw.
+        """
+        prompts, beside = read_unlabelled(source, self.configuration.corpus.text, self.encoding, "prompt")
+        section: WritingSection = writing_section(options)
+        texts = self.writer.write(prompts, section) if prompts else []
+        written = pl.DataFrame(
+            {"prompt": [own.prompt for own in texts], "text": [own.text for own in texts]},
+            schema={"prompt": pl.String, "text": pl.String},
+        )
+        if beside is None:
+            return written
+        return pl.concat([beside, written.select(pl.col("text").alias(_free("text", beside)))], how="horizontal")
+
+    def score(self, source: object) -> tuple[dict[str, Any], str, Float64[np.ndarray, " token"], np.ndarray]:
+        """Bits per character of any text, read from its beginning; with the text, the bits of its tokens, and these.
+
+        Args:
+            source: A path, or a list of texts.
+
+        Raises:
+            DataError: There is no text.
+        """
+        corpus = read_corpus(source, self.configuration.corpus)
+        tokens = np.concatenate([self.writer.encoded("", WritingSection()), self.tokenizer.encode(corpus.text)])
+        metrics = evaluation_of(self.model, self.tokenizer, tokens, 1).metrics
+        return metrics, corpus.text, bits_of(self.model, self.tokenizer, tokens, 1), tokens[1:]
+
+    def artefact(self, metrics: dict[str, Any]) -> Artefact:
+        """All it knows, and how good it is."""
+        values, arrays = self.model.state()
+        document = {**document_of(self, metrics), "model": values}
+        return Artefact("generate", document, arrays, {VOCABULARY: self.tokenizer.document()}, _card(self, metrics))
+
+    @classmethod
+    def restore(cls, artefact: Artefact) -> "LearnedGenerator":
+        """The generator that a model folder holds.
+
+        Raises:
+            UnsafeFileError: The folder's documents contradict each other.
+        """
+        document = artefact.document
+        try:
+            rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
+            tokenizer = Tokenizer.restore(artefact.files[VOCABULARY])
+            for name, array in artefact.arrays.items():
+                if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+                    raise ValueError(f"{name} must hold finite numbers")
+            model = _model(rung, document["model"], artefact.arrays, len(tokenizer))
+            about, note = dict(document["data"]), str(document["note"])
+            if "fingerprint" not in about:
+                raise ValueError("it does not say what it learned from")
+            return cls(rung, configuration, model, tokenizer, about, note)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
+            raise UnsafeFileError(
+                f"the model folder is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            ) from None
+        except ConfigurationError as error:
+            raise UnsafeFileError(f"the model folder is damaged: {error.message}") from None
+
+
+def _free(name: str, frame: pl.DataFrame) -> str:
+    while name in frame.columns:
+        name = f"written {name}"
+    return name
+
+
+def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], tokens: int) -> Model:
+    if rung == UNIFORM:
+        return UniformModel(tokens)
+    if rung in (UNIGRAM, NGRAM):
+        return CountModel(_counts(int(values["order"]), arrays, tokens))
+    if rung == MIXTURE:
+        members = []
+        for number, own in enumerate(values["members"]):
+            if own["rung"] == MIXTURE:
+                raise ValueError("a mixture is not made of mixtures")
+            prefix = f"members/{number}/"
+            weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            members.append(_model(str(own["rung"]), own["model"], weights, tokens))
+        weights = arrays["weights"].astype(np.float64)
+        if not members or weights.shape != (len(members),) or (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
+            raise ValueError("the weights of a mixture are shares")
+        return MixtureModel(tuple(str(own["rung"]) for own in values["members"]), tuple(members), weights)
+    if rung not in NETWORKS:
+        raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
+    section = LanguageSection.model_validate(values["network"])
+    if int(values["tokens"]) != tokens:
+        raise ValueError("its network reads other tokens than its vocabulary has")
+    lookback = values.get("lookback")
+    if lookback is not None and not 1 <= int(lookback) <= 10_000:
+        raise ValueError("a window has some tokens")
+    every_place = lookback is None
+    network = load_network(lambda: build_network(rung, tokens, section, every_place=every_place), arrays)
+    own = cast(LanguageNetwork, network)
+    return NetworkModel(own, section) if lookback is None else WindowModel(own, section, int(lookback))
+
+
+def _counts(order: int, arrays: dict[str, np.ndarray], tokens: int) -> KneserNey:
+    if not 1 <= order <= _LONGEST:
+        raise ValueError(f"n-grams have 1 to {_LONGEST} tokens")
+    levels: list[Level] = []
+    contexts = 1
+    for number in range(order):
+        keys, counts = (arrays[f"{number}/{name}"].astype(np.int64) for name in ("keys", "counts"))
+        if keys.ndim != 1 or not len(keys) or counts.shape != keys.shape or not (keys[1:] > keys[:-1]).all():
+            raise ValueError("n-grams stand in order, each with a count")
+        if keys[0] < 0 or keys[-1] >= contexts * tokens or (counts < 1).any():
+            raise ValueError("n-grams are made of those one token shorter, and occur")
+        levels.append(Level(keys, counts, contexts, tokens))
+        contexts = len(keys)
+    return KneserNey(tuple(levels))
+
+
+def source_of(path: str) -> object:
+    """A path as what a corpus is read from."""
+    return path if path == "-" else Path(path)
+
+
+def _card(learned: LearnedGenerator, metrics: dict[str, Any]) -> str:
+    """The model card."""
+    about, tokenizer = learned.about, learned.tokenizer
+    facts = {
+        "Writes": f"{tokenizer.kind}, {len(tokenizer):,} different ones",
+        "Learned from": f"{about['source']}, {about['characters']['train']:,} characters",
+    }
+    usage = """It writes what resembles its training, and may recite it. Use it with `foretell generate FOLDER --prompt TEXT`,
+or `foretell.load("FOLDER").predict(["a beginning"], temperature=0.5)`."""
+    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
+    return card(f"Generator of {about['source']}", rung, facts, MEASURE, metrics, usage)

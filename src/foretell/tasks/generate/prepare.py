@@ -1,0 +1,202 @@
+"""From a corpus to what every rung learns from: its tokens, in three spans."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ...config import entries
+from ...data.documents import Corpus, read_corpus
+from ...data.storage import TokenArray
+from ...data.streams import BEFORE
+from ...data.tokenizer import UNKNOWN, Tokenizer
+from ...errors import ConfigurationError, DataError, counted
+from .config import RUNGS, Configuration
+
+SPANS = ("train", "validation", "test")
+SHARES = (0.8, 0.1, 0.1)
+SHORTEST = 20  # characters of validation and of test
+_LEAST = 100  # characters of training
+
+
+@dataclass(frozen=True)
+class PreparedCorpus:
+    """A corpus that every rung can learn from.
+
+    Attributes:
+        configuration: All options.
+        corpus: The text.
+        borders: The first character of validation, the first of test, and the first after that.
+        tokenizer: What it is cut into, learned on training.
+        tokens: Those of each span.
+        idle: Options that were named and that no rung reads.
+    """
+
+    configuration: Configuration
+    corpus: Corpus
+    borders: tuple[int, int, int]
+    tokenizer: Tokenizer
+    tokens: Mapping[str, TokenArray]
+    idle: tuple[str, ...] = field(default=())
+
+    def text(self, span: str) -> str:
+        """The characters of a span."""
+        return self.corpus.text[slice(*_stretch(self.borders, span))]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many characters each span has."""
+        return {span: len(self.text(span)) for span in SPANS}
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Nothing is."""
+        return {}
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that tells whether the text is still the same."""
+        return self.corpus.fingerprint
+
+    @property
+    def seed(self) -> int:
+        """Where the random choices of a training on this text come from."""
+        return self.configuration.training.seed
+
+    @property
+    def messages(self) -> list[str]:
+        """What the user should know about the text, a sentence each."""
+        corpus, counts = self.corpus, self.counts
+        many = f" in {counted(corpus.documents, 'text')}" if corpus.documents > 1 else ""
+        pieces = ", ".join(f"{len(self.tokens[span]):,} {span}" for span in SPANS)
+        kind = self.tokenizer.kind if self.tokenizer.kind != "bpe" else "pieces of byte pairs"
+        unknown = {span: int((self.tokens[span] == UNKNOWN).sum()) for span in SPANS} if self.has_unknown else {}
+        told = [f"{number} of {span}" for span, number in unknown.items() if number]
+        return [
+            f"{len(corpus.text):,} characters of {corpus.source}{many}",
+            *corpus.notes,
+            f"characters: {counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} test",
+            f"{len(self.tokenizer) - self.has_unknown:,} different {kind} in training"
+            + (f"; tokens: {pieces}" if self.tokenizer.kind != "characters" else ""),
+            *([f"characters that training never saw: {', '.join(told)}"] if told else []),
+            *self._streams(),
+            *(f"no rung has a use for --{name.replace('_', '-')}" for name in self.idle),
+        ]
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether some characters may have no token."""
+        return self.tokenizer.has_unknown
+
+    def of_rung(self, options: Mapping[str, object]) -> "PreparedCorpus":
+        """The same with a rung's own values for what was left open."""
+        return replace(self, configuration=self.configuration.of_rung(options))
+
+    def with_context(self, span: str) -> tuple[TokenArray, int]:
+        """The tokens of a span after some of what comes before it, and how many these are."""
+        place = SPANS.index(span)
+        before = self.tokens[SPANS[place - 1]][-BEFORE:] if place else self.tokens[span][:1]
+        own = self.tokens[span] if place else self.tokens[span][1:]
+        return np.concatenate([before, own]), len(before)
+
+    def streams(self) -> int:
+        """How many streams a network reads side by side: no more than have room for two pieces each."""
+        asked, unroll = self.configuration.training.batch_size, self.configuration.streams.unroll
+        return max(1, min(asked, len(self.tokens["train"]) // (2 * unroll)))
+
+    def _streams(self) -> list[str]:
+        """Which networks read fewer streams than was asked, as the text is short."""
+        fewer: dict[tuple[int, int], list[str]] = {}
+        for name in climbed(self.configuration):
+            if RUNGS[name].kind == "model" and not RUNGS[name].combines:
+                own = self.of_rung(RUNGS[name].options)
+                asked, read = own.configuration.training.batch_size, own.streams()
+                if read < asked and own.configuration.streams.align == "standard":
+                    fewer.setdefault((asked, read), []).append(name)
+        return [
+            f"training is too short for {asked} streams side by side: {', '.join(names)} "
+            f"{'reads' if len(names) == 1 else 'read'} {read}"
+            for (asked, read), names in fewer.items()
+        ]
+
+
+def climbed(configuration: Configuration) -> list[str]:
+    """The rungs that are chosen; all where none is named."""
+    run = configuration.run
+    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
+
+
+def prepare(source: object, configuration: Configuration, tokenizer: Tokenizer | None = None) -> PreparedCorpus:
+    """Reads a corpus, cuts spans, learns tokens on training, and cuts all of it into them.
+
+    Args:
+        source: Where the text is.
+        configuration: All options.
+        tokenizer: That of a model whose training goes on.
+
+    Raises:
+        InputError: The text does not fit what was asked.
+    """
+    corpus = read_corpus(source, configuration.corpus)
+    borders = cut(len(corpus.text), configuration.corpus.spans)
+    if borders[0] < _LEAST or min(borders[1] - borders[0], borders[2] - borders[1]) < SHORTEST:
+        lengths = f"{borders[0]:,}, {borders[1] - borders[0]:,} and {borders[2] - borders[1]:,}"
+        raise DataError(
+            f"training needs {_LEAST} characters or more, validation and test {SHORTEST} each; those of "
+            f"{corpus.source} are {lengths}: give it more text, or other --spans",
+            file=corpus.source,
+        )
+    texts = {span: corpus.text[slice(*_stretch(borders, span))] for span in SPANS}
+    learned = tokenizer or Tokenizer.learn(texts["train"], configuration.tokenizer)
+    tokens = {span: learned.encode(text) for span, text in texts.items()}
+    return PreparedCorpus(configuration, corpus, borders, learned, tokens)
+
+
+def cut(length: int, spans: tuple[str, ...]) -> tuple[int, int, int]:
+    """Where validation begins, where test does, and where it ends.
+
+    Args:
+        length: Characters of the text.
+        spans: Shares, or characters, of train, validation and test; eight, one and one tenth where there are none.
+
+    Raises:
+        ConfigurationError: They are no such thing, or want more than there is.
+
+    >>> cut(1000, ()), cut(1000, ("700,200,rest")), cut(1000, ("0.5,0.25,0.25",))
+    ((800, 900, 1000), (700, 900, 1000), (500, 750, 1000))
+    """
+    texts = entries(spans if isinstance(spans, tuple) else (spans,)) or [f"{share:g}" for share in SHARES]
+    try:
+        sizes = [float(text) for text in texts[:2]]
+        last = None if texts[2:] == ["rest"] else float(texts[2])
+    except (ValueError, IndexError):
+        sizes, last = [], None
+    shares = len(sizes) == 2 and last is not None and max(*sizes, last) < 1
+    if shares and abs(sum(sizes) + (last or 0) - 1) < 1e-6 and min(*sizes, last or 0) > 0:
+        first, second = (round(length * sum(sizes[: number + 1])) for number in range(2))
+        return first, second, length
+    whole = [int(size) for size in (*sizes, length - sum(sizes) if last is None else last)]
+    exact = len(texts) == 3 and len(sizes) == 2 and all(size == own for size, own in zip(sizes, whole, strict=False))
+    if shares or not exact or min(whole) < 1 or sum(whole) > length or (last is not None and last != whole[2]):
+        raise ConfigurationError(
+            f"spans are three shares above zero that add up to 1 (0.8,0.1,0.1), or characters of train, validation and "
+            f"test (the last may be rest) of which there are {length:,}; found {','.join(texts)}",
+            option="spans",
+        )
+    return whole[0], whole[0] + whole[1], sum(whole)
+
+
+def _stretch(borders: tuple[int, int, int], span: str) -> tuple[int, int]:
+    place = SPANS.index(span)
+    return (0, *borders)[place], borders[place]
+
+
+def about(prepared: PreparedCorpus) -> dict[str, Any]:
+    """What a model folder says of the text that it learned from."""
+    return {
+        "source": prepared.corpus.source,
+        "fingerprint": prepared.fingerprint,
+        "characters": prepared.counts,
+        "tokens": {span: len(own) for span, own in prepared.tokens.items()},
+    }

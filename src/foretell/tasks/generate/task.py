@@ -1,0 +1,258 @@
+"""Generating as a task: what the ladder, the predictor and the command line call."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from ...artefact import Artefact
+from ...data.documents import read_corpus
+from ...data.streams import in_parts, pieces
+from ...errors import UsageError
+from ...evaluation.kneser_ney import ORDERS, count_ngrams
+from ...evaluation.mixing import mixture_weights
+from ...evaluation.panels import Panel
+from ...nn import LanguageNetwork, recurrence
+from ...nn.language import Forgetful
+from ...training.losses import LOSSES, Loss
+from ...training.sampling import Order, Sampler, StreamSampler, evenly_spread
+from ...training.seeds import seeded
+from ..interface import Attempt, Evaluation, Probe, Start
+from ..rung import Rung
+from ..training import begin_with, nothing_to_go_on, train_network
+from .config import MEASURE, RUNGS, Configuration
+from .judging import evaluation_of
+from .learned import LearnedGenerator
+from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel, network_nats
+from .panels import generate_panels
+from .prepare import PreparedCorpus, about, climbed, cut, prepare
+from .rungs import MIXTURE, NETWORKS, UNIFORM, UNIGRAM, build_network, unread
+from .samples import write_samples
+
+_VALIDATED = 100_000  # tokens of validation that are read after each epoch
+
+
+class TextExamples:
+    """A text as the training loop reads it, in streams or in windows, and what a network writes after some epochs.
+
+    Args:
+        prepared: The text, with a rung's own options.
+        rung: Its name.
+        seed: Where what is written comes from.
+    """
+
+    def __init__(self, prepared: PreparedCorpus, rung: str, seed: int) -> None:
+        self.prepared, self.rung, self.seed = prepared, rung, seed
+        self.section = prepared.configuration.streams
+        self.training = prepared.tokens["train"]
+        tokens, known = prepared.with_context("validation")
+        self.parts = in_parts(tokens[: known + _VALIDATED], known)
+
+    @property
+    def lecture(self) -> bool:
+        """Whether windows have one target each."""
+        return self.section.align == "lecture"
+
+    @property
+    def order(self) -> Order:
+        """Which pieces make which batch."""
+        training, section = self.prepared.configuration.training, self.section
+        if self.lecture:
+            count = max(1, (len(self.training) - section.lookback - 1) // section.stride)
+            return Sampler(count, training.batch_size, training.steps_per_epoch, self.seed)
+        streams, steps = self.prepared.streams(), training.steps_per_epoch
+        return StreamSampler(len(self.training), streams, section.unroll, steps, self.seed)
+
+    def batch(self, positions: Int64[np.ndarray, " batch"]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Tokens and what comes after them: after each, or after the last of a window."""
+        if self.lecture:
+            inputs, targets = pieces(self.training, positions * self.section.stride, self.section.lookback)
+            return (torch.from_numpy(inputs),), torch.from_numpy(targets[:, -1:])
+        inputs, targets = pieces(self.training, positions, self.section.unroll)
+        return (torch.from_numpy(inputs),), torch.from_numpy(targets)
+
+    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+        """The mean surprise at the tokens of validation, or at the beginning of it where that is long."""
+        if self.lecture:
+            own = self._model(network)
+            tokens, known = self.prepared.with_context("validation")
+            return {"loss": float(own.nats(tokens[: known + _VALIDATED // 10], known).mean())}
+        return {"loss": float(self.parts.joined(network_nats(network, self.parts.tokens)).mean())}
+
+    def shown(self, network: nn.Module, epoch: int) -> dict[str, Any]:
+        """Samples of what the network writes, after the epochs that were chosen."""
+        if epoch not in self.prepared.configuration.samples.sample_epochs:
+            return {}
+        return {"samples": write_samples(self._model(network), self.prepared, self.seed)}
+
+    def _model(self, network: nn.Module) -> Model:
+        own = network.network if isinstance(network, Forgetful) else network
+        return model_of(cast(LanguageNetwork, own), self.prepared)
+
+
+class GenerateTask:
+    """Write on."""
+
+    name = "generate"
+    configuration = Configuration
+    rungs: dict[str, Rung] = RUNGS
+    measure = MEASURE
+
+    def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedCorpus:
+        """Reads a corpus and learns its tokens, or takes those of a model to start from."""
+        if start is None:
+            return _checked(prepare(source, configuration))
+        fitted: LearnedGenerator = start.fitted
+        if not isinstance(fitted.model, NetworkModel | WindowModel):
+            raise nothing_to_go_on(start)
+        if start.rescale:
+            raise UsageError("--rescale means nothing to texts: their tokens are the model's")
+        return _checked(prepare(source, configuration, fitted.tokenizer))
+
+    def reconfigured(self, prepared: PreparedCorpus, configuration: Configuration) -> PreparedCorpus:
+        """The same text under other options."""
+        return _checked(replace(prepared, configuration=configuration))
+
+    def folds(self, prepared: PreparedCorpus) -> list[PreparedCorpus]:
+        """The text itself: there is one test."""
+        return [prepared]
+
+    def fit(self, prepared: PreparedCorpus, rung: str, attempt: Attempt) -> LearnedGenerator:
+        """Learns one rung; a network goes on from its last checkpoint in the attempt's folder."""
+        own = prepared.of_rung(RUNGS[rung].options)
+        if rung in NETWORKS:
+            return _trained(own, rung, attempt)
+        if rung == MIXTURE:
+            return _mixed(own, attempt)
+        model, note = _counted(own, rung)
+        return LearnedGenerator(rung, own.configuration, model, own.tokenizer, about(own), note)
+
+    def evaluate(self, prepared: PreparedCorpus, fitted: LearnedGenerator, span: str) -> Evaluation:
+        """Judges a rung on one span."""
+        return evaluation_of(fitted.model, fitted.tokenizer, *prepared.with_context(span))
+
+    def judge(self, fitted: LearnedGenerator, source: object) -> dict[str, Any]:
+        """Judges a rung on the test span of its own text, or on all of another."""
+        own = _read_again(fitted, source)
+        if own is None:
+            return {"span": "all", "metrics": fitted.score(source)[0]}
+        return {"span": "test", "metrics": self.evaluate(own, fitted, "test").metrics}
+
+    def probe(self, fitted: LearnedGenerator, source: object, count: int) -> Probe | None:
+        """A network and some windows of validation, or of another text; it says what follows the last token of each."""
+        if not isinstance(fitted.model, NetworkModel | WindowModel):
+            return None
+        own = _read_again(fitted, source)
+        if own is None:
+            tokens = fitted.tokenizer.encode(read_corpus(source, fitted.configuration.corpus).text)
+        else:
+            tokens = own.tokens["validation"]
+        section = fitted.configuration.streams
+        length = min(max(2, section.lookback), len(tokens) - 1)
+        starts = evenly_spread(len(tokens) - length, count)
+        inputs, targets = pieces(tokens, starts, length)
+        network = Forgetful(fitted.model.network, last=True)
+        given, asked = torch.from_numpy(inputs), torch.from_numpy(targets[:, -1:])
+        return Probe(network, (given,), asked, LOSSES["cross-entropy"], "all" if own is None else "validation")
+
+    def restore(self, artefact: Artefact) -> LearnedGenerator:
+        """The generator that a model folder holds."""
+        return LearnedGenerator.restore(artefact)
+
+    def panels(
+        self, prepared: PreparedCorpus, kept: LearnedGenerator, evaluations: dict[str, Evaluation], reference: str
+    ) -> list[Panel]:
+        """Samples, surprise and the corpus."""
+        return generate_panels(prepared, kept, evaluations, reference)
+
+
+def model_of(network: LanguageNetwork, prepared: PreparedCorpus) -> NetworkModel | WindowModel:
+    """What says what comes next with a network that was trained as the options say."""
+    section, streams = prepared.configuration.network, prepared.configuration.streams
+    if streams.align == "lecture":
+        return WindowModel(network, section, streams.lookback)
+    return NetworkModel(network, section)
+
+
+def _read_again(fitted: LearnedGenerator, source: object) -> PreparedCorpus | None:
+    """The text of a generator's training, in its spans and tokens; None for another text."""
+    section = fitted.configuration.corpus
+    corpus = read_corpus(source, section)
+    if corpus.fingerprint != fitted.about["fingerprint"]:
+        return None
+    borders = cut(len(corpus.text), section.spans)
+    texts = {"train": slice(0, borders[0]), "validation": slice(*borders[:2]), "test": slice(*borders[1:])}
+    tokens = {span: fitted.tokenizer.encode(corpus.text[place]) for span, place in texts.items()}
+    return PreparedCorpus(fitted.configuration, corpus, borders, fitted.tokenizer, tokens)
+
+
+def _counted(prepared: PreparedCorpus, rung: str) -> tuple[Model, str]:
+    """What learns by counting."""
+    tokens, known = prepared.tokens["train"].astype(np.int64), len(prepared.tokenizer)
+    if rung == UNIFORM:
+        return UniformModel(known), f"one of {known:,} tokens"
+    if rung == UNIGRAM:
+        return CountModel(count_ngrams(tokens, known, 1)[0]), ""
+    order = prepared.configuration.ngrams.order
+    models = [CountModel(own) for own in count_ngrams(tokens, known, order or ORDERS[-1])[(order or ORDERS[0]) - 1 :]]
+    checked = prepared.with_context("validation")
+    best = min(models, key=lambda own: float(own.nats(*checked).mean()))
+    chosen = f"order {best.counts.order}" + (", chosen on validation" if order is None else "")
+    return best, f"{chosen}, {best.parameters:,} n-grams"
+
+
+def _trained(prepared: PreparedCorpus, rung: str, attempt: Attempt) -> LearnedGenerator:
+    """A network that has learned."""
+    configuration = prepared.configuration
+    section = configuration.training.seeded(attempt.seed)
+    lecture = configuration.streams.align == "lecture"
+    with seeded(section.seed):
+        network = build_network(rung, len(prepared.tokenizer), configuration.network, every_place=not lecture)
+    if attempt.start is not None:
+        begin_with(network, attempt.start.fitted.model.network, attempt.start)
+    examples = TextExamples(prepared, rung, section.seed)
+    trained = Forgetful(network, last=True) if lecture else network
+    loss = LOSSES[section.loss]
+    result, note = train_network(trained, examples, loss, examples.order, section, attempt)
+    learned = LearnedGenerator(
+        rung, configuration, model_of(network, prepared), prepared.tokenizer, about(prepared), note
+    )
+    return learned.with_history(result.history, result.rates)
+
+
+def _mixed(prepared: PreparedCorpus, attempt: Attempt) -> LearnedGenerator:
+    """A mixture of other rungs, weighted on validation."""
+    if not attempt.members:
+        raise UsageError(
+            f"{MIXTURE} is made of other rungs, which a comparison trains: foretell compare generate DATA", rung=MIXTURE
+        )
+    members = {name: cast(LearnedGenerator, own).model for name, own in attempt.members.items()}
+    checked = prepared.with_context("validation")
+    weights = mixture_weights(np.exp(-np.stack([model.nats(*checked) for model in members.values()])))
+    model = MixtureModel(tuple(members), tuple(members.values()), weights)
+    note = " and ".join(f"{weight:.0%} {name}" for name, weight in zip(members, weights, strict=True))
+    told = f"{note}, weighted on validation"
+    return LearnedGenerator(MIXTURE, prepared.configuration, model, prepared.tokenizer, about(prepared), told)
+
+
+def _checked(prepared: PreparedCorpus) -> PreparedCorpus:
+    """The same, its networks checked and the options that none of its rungs reads noted."""
+    configuration = prepared.configuration
+    rungs = climbed(configuration)
+    lecture = configuration.streams.align == "lecture"
+    for rung in rungs:
+        if rung in NETWORKS:
+            own = prepared.of_rung(RUNGS[rung].options).configuration
+            with torch.device("meta"), torch.no_grad():
+                network = build_network(rung, 3, own.network, every_place=not lecture)
+            if configuration.training.kernel == "torch":  # whose layers lack some of what ours can do
+                with seeded(0), recurrence("torch"), torch.no_grad():
+                    network = build_network(rung, 3, own.network, every_place=not lecture).train()
+                    network(torch.ones(1, 2, dtype=torch.int64))
+    return replace(prepared, idle=tuple(unread(configuration, rungs)))
+
+
+task = GenerateTask()
