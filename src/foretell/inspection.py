@@ -113,7 +113,7 @@ def models_of(folder: Path, reference: str) -> list[tuple[str, Predictor]]:
     return [(place.as_posix() if place.parts else model.fitted.rung, model) for place, model in models]
 
 
-def inspect(models: list[tuple[str, Predictor]], source: str | None, count: int, folder: Path) -> list[Inspected]:
+def inspect(models: list[tuple[str, Predictor]], source: object, count: int, folder: Path) -> list[Inspected]:
     """Looks inside every recurrent model of a run.
 
     Args:
@@ -258,7 +258,7 @@ def lead(found: list[Inspected]) -> str:
     return f"The gradient of the loss on its way back through time: {'; '.join(told)}."
 
 
-def document(found: list[Inspected], folder: Path, source: str | None) -> dict[str, Any]:
+def document(found: list[Inspected], folder: Path, source: object) -> dict[str, Any]:
     """All that was seen as a JSON object.
 
     Args:
@@ -290,7 +290,7 @@ that a single step can. In an RNN the state's matrix is the gradient's only way 
 matrices steer the gates, and the gradient can reach far back though every eigenvalue is below one."""
 
 
-def _looked_into(name: str, predictor: Predictor, source: str | None, count: int) -> Inspected | None:
+def _looked_into(name: str, predictor: Predictor, source: object, count: int) -> Inspected | None:
     probe = get_task(predictor.task).probe(predictor.fitted, source, count)
     if probe is None or not (matrices := recurrent_matrices(probe.network)):
         return None

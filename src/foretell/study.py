@@ -138,7 +138,12 @@ def carry_out(
     for number, variant in enumerate(study.variants):
         prepared = task.prepare(source, variant.configuration) if number else first
         watcher.variant(variant.name, prepared.messages)
-        job = {"verb": "compare", "task": task.name, "data": source, "rungs": rungs}
+        job = {
+            "verb": "compare",
+            "task": task.name,
+            "data": source if isinstance(source, str | None) else list(map(str, source)),
+            "rungs": rungs,
+        }
         job["fingerprint"] = prepared.fingerprint
         home = runs.create(folder, variant.folder, job, variant.configuration)
         title = f"{folder.name}: {study.option} = {variant.name}"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from foretell.config import TrainingSection
 from foretell.errors import ConfigurationError, DivergedError, StorageError, UnsafeFileError
 from foretell.tasks.interface import Silent
+from foretell.training.carrying import Carrying
 from foretell.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from foretell.training.loop import train
 from foretell.training.losses import LOSSES
@@ -198,11 +199,14 @@ def test_a_checkpoint_gives_everything_back(tmp_path: Path) -> None:
     optimiser.step()
     position = Position(2, 5, 1.25, [{"epoch": 1}, {"epoch": 2}], 1, 0.125, 3.5)
     generator = torch.get_rng_state()
-    save_checkpoint(tmp_path, position, network, optimiser, {"weight": torch.ones(2)})
+    carrying = Carrying((torch.full((2, 3), 7.0),))
+    save_checkpoint(tmp_path, position, network, optimiser, {"weight": torch.ones(2)}, carrying)
     torch.rand(3)
     other = nn.Linear(3, 2)
     fresh = torch.optim.AdamW(other.parameters())
-    loaded = load_checkpoint(tmp_path, other, fresh)
+    carried = Carrying()
+    loaded = load_checkpoint(tmp_path, other, fresh, carried)
+    assert [part.tolist() for part in carried.state] == [[[7.0] * 3] * 2]
     assert loaded is not None
     assert loaded[0] == position
     assert loaded[1]["weight"].tolist() == [1, 1]
@@ -222,7 +226,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:
     network = nn.Linear(1, 1)
-    assert load_checkpoint(tmp_path, network, torch.optim.SGD(network.parameters())) is None
+    assert load_checkpoint(tmp_path, network, torch.optim.SGD(network.parameters()), Carrying()) is None
 
 
 def test_a_full_disk_is_told_and_the_old_checkpoint_stays(tmp_path: Path) -> None:
@@ -233,15 +237,16 @@ import torch
 from pathlib import Path
 from torch import nn
 from foretell.errors import StorageError
+from foretell.training.carrying import Carrying
 from foretell.training.checkpoints import Position, save_checkpoint
 folder = Path({str(tmp_path)!r})
 network = nn.Linear(4, 4)
 optimiser = torch.optim.SGD(network.parameters())
-save_checkpoint(folder, Position(epoch=1), network, optimiser, {{}})
+save_checkpoint(folder, Position(epoch=1), network, optimiser, {{}}, Carrying())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    save_checkpoint(folder, Position(epoch=2), network, optimiser, {{}})
+    save_checkpoint(folder, Position(epoch=2), network, optimiser, {{}}, Carrying())
 except StorageError as error:
     print(error.message)
     sys.exit(error.exit_code)
@@ -250,6 +255,6 @@ except StorageError as error:
     assert done.returncode == StorageError.exit_code == 1, done.stderr
     assert "could not be written" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"], "something half-written was left"
-    loaded = load_checkpoint(tmp_path, network := nn.Linear(4, 4), torch.optim.SGD(network.parameters()))
+    loaded = load_checkpoint(tmp_path, network := nn.Linear(4, 4), torch.optim.SGD(network.parameters()), Carrying())
     assert loaded is not None
     assert loaded[0].epoch == 1

@@ -45,8 +45,9 @@ def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bo
         return
     metrics, measure = document["metrics"], task.measure
     where = "its test span" if document["span"] == "test" else f"all {measure.counted}"
+    of = f" of {shown(source)}" if source else ""
     click.echo(
-        f"{predictor.fitted.rung} on {where}{f' of {shown(source)}' if source else ''}: {measure.name} {measure.text(metrics)}, "
+        f"{predictor.fitted.rung} on {where}{of}: {measure.name} {measure.text(metrics)}, "
         f"{metrics['count']} {measure.counted}"
     )
     if parts := measure.parts(metrics):

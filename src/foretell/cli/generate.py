@@ -29,7 +29,9 @@ def _writing_options(function: Any) -> Any:
 @click.argument("run", metavar="RUN")
 @click.option("--prompt", "-p", multiple=True, help="What a text begins with; several make as many texts.")
 @click.option("--prompts", metavar="FILE", help="File of prompts, one a line; - is standard input.")
-@click.option("--n", "count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Texts of each prompt.")
+@click.option(
+    "--n", "count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Texts of each prompt."
+)
 @_writing_options
 @click.option("--next", "following", type=click.IntRange(1, 1000), help="Show so many of the likeliest continuations.")
 @click.option(
@@ -68,8 +70,7 @@ def command(
         raise UsageError(f'--page ends in .html; found "{page.name}"')
     if scored is not None and (prompt or prompts or following or output):
         raise UsageError("--score reads a text and writes none: leave --prompt, --prompts, --next and --output away")
-    predictor = _generator(run, runs_dir)
-    learned: LearnedGenerator = predictor.fitted
+    predictor, learned = _generator(run, runs_dir)
     if scored is not None:
         _score(learned, scored, page, as_json, quiet)
         return
@@ -99,7 +100,7 @@ def command(
         _write_page(predictor, learned, texts, page)
         tell(f"page: {page}", quiet=quiet or as_json)
     if as_json:
-        print_json({"task": predictor.task, "rung": learned.rung, "texts": [_document(text, learned) for text in texts]})
+        print_json({"task": predictor.task, "rung": learned.rung, "texts": [_document(text) for text in texts]})
     elif watched:
         for text in texts:
             _print_watched(text)
@@ -108,7 +109,7 @@ def command(
             click.echo(f"[{number}] {text.prompt}{text.text}")
 
 
-def _generator(run: str, runs_dir: Path) -> "Predictor":
+def _generator(run: str, runs_dir: Path) -> "tuple[Predictor, LearnedGenerator]":
     """The model of a run, which must write."""
     from .. import runs
     from ..errors import UsageError
@@ -116,15 +117,17 @@ def _generator(run: str, runs_dir: Path) -> "Predictor":
     from ..tasks.generate.learned import LearnedGenerator
 
     predictor = Predictor(runs.model_folder(run, runs_dir))
-    if not isinstance(predictor.fitted, LearnedGenerator):
-        raise UsageError(f"{run} is a model of {predictor.task}, which writes nothing; use foretell predict {run} INPUT")
-    return predictor
+    fitted: Any = predictor.fitted
+    if not isinstance(fitted, LearnedGenerator):
+        told = f"{run} is a model of {predictor.task}, which writes nothing"
+        raise UsageError(f"{told}; use foretell predict {run} INPUT")
+    return predictor, fitted
 
 
 def _lines(source: str, encoding: str) -> list[str]:
     """The lines of a file of prompts."""
-    from ..data.documents import read_corpus
     from ..config import CorpusSection
+    from ..data.documents import read_corpus
 
     text = read_corpus(source if source == "-" else Path(source), CorpusSection(encoding=encoding)).text
     return text.removesuffix("\n").split("\n")
@@ -134,16 +137,17 @@ def _streamed(learned: "LearnedGenerator", prompt: str, section: WritingSection,
     """Prints a text as it is written."""
     from ..tasks.generate.writing import Text
 
+    learned.writer.encoded(prompt, section)  # what is wrong with a prompt is said before any of it is shown
     text = Text(prompt)
     sys.stdout.write(prompt)
-    for piece, text in learned.writer.stream(prompt, section, watch=watch):
+    for piece in learned.writer.stream(text, section, watch=watch):
         sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
     return text
 
 
-def _document(text: "Text", learned: "LearnedGenerator") -> dict[str, Any]:
+def _document(text: "Text") -> dict[str, Any]:
     document: dict[str, Any] = {"prompt": text.prompt, "text": text.text, "tokens": len(text.tokens)}
     if text.stopped is not None:
         document["stopped"] = text.stopped
@@ -163,7 +167,9 @@ def _print_watched(text: "Text") -> None:
         shades = [_SHADES[min(4, int(5 * 2**-bits))] for bits in text.bits]
         shown = "".join(click.style(piece, fg=shade) for piece, shade in zip(text.pieces, shades, strict=True))
         click.echo(f"{text.prompt}{shown}")
-        legend = " ".join(click.style(f"{20 * number}-{20 * number + 20} %", fg=own) for number, own in enumerate(_SHADES))
+        legend = " ".join(
+            click.style(f"{20 * number}-{20 * number + 20} %", fg=own) for number, own in enumerate(_SHADES)
+        )
         entropy = sum(text.entropies) / max(1, len(text.entropies))
         click.echo(f"probability: {legend}; entropy: {entropy:.2f} bits a token")
         return
@@ -195,8 +201,8 @@ def _show_next(
 
 def _score(learned: "LearnedGenerator", source: str, page: Path | None, as_json: bool, quiet: bool) -> None:
     """Bits per character of a text."""
-    from ..report.page import write_page
     from ..evaluation.panels import Panel, Passages
+    from ..report.page import write_page
     from ..tasks.generate.learned import source_of
     from ..tasks.generate.panels import surprise_passage
 
@@ -240,14 +246,19 @@ def _write_page(predictor: "Predictor", learned: "LearnedGenerator", texts: list
     from ..tasks.generate.panels import shaded
 
     passages = [
-        shaded(["\u2026" if not text.prompt else text.prompt, *text.pieces], [0.0, *text.bits], f"text {number}",
-               [0.0, *text.entropies])
+        shaded(
+            ["\u2026" if not text.prompt else text.prompt, *text.pieces],
+            [0.0, *text.bits],
+            f"text {number}",
+            [0.0, *text.entropies],
+        )
         for number, text in enumerate(texts, 1)
     ]
     caption = (
-        "Green tokens were likely, red ones unlikely. The blue line below a token shows how open it was what would come "
-        "(entropy)."
+        "Green tokens were likely, red ones unlikely. The blue line below a token shows how open it was what would "
+        "come (entropy)."
     )
-    panel = Panel("Texts", f"{learned.rung}: {learned.note}", [Passages("How likely each token was", passages, caption)])
+    panel = Panel(
+        "Texts", f"{learned.rung}: {learned.note}", [Passages("How likely each token was", passages, caption)]
+    )
     write_page(page, f"{predictor.folder}: {predictor.task}", f"What {learned.rung} wrote.", [panel])
-

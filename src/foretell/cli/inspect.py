@@ -7,7 +7,7 @@ import click
 from ..errors import InputError, UsageError
 from ..evaluation.panels import Figure, Grid, Number
 from .options import runs_dir_option
-from .origin import data_of, shown
+from .origin import data_of, kept, shown
 from .output import columns, output_options, print_json
 
 
@@ -71,7 +71,8 @@ def command(
     found = inspection.inspect(models, source, windows, folder)
     if data is None and found[0].span != "validation":
         raise InputError(
-            f"{shown(source)} has changed since the training, so its validation span is gone; name DATA to read all of it",
+            f"{shown(source)} has changed since the training, so its validation span is gone; name DATA to read all of "
+            "it",
             run=run,
             file=shown(source),
         )
@@ -89,7 +90,7 @@ def command(
 
         write_page(path, f"Inside {run}", f"{inspection.lead(found)} Read: {read}.", panels)
     if as_json:
-        print_json(inspection.document(found, folder, source) | {"output": str(path)})
+        print_json(inspection.document(found, folder, kept(source)) | {"output": str(path)})
         return
     for panel in panels:
         for item in panel.items:

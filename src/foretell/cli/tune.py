@@ -9,6 +9,7 @@ import click
 from ..errors import UsageError
 from .compare import job_of, stem_of
 from .options import Asked, parsed_sets
+from .origin import from_kept
 from .output import print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -56,7 +57,7 @@ def in_parts(tokens: Int32[np.ndarray, " time"], known: int) -> Parts:
     count = max(1, min(_MOST, asked // _SHORTEST))
     borders = [known + asked * number // count for number in range(count + 1)]
     parts, places = [], []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         first = max(0, start - BEFORE)
         parts.append(tokens[first:end])
         places.append((start - first, end - first))

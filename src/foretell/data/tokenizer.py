@@ -81,7 +81,7 @@ class Tokenizer:
     @classmethod
     def _of_pairs(cls, text: str, size: int) -> "Tokenizer":
         if size < 257:
-            raise DataError(f"--vocabulary of bpe counts the 256 bytes that it begins with: say 257 or more, not {size}")
+            raise DataError(f"a --vocabulary of bpe begins with the 256 bytes: say 257 or more; found {size}")
         alphabet = [_letter(byte) for byte in range(256)]
         pieces = _pieces(models.BPE())
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
@@ -130,8 +130,8 @@ class Tokenizer:
         found: list[TokenArray] = []
         lines = list(lines_of(text))
         for start in range(0, len(lines), _AT_ONCE):
-            for encoding in self._pairs.encode_batch_fast(lines[start : start + _AT_ONCE]):
-                found.append(np.array(encoding.ids, np.int32))
+            some = self._pairs.encode_batch_fast(lines[start : start + _AT_ONCE])
+            found += [np.array(encoding.ids, np.int32) for encoding in some]
         return np.concatenate(found) if found else np.zeros(0, np.int32)
 
     def decode(self, numbers: Iterable[int]) -> str:

@@ -176,7 +176,9 @@ class LanguageNetwork(nn.Module):
         """A score for each token."""
         if self.output is not None:
             return cast(Tensor, self.output(outputs))
-        return nn.functional.linear(outputs if self.project is None else self.project(outputs), self.embedding, self.bias)
+        return nn.functional.linear(
+            outputs if self.project is None else self.project(outputs), self.embedding, self.bias
+        )
 
 
 class Forgetful(nn.Module):

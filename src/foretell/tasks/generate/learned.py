@@ -167,8 +167,8 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], tok
             if own["rung"] == MIXTURE:
                 raise ValueError("a mixture is not made of mixtures")
             prefix = f"members/{number}/"
-            weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            members.append(_model(str(own["rung"]), own["model"], weights, tokens))
+            known = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            members.append(_model(str(own["rung"]), own["model"], known, tokens))
         weights = arrays["weights"].astype(np.float64)
         if not members or weights.shape != (len(members),) or (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
             raise ValueError("the weights of a mixture are shares")
@@ -215,7 +215,7 @@ def _card(learned: LearnedGenerator, metrics: dict[str, Any]) -> str:
         "Writes": f"{tokenizer.kind}, {len(tokenizer):,} different ones",
         "Learned from": f"{about['source']}, {about['characters']['train']:,} characters",
     }
-    usage = """It writes what resembles its training, and may recite it. Use it with `foretell generate FOLDER --prompt TEXT`,
-or `foretell.load("FOLDER").predict(["a beginning"], temperature=0.5)`."""
+    usage = """It writes what resembles its training, and may recite it. Use it with
+`foretell generate FOLDER --prompt TEXT`, or `foretell.load("FOLDER").predict(["a beginning"], temperature=0.5)`."""
     rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
     return card(f"Generator of {about['source']}", rung, facts, MEASURE, metrics, usage)

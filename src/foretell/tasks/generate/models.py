@@ -293,9 +293,7 @@ def _network_state(network: LanguageNetwork, section: LanguageSection) -> tuple[
     return values, {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
 
-def _mixed(
-    logarithms: Float64[np.ndarray, "model *rest"], weights: Float64[np.ndarray, "model *_"]
-) -> Float64[np.ndarray, "*rest"]:
+def _mixed(logarithms: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The logarithm of the weighted mean of probabilities; a model without any weight says nothing."""
     most = logarithms.max(axis=0)
     return most + np.log((weights * np.exp(logarithms - most)).sum(axis=0))

@@ -1,6 +1,7 @@
 """What the report shows of a generator: what it writes, where it was surprised, what it learned from."""
 
 from collections import Counter
+
 import numpy as np
 
 from ...data.tokenizer import Tokenizer
@@ -106,4 +107,3 @@ def _corpus(prepared: PreparedCorpus) -> Panel:
             Grid("What was found in the text", ["finding"], found),
         ],
     )
-

@@ -97,7 +97,5 @@ NETWORKS: dict[str, NetworkRung] = {
     "lstm": _recurrent("lstm"),
     "gru": _recurrent("gru"),
     "lstm-stacked": _recurrent("lstm"),
-    "transformer": NetworkRung(
-        _transformer, _COMMON | {"layers", "heads", "feed_forward", "context", "positions"}
-    ),
+    "transformer": NetworkRung(_transformer, _COMMON | {"layers", "heads", "feed_forward", "context", "positions"}),
 }

@@ -94,22 +94,22 @@ class Writer:
             text.tokens, text.text = tokens, self.tokenizer.decode(tokens)
         return texts
 
-    def stream(self, prompt: str, section: WritingSection, *, watch: bool = False) -> Iterator[tuple[str, Text]]:
-        """The same for one prompt: new letters as they come, with all of it so far.
+    def stream(self, text: Text, section: WritingSection, *, watch: bool = False) -> Iterator[str]:
+        """Writes one text on, and gives its new letters as they come.
 
         What may be the beginning of a text at which writing stops is held back until it is known.
         """
-        text, shown = Text(prompt), 0
+        shown = 0
         if section.beam is not None:
-            text = self.likeliest(prompt, section.beam, section.length, section)[0]
-            yield text.text, text
+            vars(text).update(vars(self.likeliest(text.prompt, section.beam, section.length, section)[0]))
+            yield text.text
             return
         for _ in self._steps([text], section, watch=watch):
             safe = len(text.text) - _may_stop(text.text, section.stop)
             if safe > shown and text.stopped is None:
-                yield text.text[shown:safe], text
+                yield text.text[shown:safe]
                 shown = safe
-        yield text.text[shown:], text
+        yield text.text[shown:]
 
     def likeliest(self, prompt: str, width: int, length: int, section: WritingSection) -> list[Text]:
         """The likeliest continuations, found by following so many at once; the likeliest first."""
@@ -209,7 +209,4 @@ def writing_section(options: dict[str, object]) -> WritingSection:
 
 def _may_stop(text: str, stops: Sequence[str]) -> int:
     """How many letters at the end of a text may be the beginning of one at which it stops."""
-    return max(
-        (size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])),
-        default=0,
-    )
+    return max((size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])), default=0)
