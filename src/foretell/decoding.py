@@ -69,7 +69,17 @@ class Sampling:
             scores: A model's.
             written: Which tokens each text holds already.
         """
-        scores = scores.astype(np.float64)
+        likely = self.weights(scores, written)
+        return likely / likely.sum(axis=1, keepdims=True)
+
+    def weights(self, scores: Scores, written: Bool[np.ndarray, "batch token"] | None = None) -> Scores:
+        """The same up to a factor of each text.
+
+        Args:
+            scores: A model's.
+            written: Which tokens each text holds already.
+        """
+        scores = np.array(scores)  # 32 bits draw as well as 64
         if self.never:
             scores[:, list(self.never)] = -np.inf
         if self.repetition_penalty != 1 and written is not None:
@@ -83,15 +93,16 @@ class Sampling:
         if self.top_k is not None and self.top_k < likely.shape[1]:
             # Of several that are as likely as the last one the first are taken.
             likely *= _ranks(likely) < self.top_k
-        likely /= likely.sum(axis=1, keepdims=True)
         if self.top_p < 1:
             order = np.argsort(-likely, axis=1, kind="stable")
-            sums = np.take_along_axis(likely, order, 1).cumsum(axis=1)
-            kept = np.pad(sums[:, :-1] < self.top_p, ((0, 0), (1, 0)), constant_values=True)
-            np.put_along_axis(likely, order, np.where(kept, np.take_along_axis(likely, order, 1), 0), 1)
+            ordered = np.take_along_axis(likely, order, 1)
+            sums = ordered.cumsum(axis=1)
+            enough = self.top_p * sums[:, -1:]
+            kept = np.pad(sums[:, :-1] < enough, ((0, 0), (1, 0)), constant_values=True)
+            np.put_along_axis(likely, order, np.where(kept, ordered, 0), 1)
         if self.min_p > 0:
             likely[likely < self.min_p * likely.max(axis=1, keepdims=True)] = 0
-        return likely / likely.sum(axis=1, keepdims=True)
+        return likely
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,7 @@ def sample(
     for step in range(length):
         if step % _AT_ONCE == 0:
             numbers = np.stack([draw.random(_AT_ONCE) for draw in draws])
-        tokens = choose(sampling.probabilities(scores, written), numbers[rows, step % _AT_ONCE])
+        tokens = choose(sampling.weights(scores, written), numbers[rows, step % _AT_ONCE])
         yield Drawn(rows, tokens, scores)
         if written is not None:
             written[np.arange(len(rows)), tokens] = True
@@ -153,15 +164,20 @@ def sample(
             scores, state = model.step(tokens, state)
 
 
-def choose(likely: Float64[np.ndarray, "batch token"], numbers: Float64[np.ndarray, " batch"]) -> Tokens:
+def choose(likely: Scores, numbers: Float64[np.ndarray, " batch"]) -> Tokens:
     """The token of each row at which the sum of probabilities passes a number between zero and one.
+
+    Args:
+        likely: Probabilities, up to a factor of each row.
+        numbers: One for each.
 
     >>> choose(np.array([[0.25, 0.0, 0.75]]), np.array([0.25])).tolist()
     [2]
     """
     sums = likely.cumsum(axis=1)
-    # Never beyond the last token that may be drawn, however the sum was rounded.
-    return (sums <= numbers[:, None] * sums[:, -1:]).sum(axis=1).clip(max=_last(likely))
+    # Always below the sum of all, however the product is rounded.
+    asked = np.minimum(numbers * sums[:, -1], np.nextafter(sums[:, -1], 0))
+    return (sums > asked[:, None]).argmax(axis=1)
 
 
 @dataclass(frozen=True)
@@ -227,8 +243,3 @@ def _ranks(likely: Float64[np.ndarray, "batch token"]) -> Int64[np.ndarray, "bat
     order = np.argsort(-likely, axis=1, kind="stable")
     np.put_along_axis(ranks, order, np.broadcast_to(np.arange(likely.shape[1]), likely.shape), 1)
     return ranks
-
-
-def _last(likely: Float64[np.ndarray, "batch token"]) -> Tokens:
-    """The last token of each row that has any probability."""
-    return likely.shape[1] - 1 - (likely[:, ::-1] > 0).argmax(axis=1)

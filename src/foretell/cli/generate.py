@@ -140,9 +140,10 @@ def _streamed(learned: "LearnedGenerator", prompt: str, section: WritingSection,
     learned.writer.encoded(prompt, section)  # what is wrong with a prompt is said before any of it is shown
     text = Text(prompt)
     sys.stdout.write(prompt)
-    for piece in learned.writer.stream(text, section, watch=watch):
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+    with learned.writer.threads():
+        for piece in learned.writer.stream(text, section, watch=watch):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
     sys.stdout.write("\n")
     return text
 

@@ -76,11 +76,17 @@ class RecurrentBody(nn.Module):
             after += [part[0] for part in (own if isinstance(own, tuple) else (own,))]
         return (vectors if vectors.ndim == 3 else vectors[:, None]), tuple(after)
 
-    def step(self, vectors: Float[Tensor, "batch unit"], state: State) -> tuple[Float[Tensor, "batch width"], State]:
-        """Reads one token on, as generating does."""
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> tuple[Float[Tensor, "batch width"], State]:
+        """Reads one token on, as generating does.
+
+        Args:
+            projected: What the token's vector adds to the gates of the first layer.
+            state: Of all layers.
+        """
         after: list[Tensor] = []
-        for layer, before in zip(self.each, self._of_layers(state), strict=True):
-            vectors, own = layer.step(vectors, before)
+        vectors = projected
+        for number, (layer, before) in enumerate(zip(self.each, self._of_layers(state), strict=True)):
+            vectors, own = layer.step(vectors, before) if number else layer.step_projected(vectors, before)
             after += [part[0] for part in (own if isinstance(own, tuple) else (own,))]
         return vectors, tuple(after)
 
@@ -144,9 +150,10 @@ class LanguageNetwork(nn.Module):
         """
         return self.read(self.embedded(tokens), *state)
 
-    def embedded(self, tokens: Int64[Tensor, "batch time"]) -> Float[Tensor, "batch time unit"]:
+    def embedded(self, tokens: Int64[Tensor, "*place"]) -> Float[Tensor, "*place unit"]:
         """The vector of each token."""
-        return nn.functional.embedding(tokens, self.embedding) * self.growth
+        vectors = nn.functional.embedding(tokens, self.embedding)
+        return vectors if self.growth == 1 else vectors * self.growth
 
     def read(
         self, vectors: Float[Tensor, "batch time unit"], *state: Tensor
@@ -158,18 +165,29 @@ class LanguageNetwork(nn.Module):
             outputs = outputs * kept.div_(1 - self.dropout)
         return self.scores(outputs), after
 
-    def step(self, tokens: Int64[Tensor, " batch"], *state: Tensor) -> tuple[Float[Tensor, "batch token"], State]:
+    def table(self) -> Float[Tensor, "token number"]:
+        """What each token adds as :meth:`step` reads it: its vector, or what that adds to the gates of a first layer.
+
+        It is made of the weights as they are, and stands for them until they change.
+        """
+        vectors = self.embedded(torch.arange(self.tokens, device=self.embedding.device))
+        return self.body.each[0].each[0].project(vectors) if isinstance(self.body, RecurrentBody) else vectors
+
+    def step(
+        self, tokens: Int64[Tensor, " batch"], table: Float[Tensor, "token number"], *state: Tensor
+    ) -> tuple[Float[Tensor, "batch token"], State]:
         """Reads one token of each text on, as generating does.
 
         Args:
             tokens: One of each text.
+            table: As :meth:`table` gives it.
             *state: That of what was read before.
         """
-        vectors = self.embedding[tokens] * self.growth
+        read = nn.functional.embedding(tokens, table)
         if isinstance(self.body, RecurrentBody):
-            outputs, after = self.body.step(vectors, state)
+            outputs, after = self.body.step(read, state)
             return self.scores(outputs), after
-        outputs, after = cast(Body, self.body)(vectors[:, None], state)
+        outputs, after = cast(Body, self.body)(read[:, None], state)
         return self.scores(outputs[:, 0]), after
 
     def scores(self, outputs: Float[Tensor, "*place width"]) -> Float[Tensor, "*place token"]:

@@ -163,6 +163,26 @@ class Recurrent(nn.Module):
         outputs, after = self(inputs[:, None], state, return_state=True)
         return (outputs[:, -1] if self.return_sequences else outputs), after
 
+    def step_projected(
+        self, projected: Float[Tensor, "batch gates"], state: LayerState
+    ) -> tuple[Float[Tensor, "batch unit"], LayerState]:
+        """The same for inputs that the first cell has projected already, as can be done once for each of few symbols.
+
+        Args:
+            projected: What the step's inputs add to the first layer's gates: the cell's ``project`` of them.
+            state: The state before.
+        """
+        before = self._checked_state(state, projected)
+        parts = one_step(self.each, projected, before, True)
+        if parts is None:
+            after, outputs = [], projected
+            for layer, cell in enumerate(self.each):
+                added = outputs if layer == 0 else cell.project(outputs)
+                after.append(cell.advance(added, tuple(part[layer] for part in before)))
+                outputs = after[-1][0]
+            parts = tuple(torch.stack(own) for own in zip(*after, strict=True))
+        return parts[0][-1], self._whole(parts)
+
     @property
     def _dtype(self) -> torch.dtype:
         return self.each[0].bias.dtype

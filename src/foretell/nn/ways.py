@@ -26,7 +26,6 @@ from .cells import Cell, GRUCell, LSTMCell, RNNCell, State
 
 WAYS = ("fused", "torch", "compiled", "loop")
 LARGEST = 4096  # units and features of one layer that the kernels were tried with
-FEW = 4  # sequences up to which a single step streams the weights instead of packing them
 _forced: ContextVar[str | None] = ContextVar("recurrence", default=None)
 _watched: ContextVar[list["Walk"] | None] = ContextVar("watched", default=None)
 _log = logging.getLogger(__name__)
@@ -92,19 +91,20 @@ def run(cell: Cell, sequences: Sequences, state: State) -> tuple[Tensor | None, 
     return _way(name)(cell, sequences, state)
 
 
-def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
-    """One step of a few sequences through layers without gradients; None where :func:`run` has to do it.
+def one_step(cells: list[Cell], inputs: Tensor, state: State, projected: bool = False) -> State | None:
+    """One step of sequences through layers without gradients; None where :func:`run` has to do it.
 
     Args:
         cells: The layers' cells.
         inputs: (batch, feature).
         state: The state before, each part (layer, batch, unit).
+        projected: Whether the inputs are what the first layer's weights and bias make of them.
     """
-    if torch.is_grad_enabled() or not inputs.is_cpu or not 0 < len(inputs) <= FEW:
+    if torch.is_grad_enabled() or not inputs.is_cpu or not len(inputs):
         return None
     if _forced.get() not in (None, "fused") or _watched.get() is not None or numba_problem() or _traced():
         return None
-    stepped: State | None = _stepping().one_step(cells, inputs, state)
+    stepped: State | None = _stepping().one_step(cells, inputs, state, projected)
     return stepped
 
 

@@ -119,6 +119,71 @@ def _product(columns: int) -> Any:
     return product
 
 
+def _rows(columns: int) -> Any:
+    @intrinsic
+    def rows(
+        typing: Any,
+        sums: Any,
+        sums_at: Any,
+        sums_stride: Any,
+        left: Any,
+        left_at: Any,
+        left_stride: Any,
+        count: Any,
+        right: Any,
+    ) -> Any:
+        """sums[r][c] += Σₖ left[r][k] · right[k][c] for ROWS rows that lie apart; c counts vectors."""
+        dtype, width = sums.dtype, LANES[sums.dtype]
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            kinds, write = signature.args, _Writer(builder, dtype)
+            count, zero, one = values[6], ir.Constant(_INTEGER, 0), ir.Constant(_INTEGER, 1)
+
+            def each_row(kind: Any, array: ir.Value, at: ir.Value, stride: ir.Value) -> list[ir.Value]:
+                first = address(context, builder, kind, array, at)
+                return [write.at(first, builder.mul(stride, ir.Constant(_INTEGER, row))) for row in range(ROWS)]
+
+            sums_rows = each_row(kinds[0], values[0], values[1], values[2])
+            left_rows = each_row(kinds[3], values[3], values[4], values[5])
+            right_place = address(context, builder, kinds[7], values[7], zero)
+            before = [write.vector(row, column * width) for row in sums_rows for column in range(columns)]
+            entry, loop, done = builder.block, builder.append_basic_block(), builder.append_basic_block()
+            builder.cbranch(builder.icmp_signed("<", zero, count), loop, done)
+
+            builder.position_at_end(loop)
+            k = builder.phi(_INTEGER)
+            running = [builder.phi(llvm_vector(dtype)) for _ in before]
+            here = write.at(right_place, builder.mul(k, ir.Constant(_INTEGER, columns * width)))
+            rights = [write.vector(here, column * width) for column in range(columns)]
+            after = []
+            for row in range(ROWS):
+                number = write.repeated(write.at(left_rows[row], k), 0)
+                after += [
+                    multiply_add(builder, number, rights[column], running[row * columns + column])
+                    for column in range(columns)
+                ]
+            following = builder.add(k, one)
+            builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+            k.add_incoming(zero, entry)
+            k.add_incoming(following, loop)
+            for value, first, last in zip(running, before, after, strict=True):
+                value.add_incoming(first, entry)
+                value.add_incoming(last, loop)
+
+            builder.position_at_end(done)
+            finals = [builder.phi(llvm_vector(dtype)) for _ in before]
+            for number, (value, first, last) in enumerate(zip(finals, before, after, strict=True)):
+                value.add_incoming(first, entry)
+                value.add_incoming(last, loop)
+                write.put(value, sums_rows[number // columns], number % columns * width)
+            return context.get_dummy_value()
+
+        place = types.intp
+        return types.void(sums, place, place, left, place, place, place, right), generate
+
+    return rows
+
+
 def _outer(columns: int) -> Any:
     @intrinsic
     def outer(typing: Any, sums: Any, sums_at: Any, left: Any, left_at: Any, right: Any, right_at: Any) -> Any:
@@ -150,6 +215,7 @@ def _outer(columns: int) -> Any:
 
 
 _product_1, _product_2, _product_3 = _product(1), _product(2), _product(3)
+_rows_2 = _rows(2)
 _outer_1, _outer_2, _outer_3 = _outer(1), _outer(2), _outer(3)
 
 
@@ -191,6 +257,23 @@ def add_product(columns, sums, sums_at, left, left_at, count, right, right_at):
     """The same, added to what the tiles hold."""
     row = lanes(sums)
     product(columns, sums, sums_at, left, left_at, count, right, right_at, sums, sums_at, ROWS * row, row)
+
+
+@njit
+def add_product_of_rows(sums, sums_at, sums_stride, left, left_at, left_stride, count, right):
+    """Adds to two vectors of each of ROWS rows their product with a slice of a matrix.
+
+    Args:
+        sums: Holds the vectors from ``sums_at`` on.
+        sums_at: Where.
+        sums_stride: Distance between those of two rows.
+        left: Holds the numbers of the rows from ``left_at`` on.
+        left_at: Where.
+        left_stride: Distance between those of two rows.
+        count: Numbers of a row.
+        right: The slice: for each number two vectors.
+    """
+    _rows_2(sums, sums_at, sums_stride, left, left_at, left_stride, count, right)
 
 
 @njit

@@ -8,22 +8,26 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell, State
+from ..threads import share
 from .compiling import DIGEST, is_ready, patience
 from .layout import COLUMNS, GRU
 from .plans import DTYPES, KINDS, NOTHING, kind
 from .single import make_single
+from .vectors import ROWS
 
 _WEIGHTS = ("input_weights", "state_weights", "bias", "candidate_bias")
+_ALONE = 20_000_000  # multiplications, below which a second thread comes too late
 _SINGLE = {cell: make_single(cell, DIGEST) for cell in COLUMNS}
 
 
-def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
-    """One step of a few sequences through layers, without a way back; None where no kernel knows the layers.
+def one_step(cells: list[Cell], inputs: Tensor, state: State, projected: bool = False) -> State | None:
+    """One step of sequences through layers, without a way back; None where no kernel knows the layers.
 
     Args:
         cells: The layers' cells.
         inputs: (batch, feature).
         state: The state before, each part (layer, batch, unit).
+        projected: Whether the inputs are what the first layer's weights and bias make of them.
     """
     standing = _standing(cells)
     if standing is None or inputs.dtype != standing.dtype:
@@ -36,13 +40,16 @@ def one_step(cells: list[Cell], inputs: Tensor, state: State) -> State | None:
         places.append(0)
         new_places.append(0)
     units = before[1].shape[2]
-    arguments = (standing.like, standing.layers, *places, *new_places, len(inputs), units, standing.relu)
+    batch, kernel = len(inputs), _SINGLE[standing.kind]
+    arguments = (standing.like, standing.layers, *places, *new_places, batch, units, standing.relu, projected)
     key = ("single", standing.kind, standing.dtype)
-    if is_ready(key):
-        _SINGLE[standing.kind](*arguments)
-    else:
+    if not is_ready(key):
         with patience(key):
-            _SINGLE[standing.kind](*arguments)
+            kernel(*arguments, 0, batch)
+    elif batch * standing.weights < _ALONE:
+        kernel(*arguments, 0, batch)
+    else:
+        share(lambda first, last: kernel(*arguments, first * ROWS, min(last * ROWS, batch)), -(-batch // ROWS), False)
     return tuple(after)
 
 
@@ -57,6 +64,7 @@ class _Standing:
         dtype: The type of all numbers.
         like: An array of that type.
         layers: What the kernel reads of each layer: its features, and where its weights are.
+        weights: How many of these there are.
     """
 
     layers_as_seen: list[object]
@@ -65,6 +73,7 @@ class _Standing:
     dtype: torch.dtype
     like: np.ndarray
     layers: np.ndarray
+    weights: int
 
 
 _standings: WeakKeyDictionary[Cell, _Standing] = WeakKeyDictionary()
@@ -103,4 +112,5 @@ def _made(cells: list[Cell], seen: list[object]) -> _Standing | None:
         layer[0] = cell.features
     if dtype not in DTYPES:
         return None
-    return _Standing(seen, which, first.activation == "relu", dtype, NOTHING[DTYPES[dtype]], layers)
+    count = sum(cell.input_weights.numel() + cell.state_weights.numel() for cell in cells)
+    return _Standing(seen, which, first.activation == "relu", dtype, NOTHING[DTYPES[dtype]], layers, count)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -133,24 +134,34 @@ class NetworkModel:
         return parts.joined(network_nats(self.network, parts.tokens))
 
     def begin(self, prompts: Sequence[TokenArray]) -> tuple[Scores, Any]:
-        """What follows each prompt, read one by one as they differ in length."""
-        scores, states = [], []
+        """What follows each prompt; those of one length are read side by side."""
+        lengths = np.array([len(prompt) for prompt in prompts])
+        order, scores, states = [], [], []
         with torch.inference_mode():
-            for prompt in prompts:
+            for length in np.unique(lengths):
+                same = np.flatnonzero(lengths == length)
+                some = torch.from_numpy(np.stack([prompts[row] for row in same]).astype(np.int64))
                 state: tuple[torch.Tensor, ...] = ()
-                for start in range(0, len(prompt), _CHUNK):
-                    some = torch.from_numpy(prompt[None, start : start + _CHUNK].astype(np.int64))
-                    said, state = self.network(some, *state)
+                for start in range(0, int(length), _CHUNK):
+                    said, state = self.network(some[:, start : start + _CHUNK], *state)
+                order.append(same)
                 scores.append(said[:, -1])
                 states.append(state)
-        joined = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
-        return torch.cat(scores).numpy(), joined
+            joined = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+            back = np.argsort(np.concatenate(order))
+            return torch.cat(scores).numpy()[back], self.chosen(joined, back)
 
     def step(self, tokens: Tokens, state: Any) -> tuple[Scores, Any]:
         """What follows one more token of each text."""
         with torch.inference_mode():
-            scores, after = self.network.step(torch.from_numpy(tokens), *state)
+            scores, after = self.network.step(torch.from_numpy(tokens), self._table, *state)
         return scores.numpy(), after
+
+    @cached_property
+    def _table(self) -> torch.Tensor:
+        """What each token adds to a step; the weights of a model stay as they are."""
+        with torch.inference_mode():
+            return self.network.table()
 
     def chosen(self, state: Any, rows: Int64[np.ndarray, " row"]) -> Any:
         """The states of some texts."""

@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,9 @@ from ...data.storage import TokenArray
 from ...data.tokenizer import UNKNOWN, Tokenizer
 from ...decoding import Sampling, Scores, Tokens, beam_search, log_softmax, sample
 from ...errors import ConfigurationError, DataError
+from ...nn.threads import kernel_threads, usable_processors
+from ...training.loop import SMALL
+from ...training.seeds import threads
 from .config import WritingSection
 from .models import Model
 
@@ -73,6 +77,12 @@ class Writer:
         kept = tokens[tokens != UNKNOWN] if self.tokenizer.has_unknown else tokens
         return kept if len(kept) else self._beginning()
 
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Inside a block torch has one thread where the model is small: its steps are shorter than waiting."""
+        with threads(1 if self.model.parameters < SMALL else 0), kernel_threads(usable_processors()):
+            yield
+
     def write(self, prompts: Sequence[str], section: WritingSection, *, watch: bool = False) -> list[Text]:
         """Texts that begin with prompts, each as if it were alone.
 
@@ -81,6 +91,10 @@ class Writer:
             section: How they are written.
             watch: Whether surprise and entropy of each token are kept.
         """
+        with self.threads():
+            return self._written(prompts, section, watch=watch)
+
+    def _written(self, prompts: Sequence[str], section: WritingSection, *, watch: bool) -> list[Text]:
         if section.beam is not None:
             return [self.likeliest(prompt, section.beam, section.length, section)[0] for prompt in prompts]
         texts = [Text(prompt) for prompt in prompts]
