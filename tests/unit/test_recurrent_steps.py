@@ -17,6 +17,7 @@ from foretell.nn.kernels import single, stepping
 
 from .made_layers import KINDS, TOLERANCE, flat, leaf, make
 
+BATCHES = (1, 3, 8, 9, 20, single.TOGETHER + 13)
 SIZES = [(1, 1), (5, 9), (14, 33), (17, 16), (3, 128)]
 ADD_ROWS: Any = single.add_rows  # numba gives it other arguments than its definition has
 taken: list[int] = []
@@ -28,8 +29,8 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     taken.clear()
     take = stepping.one_step
 
-    def noted(cells: Any, inputs: Tensor, state: Any) -> Any:
-        found = take(cells, inputs, state)
+    def noted(cells: Any, inputs: Tensor, state: Any, projected: bool = False) -> Any:
+        found = take(cells, inputs, state, projected)
         taken.extend([] if found is None else [len(inputs)])
         return found
 
@@ -64,32 +65,51 @@ def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
 def test_a_step_is_the_loops(kind: str, features: int, units: int, layers: int, dtype: torch.dtype) -> None:
     torch.manual_seed(1)
     layer = make(kind, features, units, layers=layers).to(dtype)
-    for batch in range(1, 4 + 1):
+    for batch in BATCHES:
         inputs = torch.randn(batch, 4, features, dtype=dtype)
         assert_near(stepped(layer, inputs), by_the_loop(layer, inputs))
-    assert taken == [batch for batch in range(1, 4 + 1) for _ in range(4)]
+    assert taken == [batch for batch in BATCHES for _ in range(4)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sequence_steps_alone_as_in_a_batch(kind: str) -> None:
+@pytest.mark.parametrize("batch", [4, 21, single.TOGETHER + 10])
+def test_a_sequence_steps_alone_as_in_a_batch(batch: int, kind: str) -> None:
     torch.manual_seed(1)
-    layer, inputs = make(kind, 5, 33, layers=2), torch.randn(4, 6, 5)
+    layer, inputs = make(kind, 5, 33, layers=2), torch.randn(batch, 6, 5)
     outputs, *state = stepped(layer, inputs)
-    for row in range(4):
+    rows = sorted({0, 3, batch // 2, batch - 2, batch - 1})
+    for row in rows:
         alone, *own = stepped(layer, inputs[row : row + 1])
         assert torch.equal(alone[0], outputs[row])
         assert all(torch.equal(one[:, 0], other[:, row]) for one, other in zip(own, state, strict=True))
-    assert len(taken) == 5 * 6
+    assert len(taken) == (len(rows) + 1) * 6
 
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
-def test_larger_batches_step_as_small_ones(kind: str) -> None:
+def test_threads_share_sequences_and_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
-    layer, inputs = make(kind, 5, 33), torch.randn(9, 3, 5)
-    few = [stepped(layer, part)[0] for part in torch.chunk(inputs, 3)]
-    assert taken == [3] * 9
-    torch.testing.assert_close(stepped(layer, inputs)[0], torch.cat(few), atol=1e-6, rtol=1e-6)
-    assert taken == [3] * 9, "the kernel for a few took many"
+    layer, inputs = make(kind, 5, 33), torch.randn(45, 3, 5)
+    stepped(layer, inputs)  # compiled
+    alone = stepped(layer, inputs)
+    monkeypatch.setattr(stepping, "_ALONE", 0)
+    with nn.kernel_threads(3):
+        shared = stepped(layer, inputs)
+    assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch", [1, 2, 11])
+def test_projected_inputs_step_as_the_inputs_do(batch: int, kind: str) -> None:
+    torch.manual_seed(1)
+    layer, inputs = make(kind, 5, 33, layers=2), torch.randn(batch, 5)
+    _, before = layer.step(torch.randn(batch, 5))
+    projected = layer.each[0].project(inputs)
+    found, expected = layer.step_projected(projected, before), layer.step(inputs, before)
+    assert_near([found[0], *flat(found[1])], [expected[0], *flat(expected[1])])
+    with nn.recurrence("loop"):
+        slowly = layer.step_projected(projected, before)
+    assert_near([found[0], *flat(found[1])], [slowly[0], *flat(slowly[1])])
+    assert taken == [batch] * 3
 
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
