@@ -11,7 +11,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from . import lecture, reading, reviews, serving, startup, windows
+from . import generation, lecture, reading, reviews, serving, startup, windows
 from .measure import Row, machine, shown
 
 HERE = Path(__file__).parent
@@ -21,6 +21,7 @@ PARTS = {
     "windows": windows,
     "serving": serving,
     "reviews": reviews,
+    "generation": generation,
     "lecture": lecture,
 }
 

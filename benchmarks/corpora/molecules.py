@@ -8,12 +8,49 @@ import re
 from importlib.util import find_spec
 
 # What a chain may hold, each with one bond to what is before it and one to what follows.
-_LINKS = ("C", "CC", "CCC", "C(C)", "C(C)(C)", "C(=O)", "C(=O)N", "N", "O", "S", "C(O)", "C(F)(F)", "C=C", "C(N)", "C(=O)O")
-_RINGS = ("c{n}ccc({rest})cc{n}", "c{n}cccc({rest})c{n}", "C{n}CCC({rest})CC{n}", "C{n}CCN({rest})CC{n}", "c{n}cc({rest})cnc{n}")
+_LINKS = (
+    "C",
+    "CC",
+    "CCC",
+    "C(C)",
+    "C(C)(C)",
+    "C(=O)",
+    "C(=O)N",
+    "N",
+    "O",
+    "S",
+    "C(O)",
+    "C(F)(F)",
+    "C=C",
+    "C(N)",
+    "C(=O)O",
+)
+_RINGS = (
+    "c{n}ccc({rest})cc{n}",
+    "c{n}cccc({rest})c{n}",
+    "C{n}CCC({rest})CC{n}",
+    "C{n}CCN({rest})CC{n}",
+    "c{n}cc({rest})cnc{n}",
+)
 _ENDS = ("C", "O", "N", "F", "Cl", "Br", "C#N", "C(F)(F)F", "C(=O)O", "OC", "N(C)C", "c1ccccc1", "C1CCCC1", "c1ccncc1")
 _HETERO = ("N", "O", "S")
 _TOKEN = re.compile(r"Cl|Br|[BCNOFSPI]|[cnops]|[()=#]|\d")
-_VALENCE = {"C": 4, "N": 3, "O": 2, "S": 6, "F": 1, "Cl": 1, "Br": 1, "I": 1, "B": 3, "P": 5, "c": 4, "n": 3, "o": 2, "s": 2}
+_VALENCE = {
+    "C": 4,
+    "N": 3,
+    "O": 2,
+    "S": 6,
+    "F": 1,
+    "Cl": 1,
+    "Br": 1,
+    "I": 1,
+    "B": 3,
+    "P": 5,
+    "c": 4,
+    "n": 3,
+    "o": 2,
+    "s": 2,
+}
 
 
 def molecule_list(molecules: int, seed: int = 0) -> str:
@@ -104,6 +141,6 @@ def _molecule(chance: random.Random) -> str:
         end = "C"
     chain = "".join(parts)
     if chance.random() < 0.5:
-        ring = chance.choice(_RINGS).format(n=2, rest=end if "N(" not in "" else end)
+        ring = chance.choice(_RINGS).format(n=2, rest=end)
         return chain + ring
     return chain + end

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 
 _AT_ONCE = 1024  # random numbers of a text
+Prompt = Int[np.ndarray, " _time"]  # those beside it are of other lengths
 Scores = Float[np.ndarray, "batch token"]
 Tokens = Int64[np.ndarray, " batch"]
 
@@ -21,7 +22,7 @@ Tokens = Int64[np.ndarray, " batch"]
 class Steps(Protocol):
     """A model that says what comes next, token by token."""
 
-    def begin(self, prompts: Sequence[Int64[np.ndarray, " _time"]]) -> tuple[Scores, Any]:
+    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """The scores of what follows each prompt, and the state after them."""
         ...
 
@@ -60,9 +61,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     never: tuple[int, ...] = ()
 
-    def probabilities(
-        self, scores: Scores, written: Bool[np.ndarray, "batch token"] | None = None
-    ) -> Float64[np.ndarray, "batch token"]:
+    def probabilities(self, scores: Scores, written: Bool[np.ndarray, "batch token"] | None = None) -> Scores:
         """What is drawn from.
 
         Args:
@@ -122,7 +121,7 @@ class Drawn:
 
 def sample(
     model: Steps,
-    prompts: Sequence[Int64[np.ndarray, " _time"]],
+    prompts: Sequence[Prompt],
     sampling: Sampling,
     length: int,
     seed: int,
@@ -188,9 +187,7 @@ class Hypothesis:
     score: float
 
 
-def beam_search(
-    model: Steps, prompt: Int64[np.ndarray, " time"], width: int, length: int, never: Sequence[int] = ()
-) -> list[Hypothesis]:
+def beam_search(model: Steps, prompt: Prompt, width: int, length: int, never: Sequence[int] = ()) -> list[Hypothesis]:
     """The likeliest continuations that are found when so many are followed at once; the likeliest first.
 
     Args:
@@ -216,7 +213,7 @@ def beam_search(
     return [Hypothesis(tuple(map(int, own)), float(score)) for own, score in zip(found, sums, strict=True)]
 
 
-def log_softmax(scores: Float64[np.ndarray, "*batch token"]) -> Float64[np.ndarray, "*batch token"]:
+def log_softmax(scores: Float[np.ndarray, "*batch token"]) -> Float[np.ndarray, "*batch token"]:
     """The logarithms of probabilities.
 
     >>> float(np.exp(log_softmax(np.array([[1.0, 3.0]]))).sum().round(9))
@@ -237,7 +234,7 @@ def entropies(scores: Scores) -> Float64[np.ndarray, " batch"]:
     return -(likely * np.where(likely > 0, logarithms, 0)).sum(axis=1) / np.log(2)
 
 
-def _ranks(likely: Float64[np.ndarray, "batch token"]) -> Int64[np.ndarray, "batch token"]:
+def _ranks(likely: Scores) -> Int64[np.ndarray, "batch token"]:
     """How many are likelier than each, or as likely and before it."""
     ranks = np.empty(likely.shape, np.int64)
     order = np.argsort(-likely, axis=1, kind="stable")

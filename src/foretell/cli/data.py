@@ -68,9 +68,12 @@ def check(file: str, as_json: bool, quiet: bool, no_color: bool, **given: Any) -
     """Print the health of FILE; exit 3 where training on it would fail.
 
     With --target the windows and spans of a forecast are checked too. A folder, JSON lines, or a table with --text or
-    --label is checked as labelled texts.
+    --label is checked as labelled texts; a file that is no table, such as .txt, as a corpus.
     """
     named = {name: given.pop(name) for name in TextSection.model_fields}
+    if _is_prose(file, named):
+        _check_corpus(file, named, as_json)
+        return
     if _holds_texts(file, named):
         _check_texts(file, named, as_json)
         return
@@ -145,6 +148,37 @@ def _holds_texts(file: str, named: dict[str, Any]) -> bool:
             return False
         return bool(names & set(TEXT_NAMES)) and bool(names & set(LABEL_NAMES))
     return is_archive(path) and (path.suffix != ".zip" or next(members(path, (".txt",)), None) is not None)
+
+
+def _is_prose(file: str, named: dict[str, Any]) -> bool:
+    """Whether a file is meant as one text: it is called like one, and no column is named."""
+    from ..data.members import is_archive
+    from ..data.rows import TABLES
+
+    path = Path(file)
+    plain = path.is_file() and not file.lower().endswith((*TABLES, ".gz")) and not is_archive(path)
+    return plain and bool(path.suffix) and not (named["text"] or named["label"] or named["multi_label"])
+
+
+def _check_corpus(file: str, named: dict[str, Any], as_json: bool) -> None:
+    from ..config import CorpusSection
+    from ..data.corpus_overview import health_of_corpus
+
+    document = health_of_corpus(Path(file), CorpusSection(encoding=named["encoding"] or "utf-8"))
+    if as_json:
+        print_json(document)
+    else:
+        if document["characters"] is not None:
+            click.echo(
+                f"{document['source']}: {document['characters']:,} characters, {document['different']} different ones, "
+                f"{document['lines']:,} lines"
+            )
+        _print_findings(document)
+        if document.get("spans"):
+            click.echo(f"characters: {', '.join(f'{count:,} {span}' for span, count in document['spans'].items())}")
+        click.echo("healthy" if document["healthy"] else "training would fail")
+    if not document["healthy"]:
+        raise click.exceptions.Exit(3)
 
 
 def _check_texts(file: str, named: dict[str, Any], as_json: bool) -> None:

@@ -1,23 +1,29 @@
 """A corpus: one text from whatever a user has, be it a file, many of them, a folder, standard input, or a column."""
 
+import codecs
 import gzip
 import hashlib
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-from ..config import CorpusSection
-from ..errors import DataError, UnsafeFileError, counted
+from ..config import CorpusSection, entries
+from ..errors import ConfigurationError, DataError, UnsafeFileError, counted
 from .labelled import TEXT_NAMES, column_of
 from .members import content_of, is_archive, members
 from .rows import Rows, decoded, known_encoding, rows_of
+from .vocabulary import whole
 
 _TABLES = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
 TABLES = (*_TABLES, *(f"{suffix}.gz" for suffix in _TABLES))
-_SHOWN = 3  # names
+SHARES = (0.8, 0.1, 0.1)
+LEAST, SHORTEST = 100, 20  # characters of training, and of validation and test
+_SHOWN, _NAME = 3, 60  # names, and letters of one
+_OFTEN = 0.02  # of the lines of test
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,14 @@ def read_corpus(source: object, section: CorpusSection) -> Corpus:
     known_encoding(section.encoding)
     reader = _Reader(section)
     parts, name = reader.parts(source)
+    if any("\r" in part for part in parts):
+        reader.notes.append("line ends of Windows are read as line ends")
+        parts = [part.replace("\r\n", "\n").replace("\r", "\n") for part in parts]
+    if not any(parts):
+        raise DataError(f"{name} holds no text; a corpus has some thousand letters or more", file=name)
     # Of several texts each ends as if it stood alone: what follows is another one.
     end, several = section.separator, len(parts) > 1 or reader.rows
-    text = "".join(part if part.endswith(end) else part + end for part in parts) if several else parts[0]
-    if not text:
-        raise DataError(f"{name} holds no text; a corpus has some thousand letters or more", file=name)
-    if "\r" in text:
-        reader.notes.append("line ends of Windows are read as line ends")
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = whole("".join(part if part.endswith(end) else part + end for part in parts) if several else parts[0])
     return Corpus(text.lower() if section.lowercase else text, name, len(parts), tuple(reader.notes))
 
 
@@ -103,7 +109,12 @@ class _Reader:
             content = cast(Any, sys.stdin.buffer).read()
             return [self._decoded("standard input", content)], "standard input"
         path = Path(source)
-        if path.is_dir() or is_archive(path):
+        try:
+            holds_files = path.is_dir() or is_archive(path)
+        except (OSError, ValueError):  # too long for a name, or with a zero in it
+            shown = str(source)[:_NAME]
+            raise DataError(f'"{shown}..." is no path of a file; texts themselves go into a list', file=shown) from None
+        if holds_files:
             return self._inside(path), path.name
         if path.name.lower().endswith(TABLES):
             return self._of_rows(rows_of(path, self.section.encoding))
@@ -116,8 +127,9 @@ class _Reader:
         for member in members(path, ("",)):
             if any(part.startswith(".") for part in member.path.parts):
                 continue
-            content, name = member.read(), f"{path.name}/{member.path}"
-            if self._is_text(content):
+            name = f"{path.name}/{member.path}"
+            content = self._unpacked(name, member.read())
+            if content and self._is_text(content):
                 found.append((str(member.path), self._decoded(name, content)))
             else:
                 passed.append(str(member.path))
@@ -129,15 +141,20 @@ class _Reader:
         return [text for _, text in sorted(found)]
 
     def _is_text(self, content: bytes) -> bool:
-        wide = self.section.encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32"))
-        return wide or content.startswith(b"\x1f\x8b") or b"\0" not in content[:65_536]
+        wide = codecs.lookup(self.section.encoding).name.startswith(("utf-16", "utf-32"))
+        return wide or b"\0" not in content
 
-    def _decoded(self, name: str, content: bytes) -> str:
-        if content.startswith(b"\x1f\x8b"):
-            try:
-                content = gzip.decompress(content)
-            except (OSError, EOFError, zlib.error) as error:
-                raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
+    def _unpacked(self, name: str, content: bytes) -> bytes:
+        """The content of a file, without its gzip where it has one."""
+        if not content.startswith(b"\x1f\x8b"):
+            return content
+        try:
+            return gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
+
+    def _decoded(self, name: str, packed: bytes) -> str:
+        content = self._unpacked(name, packed)
         if not content:
             raise DataError(f"{name} is empty (0 bytes); a corpus has some thousand letters or more", file=name)
         if not self._is_text(content):
@@ -150,7 +167,13 @@ class _Reader:
         with rows:
             own = column_of(rows, self.section.text, (*TEXT_NAMES, "smiles", "abc"), "texts", "--text")
             at = rows.columns.index(own)
-            cells = [row.cells[at] for row in rows.rows]
+            found = [(row, row.cells[at]) for row in rows.rows]
+        cells = [cell for _, cell in found]
+        for row, cell in found:
+            if not isinstance(cell, str | None):
+                told = f"a text is made of letters; found {type(cell).__name__}"
+                place = rows.place(row.number, row.line)
+                raise DataError(f'{place}: {told} in the column "{own}"', file=rows.name, row=row.number, column=own)
         missing = sum(cell is None for cell in cells)
         if missing:
             self.notes.append(f"{counted(missing, 'row')} of {rows.name} without a text passed over")
@@ -171,3 +194,76 @@ def lines_of(text: str) -> Iterator[str]:
         end = text.find("\n", start) + 1 or len(text)
         yield text[start:end]
         start = end
+
+
+def cut_text(corpus: Corpus, spans: Sequence[str]) -> tuple[int, int, int]:
+    """Where validation begins in a corpus, where test does, and where it ends.
+
+    Args:
+        corpus: The text.
+        spans: As :func:`cut` takes them.
+
+    Raises:
+        DataError: A span would be too short to learn from or to judge on.
+    """
+    borders = cut(len(corpus.text), spans)
+    sizes = [end - start for start, end in pairwise((0, *borders))]
+    if sizes[0] < LEAST or min(sizes[1:]) < SHORTEST:
+        raise DataError(
+            f"training needs {LEAST} characters or more, validation and test {SHORTEST} each; those of "
+            f"{corpus.source} are {sizes[0]:,}, {sizes[1]:,} and {sizes[2]:,}: give it more text, or other --spans",
+            file=corpus.source,
+        )
+    return borders
+
+
+def cut(length: int, spans: Sequence[str]) -> tuple[int, int, int]:
+    """Where validation begins, where test does, and where it ends.
+
+    Args:
+        length: Characters of the text.
+        spans: Shares, or characters, of train, validation and test; eight, one and one tenth where there are none.
+
+    Raises:
+        ConfigurationError: They are no such thing, or want more than there is.
+
+    >>> cut(1000, ()), cut(1000, ("700,200,rest")), cut(1000, ("0.5,0.25,0.25",))
+    ((800, 900, 1000), (700, 900, 1000), (500, 750, 1000))
+    """
+    texts = entries(spans) or [f"{share:g}" for share in SHARES]
+    try:
+        sizes = [float(text) for text in texts[:2]]
+        last = None if texts[2:] == ["rest"] else float(texts[2])
+    except (ValueError, IndexError):
+        sizes, last = [], None
+    shares = len(sizes) == 2 and last is not None and max(*sizes, last) < 1
+    if shares and abs(sum(sizes) + (last or 0) - 1) < 1e-6 and min(*sizes, last or 0) > 0:
+        first, second = (round(length * sum(sizes[: number + 1])) for number in range(2))
+        return first, second, length
+    whole = [int(size) for size in (*sizes, length - sum(sizes) if last is None else last)]
+    exact = len(texts) == 3 and len(sizes) == 2 and all(size == own for size, own in zip(sizes, whole, strict=False))
+    if shares or not exact or min(whole) < 1 or sum(whole) > length or (last is not None and last != whole[2]):
+        raise ConfigurationError(
+            f"spans are three shares above zero that add up to 1 (0.8,0.1,0.1), or characters of train, validation and "
+            f"test (the last may be rest) of which there are {length:,}; found {','.join(texts)}",
+            option="spans",
+        )
+    return whole[0], whole[0] + whole[1], sum(whole)
+
+
+def repeated_lines(training: str, test: str) -> list[str]:
+    """A sentence where many lines of test stand in training too, so that knowing them by heart counts as foreseeing.
+
+    Args:
+        training: The text that is learned from.
+        test: The text that is judged on.
+
+    >>> repeated_lines("CCO\\nCCN\\nCCC\\n", "CCO\\nCCF\\n")
+    ['50 % of the lines of test stand in training as well, word for word']
+    """
+    lines = [line for line in test.split("\n") if line.strip()]
+    known = {line for line in training.split("\n") if line.strip()}
+    share = sum(line in known for line in lines) / max(1, len(lines))
+    return [f"{share:.0%} of the lines of test stand in training as well, word for word".replace("%", " %")] * (
+        share >= _OFTEN
+    )

@@ -304,7 +304,7 @@ def _of_frame(source: object) -> Rows:
         known: Any = nw.from_native(source, eager_only=True)
     except TypeError:
         raise DataError(
-            f"labelled texts come from a path or a data frame (pandas, Polars, PyArrow); found {type(source).__name__}"
+            f"texts come from a path or a data frame (pandas, Polars, PyArrow); found {type(source).__name__}"
         ) from None
     except nw.exceptions.NarwhalsError as error:
         raise DataError(f"the data frame cannot be read as a table: {str(error).splitlines()[0]}") from None

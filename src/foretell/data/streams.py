@@ -47,7 +47,7 @@ def in_parts(tokens: Int32[np.ndarray, " time"], known: int) -> Parts:
 
     Args:
         tokens: The text.
-        known: How many at its beginning are only read.
+        known: How many at its beginning are only read, one or more.
 
     >>> parts = in_parts(np.arange(2600, dtype=np.int32), 100)
     >>> parts.tokens.shape, parts.asked

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int64
@@ -19,7 +19,7 @@ from tokenizers import Tokenizer as Pieces
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ..config import TokenizerSection
-from ..errors import DataError, nearest
+from ..errors import ConfigurationError, DataError, nearest
 from .documents import lines_of
 from .storage import TokenArray
 from .vocabulary import MOST_TOKENS, whole
@@ -81,7 +81,9 @@ class Tokenizer:
     @classmethod
     def _of_pairs(cls, text: str, size: int) -> "Tokenizer":
         if size < 257:
-            raise DataError(f"a --vocabulary of bpe begins with the 256 bytes: say 257 or more; found {size}")
+            raise ConfigurationError(
+                f"a vocabulary of bpe begins with the 256 bytes: say 257 or more; found {size}", option="vocabulary"
+            )
         alphabet = [_letter(byte) for byte in range(256)]
         pieces = _pieces(models.BPE())
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
@@ -134,14 +136,14 @@ class Tokenizer:
             found += [np.array(encoding.ids, np.int32) for encoding in some]
         return np.concatenate(found) if found else np.zeros(0, np.int32)
 
-    def decode(self, numbers: Iterable[int]) -> str:
+    def decode(self, numbers: Iterable[SupportsIndex]) -> str:
         """The text that tokens stand for; bytes that are no letter become �, and so does what is not known."""
         return b"".join(map(self._bytes_of, numbers)).decode("utf-8", "replace")
 
-    def _bytes_of(self, number: int) -> bytes:
+    def _bytes_of(self, number: SupportsIndex) -> bytes:
         return "\ufffd".encode() if number == UNKNOWN and self.has_unknown else self.content[number]
 
-    def pieces(self, numbers: Iterable[int]) -> list[str]:
+    def pieces(self, numbers: Iterable[SupportsIndex]) -> list[str]:
         """The letters of each token; what is half a letter's bytes waits for the other half."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return [decoder.decode(self._bytes_of(number)) for number in numbers]
@@ -151,7 +153,7 @@ class Tokenizer:
         if not self.has_unknown:
             return []
         known = {token for token in self.tokens if len(token) == 1}
-        first = {letter: place for place, letter in reversed(list(enumerate(text))) if letter not in known}
+        first = {letter: place for place, letter in reversed(list(enumerate(whole(text)))) if letter not in known}
         return sorted((place, letter) for letter, place in first.items())
 
     def document(self) -> dict[str, Any]:
@@ -170,6 +172,8 @@ class Tokenizer:
         merges = tuple((str(one), str(two)) for one, two in document.get("merges", ()))
         if kind not in KINDS:
             raise ValueError(f"there is no kind of token called {kind!r}; {nearest(str(kind), KINDS)}")
+        if (merges and kind != "bpe") or (tokens and kind == "bytes"):
+            raise ValueError(f"{kind} need neither tokens nor merges of their own")
         if kind == "bytes":
             return cls(kind, tuple(map(_letter, range(256))))
         if not all(isinstance(token, str) and whole(token) == token for token in tokens):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-SEARCHED = 20_000_000  # characters of a text in which copies are looked for
+SEARCHED = 2_000_000  # characters of a text in which copies are looked for
 _WORDS, _LETTERS = 2, 8  # of an n-gram
 
 
@@ -34,12 +34,7 @@ class Known:
             text: What was written.
         """
         ends = [match.span() for match in WORD.finditer(text)]
-        return [
-            (start, end)
-            for start, end in ends
-            if end < len(text) or len(ends) == 1
-            if text[start:end].casefold() not in self.words
-        ]
+        return [(start, end) for start, end in ends if end < len(text) if text[start:end].casefold() not in self.words]
 
     def longest_copy(self, text: str) -> str:
         """The longest stretch of a text that stands in it, letter by letter.

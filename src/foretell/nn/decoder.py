@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigurationError
 from .attention import MultiHeadAttention
-from .positions import rotated
+from .positions import Rotation, rotated, rotation
 
 Positions = Literal["rotary", "learned"]
 State = tuple[Tensor, ...]
@@ -26,20 +26,21 @@ class DecoderBlock(nn.Module):
         width: Numbers of a position.
         heads: Heads of attention.
         feed_forward: Units between the two dense layers.
-        dropout: Share that is dropped in training: of the weights of attention, and of what is added.
+        dropout: Share of what is added that is dropped in training (not of the weights of attention, which the fast
+            ways to compute it on a processor do not know).
     """
 
     def __init__(self, width: int, heads: int, feed_forward: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads, dropout)
+        self.attention = MultiHeadAttention(width, heads)
         self.dense = nn.Sequential(nn.Linear(width, feed_forward), nn.GELU(), nn.Linear(feed_forward, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(
         self,
         positions: Float[Tensor, "batch place unit"],
-        places: Int64[Tensor, "batch place"] | None,
+        turned: Rotation | None,
         before: tuple[Float[Tensor, "batch head context own"], Float[Tensor, "batch head context own"]],
         allowed: Bool[Tensor, "batch place key"],
     ) -> tuple[Float[Tensor, "batch place unit"], Tensor, Tensor]:
@@ -47,7 +48,7 @@ class DecoderBlock(nn.Module):
 
         Args:
             positions: The new ones.
-            places: Where each stands, by which queries and keys are turned; None where they are not.
+            turned: By how much queries and keys are turned, each by its place; None where they are not.
             before: Keys and values of positions that were read before.
             allowed: Which of these, and of the new ones, each new one may attend to.
 
@@ -57,8 +58,8 @@ class DecoderBlock(nn.Module):
         read = self.attention_norm(positions)
         queries = self.attention.queries(read)
         keys, values = self.attention.keys_values(read)
-        if places is not None:
-            queries, keys = rotated(queries, places), rotated(keys, places)
+        if turned is not None:
+            queries, keys = rotated(queries, turned), rotated(keys, turned)
         keys, values = torch.cat([before[0], keys], 2), torch.cat([before[1], values], 2)
         positions = positions + self.dropout(self.attention.attend(queries, keys, values, allowed))
         positions = positions + self.dropout(self.dense(self.dense_norm(positions)))
@@ -134,7 +135,7 @@ class DecoderBody(nn.Module):
             vectors = vectors + self.learned(places % self.context)
         positions, after = self.dropout(vectors), [read + time]
         allowed = self.allowed(places)
-        turned = places if self.learned is None else None
+        turned = rotation(places, self.width // self.heads) if self.learned is None else None
         for number, block in enumerate(self.blocks):
             before = (state[2 * number + 1], state[2 * number + 2])
             positions, keys, values = block(positions, turned, before, allowed)

@@ -23,9 +23,24 @@ def sinusoidal_positions(places: int, width: int) -> Float[Tensor, "place unit"]
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
 
 
-def rotated(
-    vectors: Float[Tensor, "batch head place own"], places: Int64[Tensor, "batch place"]
-) -> Float[Tensor, "batch head place own"]:
+Rotation = tuple[Tensor, Tensor]
+"""The cosines and sines of angles, one for each place and pair of numbers."""
+
+
+def rotation(places: Int64[Tensor, "batch place"], width: int) -> Rotation:
+    """By how much vectors at some places are turned, pair by pair of their numbers.
+
+    Args:
+        places: Where they stand.
+        width: Numbers of a vector, an even number.
+    """
+    half = width // 2
+    speeds = WAVELENGTH ** (-torch.arange(half, dtype=torch.float64, device=places.device) / half)
+    angles = places[:, None, :, None] * speeds  # in 64 bits: places may be large
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotated(vectors: Float[Tensor, "batch head place own"], by: Rotation) -> Float[Tensor, "batch head place own"]:
     """Vectors turned by angles that grow with their place, so that products depend on distances alone.
 
     Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding" (2021): the numbers of a vector, in pairs
@@ -33,16 +48,14 @@ def rotated(
 
     Args:
         vectors: Queries or keys, of an even width.
-        places: Where each stands.
+        by: As :func:`rotation` gives it for their places.
 
     >>> query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
     >>> def product(one, other):
-    ...     return (rotated(query, torch.tensor([[one]])) * rotated(key, torch.tensor([[other]]))).sum()
+    ...     turned = [rotated(own, rotation(torch.tensor([[at]]), 8)) for own, at in ((query, one), (key, other))]
+    ...     return (turned[0] * turned[1]).sum()
     >>> torch.testing.assert_close(product(7, 3), product(1004, 1000), atol=1e-5, rtol=1e-4)
     """
-    half = vectors.shape[-1] // 2
-    speeds = WAVELENGTH ** (-torch.arange(half, dtype=torch.float64, device=vectors.device) / half)
-    angles = places[:, None, :, None] * speeds  # in 64 bits: places may be large
-    cos, sin = angles.cos().to(vectors), angles.sin().to(vectors)
-    first, second = vectors[..., :half], vectors[..., half:]
+    cos, sin = (part.to(vectors.dtype) for part in by)
+    first, second = vectors.chunk(2, -1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

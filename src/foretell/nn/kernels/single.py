@@ -13,7 +13,19 @@ from .compiling import kernel
 from .functions import activate, sigmoid
 from .layout import COLUMNS, GRU, GRU_BEFORE, LSTM
 from .products import add_product_of_rows
-from .vectors import ROWS, flush_denormals, fma, full, lanes, load, load_some, pointer, restore_denormals, store, store_some
+from .vectors import (
+    ROWS,
+    flush_denormals,
+    fma,
+    full,
+    lanes,
+    load,
+    load_some,
+    pointer,
+    restore_denormals,
+    store,
+    store_some,
+)
 
 TOGETHER = 128  # sequences whose sums stay in cache while weights pass by
 
@@ -134,14 +146,17 @@ def make_single(cell: int, digest: int) -> Any:
                 if not projected:
                     at = start * features
                     add_many(sums, stride, 0, width, inputs, at, features, features, weights, width, 0, rows, slice)
-                from_state = 2 * units if cell == GRU or cell == GRU_BEFORE else width
-                add_many(sums, stride, 0, from_state, state, states_at, units, units, state_weights, width, 0, rows, slice)
+                from_state = 2 * units if cell in (GRU, GRU_BEFORE) else width
+                add_many(
+                    sums, stride, 0, from_state, state, states_at, units, units, state_weights, width, 0, rows, slice
+                )
                 if cell == GRU:
                     for row in range(rows):
                         for j in range(units):
                             sums[row * stride + apart + j] = candidate_bias[j]
+                    at, last = states_at, 2 * units
                     add_many(
-                        sums, stride, apart, units, state, states_at, units, units, state_weights, width, 2 * units, rows, slice
+                        sums, stride, apart, units, state, at, units, units, state_weights, width, last, rows, slice
                     )  # fmt: skip
                 elif cell == GRU_BEFORE:
                     for row in range(rows):
@@ -149,8 +164,9 @@ def make_single(cell: int, digest: int) -> Any:
                             reset = sigmoid(load(sums, row * stride + j))
                             own = load_some(state, states_at + row * units + j, min(lane, units - j))
                             store(sums, row * stride + apart + j, reset * own)
+                    last = 2 * units
                     add_many(
-                        sums, stride, 2 * units, units, sums, apart, stride, units, state_weights, width, 2 * units, rows, slice
+                        sums, stride, last, units, sums, apart, stride, units, state_weights, width, last, rows, slice
                     )  # fmt: skip
                 for row in range(rows):
                     here, at = (start + row) * units, row * stride

@@ -184,13 +184,16 @@ RUNGS: dict[str, Rung] = {
     "lstm": _network("long short-term memory, as in the decks", _RECURRENT, units=(128,), learning_rate=3e-3),
     "gru": _network("gated recurrent units", _RECURRENT, units=(128,), learning_rate=3e-3),
     "lstm-stacked": _network(
-        "large LSTM layers with dropout of the state, tied vectors",
+        "two large LSTM layers with dropout of their states, tied vectors",
         _RECURRENT,
-        units=(512,),
+        units=(320, 320),
+        embedding=128,
         tied=True,
-        recurrent_dropout=0.25,
-        output_dropout=0.3,
+        recurrent_dropout=0.2,
+        output_dropout=0.25,
+        dropout=0.05,
         learning_rate=3e-3,
+        epochs=18,
     ),
     "transformer": _network(
         "attention over what was read before",
@@ -201,6 +204,7 @@ RUNGS: dict[str, Rung] = {
         tied=True,
         unroll=128,
         learning_rate=2e-3,
+        epochs=15,
     ),
     "mixture": Rung("model", "the best network and the n-grams, weighted on validation", combines=2, among=("ngram",)),
 }

@@ -9,7 +9,7 @@ from ..interface import Evaluation
 from .models import Model
 
 PASSAGE = 100  # characters, whose bits are summed to one error
-BLOCK = 10  # passages of a bootstrap block: what is hard to foresee comes in stretches
+BLOCK = 5  # passages of a bootstrap block: what is hard to foresee comes in stretches
 
 
 def bits_of(model: Model, tokenizer: Tokenizer, tokens: TokenArray, known: int) -> Float64[np.ndarray, " asked"]:

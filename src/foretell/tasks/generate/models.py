@@ -12,7 +12,7 @@ from torch import nn
 
 from ...data.storage import TokenArray
 from ...data.streams import in_parts, windows_before
-from ...decoding import Scores, Steps, Tokens, log_softmax
+from ...decoding import Prompt, Scores, Steps, Tokens, log_softmax
 from ...evaluation.kneser_ney import KneserNey
 from ...nn import LanguageNetwork
 from .config import LanguageSection
@@ -55,7 +55,7 @@ class UniformModel:
         """The same for each."""
         return np.full(len(tokens) - known, np.log(self.tokens))
 
-    def begin(self, prompts: Sequence[TokenArray]) -> tuple[Scores, Any]:
+    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """The same for all."""
         return np.zeros((len(prompts), self.tokens)), None
 
@@ -88,7 +88,7 @@ class CountModel:
         before = max(0, known - self.counts.order)
         return -np.log(self.counts.probabilities(tokens[before:].astype(np.int64), known - before))
 
-    def begin(self, prompts: Sequence[TokenArray]) -> tuple[Scores, Any]:
+    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """What follows each prompt."""
         contexts = np.stack([self.counts.read(prompt.astype(np.int64)) for prompt in prompts])
         return self._scores(contexts), contexts
@@ -133,14 +133,14 @@ class NetworkModel:
         parts = in_parts(tokens, known)
         return parts.joined(network_nats(self.network, parts.tokens))
 
-    def begin(self, prompts: Sequence[TokenArray]) -> tuple[Scores, Any]:
+    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """What follows each prompt; those of one length are read side by side."""
         lengths = np.array([len(prompt) for prompt in prompts])
         order, scores, states = [], [], []
         with torch.inference_mode():
             for length in np.unique(lengths):
                 same = np.flatnonzero(lengths == length)
-                some = torch.from_numpy(np.stack([prompts[row] for row in same]).astype(np.int64))
+                some = self._placed(np.stack([prompts[row] for row in same]).astype(np.int64))
                 state: tuple[torch.Tensor, ...] = ()
                 for start in range(0, int(length), _CHUNK):
                     said, state = self.network(some[:, start : start + _CHUNK], *state)
@@ -149,13 +149,16 @@ class NetworkModel:
                 states.append(state)
             joined = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
             back = np.argsort(np.concatenate(order))
-            return torch.cat(scores).numpy()[back], self.chosen(joined, back)
+            return torch.cat(scores).cpu().numpy()[back], self.chosen(joined, back)
 
     def step(self, tokens: Tokens, state: Any) -> tuple[Scores, Any]:
         """What follows one more token of each text."""
         with torch.inference_mode():
-            scores, after = self.network.step(torch.from_numpy(tokens), self._table, *state)
-        return scores.numpy(), after
+            scores, after = self.network.step(self._placed(tokens), self._table, *state)
+        return scores.cpu().numpy(), after
+
+    def _placed(self, tokens: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(tokens).to(self.network.embedding.device)
 
     @cached_property
     def _table(self) -> torch.Tensor:
@@ -165,7 +168,7 @@ class NetworkModel:
 
     def chosen(self, state: Any, rows: Int64[np.ndarray, " row"]) -> Any:
         """The states of some texts."""
-        own = torch.from_numpy(rows)
+        own = self._placed(rows)
         return tuple(part[own] for part in state)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -197,7 +200,7 @@ class WindowModel:
                 found[some] = -logarithms[np.arange(len(some)), tokens[known + some]]
         return found
 
-    def begin(self, prompts: Sequence[TokenArray]) -> tuple[Scores, Any]:
+    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """What follows each prompt."""
         windows = [prompt[-self.lookback :].astype(np.int64) for prompt in prompts]
         return np.concatenate([self._read(window[None]) for window in windows]), windows
@@ -220,7 +223,8 @@ class WindowModel:
 
     def _read(self, windows: Int64[np.ndarray, "batch time"]) -> Scores:
         with torch.inference_mode():
-            return cast(Scores, self.network(torch.from_numpy(windows))[0][:, -1].numpy())
+            placed = torch.from_numpy(windows).to(self.network.embedding.device)
+            return cast(Scores, self.network(placed)[0][:, -1].cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ class MixtureModel:
         each = np.stack([-member.nats(tokens, known) for member in self.members])
         return -_mixed(each, self.weights[:, None])
 
-    def begin(self, prompts: Sequence[TokenArray]) -> tuple[Scores, Any]:
+    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """What follows each prompt."""
         return self._together([member.begin(prompts) for member in self.members])
 

@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 
 from ...config import entries
-from ...data.documents import Corpus, read_corpus
+from ...data.documents import Corpus, cut_text, read_corpus, repeated_lines
 from ...data.storage import TokenArray
 from ...data.streams import BEFORE
 from ...data.tokenizer import UNKNOWN, Tokenizer
-from ...errors import ConfigurationError, DataError, counted
+from ...errors import counted
 from .config import RUNGS, Configuration
 
 SPANS = ("train", "validation", "test")
-SHARES = (0.8, 0.1, 0.1)
-SHORTEST = 20  # characters of validation and of test
-_LEAST = 100  # characters of training
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,7 @@ class PreparedCorpus:
             f"{len(self.tokenizer) - self.has_unknown:,} different {kind} in training"
             + (f"; tokens: {pieces}" if self.tokenizer.kind != "characters" else ""),
             *([f"characters that training never saw: {', '.join(told)}"] if told else []),
+            *repeated_lines(self.text("train"), self.text("test")),
             *self._streams(),
             *(f"no rung has a use for --{name.replace('_', '-')}" for name in self.idle),
         ]
@@ -139,52 +137,11 @@ def prepare(source: object, configuration: Configuration, tokenizer: Tokenizer |
         InputError: The text does not fit what was asked.
     """
     corpus = read_corpus(source, configuration.corpus)
-    borders = cut(len(corpus.text), configuration.corpus.spans)
-    if borders[0] < _LEAST or min(borders[1] - borders[0], borders[2] - borders[1]) < SHORTEST:
-        lengths = f"{borders[0]:,}, {borders[1] - borders[0]:,} and {borders[2] - borders[1]:,}"
-        raise DataError(
-            f"training needs {_LEAST} characters or more, validation and test {SHORTEST} each; those of "
-            f"{corpus.source} are {lengths}: give it more text, or other --spans",
-            file=corpus.source,
-        )
+    borders = cut_text(corpus, configuration.corpus.spans)
     texts = {span: corpus.text[slice(*_stretch(borders, span))] for span in SPANS}
     learned = tokenizer or Tokenizer.learn(texts["train"], configuration.tokenizer)
     tokens = {span: learned.encode(text) for span, text in texts.items()}
     return PreparedCorpus(configuration, corpus, borders, learned, tokens)
-
-
-def cut(length: int, spans: tuple[str, ...]) -> tuple[int, int, int]:
-    """Where validation begins, where test does, and where it ends.
-
-    Args:
-        length: Characters of the text.
-        spans: Shares, or characters, of train, validation and test; eight, one and one tenth where there are none.
-
-    Raises:
-        ConfigurationError: They are no such thing, or want more than there is.
-
-    >>> cut(1000, ()), cut(1000, ("700,200,rest")), cut(1000, ("0.5,0.25,0.25",))
-    ((800, 900, 1000), (700, 900, 1000), (500, 750, 1000))
-    """
-    texts = entries(spans if isinstance(spans, tuple) else (spans,)) or [f"{share:g}" for share in SHARES]
-    try:
-        sizes = [float(text) for text in texts[:2]]
-        last = None if texts[2:] == ["rest"] else float(texts[2])
-    except (ValueError, IndexError):
-        sizes, last = [], None
-    shares = len(sizes) == 2 and last is not None and max(*sizes, last) < 1
-    if shares and abs(sum(sizes) + (last or 0) - 1) < 1e-6 and min(*sizes, last or 0) > 0:
-        first, second = (round(length * sum(sizes[: number + 1])) for number in range(2))
-        return first, second, length
-    whole = [int(size) for size in (*sizes, length - sum(sizes) if last is None else last)]
-    exact = len(texts) == 3 and len(sizes) == 2 and all(size == own for size, own in zip(sizes, whole, strict=False))
-    if shares or not exact or min(whole) < 1 or sum(whole) > length or (last is not None and last != whole[2]):
-        raise ConfigurationError(
-            f"spans are three shares above zero that add up to 1 (0.8,0.1,0.1), or characters of train, validation and "
-            f"test (the last may be rest) of which there are {length:,}; found {','.join(texts)}",
-            option="spans",
-        )
-    return whole[0], whole[0] + whole[1], sum(whole)
 
 
 def _stretch(borders: tuple[int, int, int], span: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from ...nn import LanguageNetwork, RecurrentBody
 from ...nn.decoder import DecoderBody
 from ...nn.recurrent import Recurrent
 from ..layers import recurrent_layers, sizes
-from .config import Configuration, LanguageSection
+from .config import RUNGS, Configuration, LanguageSection
 
 UNIFORM, UNIGRAM, NGRAM, MIXTURE = "uniform", "unigram", "ngram", "mixture"
 TRAINS = set(TrainingSection.owned()) | {"steps_per_epoch", "precision", "kernel"}
@@ -59,6 +59,9 @@ def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
         rungs: Names.
     """
     networks = [rung for rung in rungs if rung in NETWORKS]
+    own = {
+        name for rung in rungs for name, value in RUNGS[rung].options.items() if value in _values(configuration, name)
+    }
     read = {name for rung in networks for name in NETWORKS[rung].reads}
     idle = sorted(configuration.network.unusual() - read)
     lecture = configuration.streams.align == "lecture"
@@ -70,7 +73,13 @@ def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
         idle += sorted(configuration.ngrams.unusual())
     if configuration.tokenizer.tokens in ("characters", "bytes"):
         idle += sorted(configuration.tokenizer.unusual() & {"vocabulary"})
-    return idle
+    return [name for name in idle if name not in own]
+
+
+def _values(configuration: Configuration, name: str) -> list[object]:
+    """The value of an option, wherever it stands."""
+    sections = (configuration.network, configuration.streams, configuration.training)
+    return [getattr(section, name) for section in sections if name in type(section).model_fields]
 
 
 def _recurrent(kind: str) -> NetworkRung:

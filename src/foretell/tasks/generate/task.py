@@ -9,9 +9,9 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ...artefact import Artefact
-from ...data.documents import read_corpus
+from ...data.documents import cut_text, read_corpus
 from ...data.streams import in_parts, pieces
-from ...errors import UsageError
+from ...errors import ConfigurationError, UsageError
 from ...evaluation.kneser_ney import ORDERS, count_ngrams
 from ...evaluation.mixing import mixture_weights
 from ...evaluation.panels import Panel
@@ -28,7 +28,7 @@ from .judging import evaluation_of
 from .learned import LearnedGenerator
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel, network_nats
 from .panels import generate_panels
-from .prepare import PreparedCorpus, about, climbed, cut, prepare
+from .prepare import PreparedCorpus, about, climbed, prepare
 from .rungs import MIXTURE, NETWORKS, UNIFORM, UNIGRAM, build_network, unread
 from .samples import write_samples
 
@@ -40,12 +40,12 @@ class TextExamples:
 
     Args:
         prepared: The text, with a rung's own options.
-        rung: Its name.
-        seed: Where what is written comes from.
+        network: What learns from it.
+        seed: Where what is drawn comes from.
     """
 
-    def __init__(self, prepared: PreparedCorpus, rung: str, seed: int) -> None:
-        self.prepared, self.rung, self.seed = prepared, rung, seed
+    def __init__(self, prepared: PreparedCorpus, network: LanguageNetwork, seed: int) -> None:
+        self.prepared, self.seed, self.model = prepared, seed, model_of(network, prepared)
         self.section = prepared.configuration.streams
         self.training = prepared.tokens["train"]
         tokens, known = prepared.with_context("validation")
@@ -77,20 +77,15 @@ class TextExamples:
     def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
         """The mean surprise at the tokens of validation, or at the beginning of it where that is long."""
         if self.lecture:
-            own = self._model(network)
             tokens, known = self.prepared.with_context("validation")
-            return {"loss": float(own.nats(tokens[: known + _VALIDATED // 10], known).mean())}
+            return {"loss": float(self.model.nats(tokens[: known + _VALIDATED // 10], known).mean())}
         return {"loss": float(self.parts.joined(network_nats(network, self.parts.tokens)).mean())}
 
     def shown(self, network: nn.Module, epoch: int) -> dict[str, Any]:
         """Samples of what the network writes, after the epochs that were chosen."""
         if epoch not in self.prepared.configuration.samples.sample_epochs:
             return {}
-        return {"samples": write_samples(self._model(network), self.prepared, self.seed)}
-
-    def _model(self, network: nn.Module) -> Model:
-        own = network.network if isinstance(network, Forgetful) else network
-        return model_of(cast(LanguageNetwork, own), self.prepared)
+        return {"samples": write_samples(model_of(self.model.network, self.prepared), self.prepared, self.seed)}
 
 
 class GenerateTask:
@@ -183,7 +178,7 @@ def _read_again(fitted: LearnedGenerator, source: object) -> PreparedCorpus | No
     corpus = read_corpus(source, section)
     if corpus.fingerprint != fitted.about["fingerprint"]:
         return None
-    borders = cut(len(corpus.text), section.spans)
+    borders = cut_text(corpus, section.spans)
     texts = {"train": slice(0, borders[0]), "validation": slice(*borders[:2]), "test": slice(*borders[1:])}
     tokens = {span: fitted.tokenizer.encode(corpus.text[place]) for span, place in texts.items()}
     return PreparedCorpus(fitted.configuration, corpus, borders, fitted.tokenizer, tokens)
@@ -197,7 +192,10 @@ def _counted(prepared: PreparedCorpus, rung: str) -> tuple[Model, str]:
     if rung == UNIGRAM:
         return CountModel(count_ngrams(tokens, known, 1)[0]), ""
     order = prepared.configuration.ngrams.order
-    models = [CountModel(own) for own in count_ngrams(tokens, known, order or ORDERS[-1])[(order or ORDERS[0]) - 1 :]]
+    counted = count_ngrams(tokens, known, order or ORDERS[-1])
+    if order is not None and len(counted) < order:
+        raise ConfigurationError(f"training has {len(tokens)} tokens, too few for n-grams of {order}", option="order")
+    models = [CountModel(own) for own in counted[(order or ORDERS[0]) - 1 :] or counted]
     checked = prepared.with_context("validation")
     best = min(models, key=lambda own: float(own.nats(*checked).mean()))
     chosen = f"order {best.counts.order}" + (", chosen on validation" if order is None else "")
@@ -213,7 +211,7 @@ def _trained(prepared: PreparedCorpus, rung: str, attempt: Attempt) -> LearnedGe
         network = build_network(rung, len(prepared.tokenizer), configuration.network, every_place=not lecture)
     if attempt.start is not None:
         begin_with(network, attempt.start.fitted.model.network, attempt.start)
-    examples = TextExamples(prepared, rung, section.seed)
+    examples = TextExamples(prepared, network, section.seed)
     trained = Forgetful(network, last=True) if lecture else network
     loss = LOSSES[section.loss]
     result, note = train_network(trained, examples, loss, examples.order, section, attempt)

@@ -1,0 +1,65 @@
+"""The health of a corpus as one document: what there is, and whether training could start."""
+
+from collections import Counter
+from typing import Any
+
+from ..config import CorpusSection
+from ..errors import InputError, counted
+from .documents import cut_text, read_corpus, repeated_lines
+
+_SHOWN = 12  # characters
+
+
+def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
+    """Everything worth knowing about a corpus before training on it.
+
+    Args:
+        source: As :func:`~foretell.data.documents.read_corpus` takes it.
+        section: How it is read.
+
+    Returns:
+        Characters, lines, spans, findings, and ``healthy``: whether training can start.
+    """
+    try:
+        corpus = read_corpus(source, section)
+    except InputError as error:
+        return {"source": str(source), "characters": None, "findings": [_problem(error)], "healthy": False}
+    text, findings = corpus.text, [_note(note) for note in corpus.notes]
+    counts = Counter(text)
+    once = sorted(letter for letter, count in counts.items() if count == 1)
+    if once:
+        shown = " ".join(map(repr, once[:_SHOWN])) + (" ..." if len(once) > _SHOWN else "")
+        findings.append(_note(f"{counted(len(once), 'character')} occur once: {shown}"))
+    if "\ufffd" in counts:
+        told = f"{counts[chr(0xFFFD)]:,} replacement characters: it was read in a wrong encoding before it came here"
+        findings.append({"severity": "warning", "message": told})
+    spans: dict[str, int] = {}
+    try:
+        first, second, end = cut_text(corpus, section.spans)
+        spans = {"train": first, "validation": second - first, "test": end - second}
+        unknown = Counter(text[first:end]).keys() - Counter(text[:first]).keys()
+        if unknown:
+            shown = " ".join(map(repr, sorted(unknown)[:_SHOWN]))
+            findings.append(_note(f"validation and test hold characters that training does not: {shown}"))
+        repeated = repeated_lines(text[:first], text[second:end])
+        findings += [{"severity": "warning", "message": sentence} for sentence in repeated]
+    except InputError as error:
+        findings.append(_problem(error))
+    return {
+        "source": corpus.source,
+        "characters": len(text),
+        "different": len(counts),
+        "lines": text.count("\n") + (not text.endswith("\n")),
+        "documents": corpus.documents,
+        "spans": spans,
+        "findings": findings,
+        "healthy": bool(spans),
+    }
+
+
+def _note(message: str) -> dict[str, Any]:
+    return {"severity": "note", "message": message}
+
+
+def _problem(error: InputError) -> dict[str, Any]:
+    return {"severity": "error", "message": error.message, **error.details}
