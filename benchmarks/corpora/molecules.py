@@ -5,7 +5,9 @@ Weininger, "SMILES, a chemical language and information system" (1988).
 
 import random
 import re
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 # What a chain may hold, each with one bond to what is before it and one to what follows.
 _LINKS = (
@@ -71,10 +73,9 @@ def parses(smiles: str) -> bool:
     """Whether a line is a molecule: to RDKit where that is installed, else to our own checker."""
     if find_spec("rdkit") is None:
         return grammatical(smiles)
-    from rdkit import Chem, RDLogger
-
-    RDLogger.DisableLog("rdApp.*")
-    return bool(smiles) and Chem.MolFromSmiles(smiles) is not None
+    chem: Any = import_module("rdkit.Chem")
+    import_module("rdkit.RDLogger").DisableLog("rdApp.*")
+    return bool(smiles) and chem.MolFromSmiles(smiles) is not None
 
 
 def grammatical(smiles: str) -> bool:

@@ -20,15 +20,16 @@ model.compile(loss="categorical_crossentropy", optimizer=keras.optimizers.RMSpro
 generator = np.random.default_rng(0)
 
 
-def sample(predictions, temperature):
+def sample(predictions: np.ndarray, temperature: float) -> np.ndarray:
     """The example's own function, for many streams at once."""
     logits = np.log(np.asarray(predictions, "float64") + 1e-30) / temperature
     likely = np.exp(logits - logits.max(axis=1, keepdims=True))
     likely /= likely.sum(axis=1, keepdims=True)
-    return (likely.cumsum(axis=1) < generator.random((len(likely), 1))).sum(axis=1).clip(max=SYMBOLS - 1)
+    found: np.ndarray = (likely.cumsum(axis=1) < generator.random((len(likely), 1))).sum(axis=1).clip(max=SYMBOLS - 1)
+    return found
 
 
-def write(streams, characters):
+def write(streams: int, characters: int) -> None:
     """So many characters of each stream."""
     windows = np.zeros((streams, WINDOW, SYMBOLS), np.float32)
     windows[:, :, 0] = 1
@@ -38,7 +39,7 @@ def write(streams, characters):
         windows[:, -1] = np.eye(SYMBOLS, dtype=np.float32)[following]
 
 
-def train(steps):
+def train(steps: int) -> None:
     """So many batches, as the example's fit learns from them."""
     symbols = generator.integers(0, SYMBOLS, (BATCH * steps, WINDOW + 1))
     one_hot = np.eye(SYMBOLS, dtype=np.float32)
@@ -48,5 +49,8 @@ def train(steps):
 for line in sys.stdin:
     what, *sizes = line.split()
     started = time.perf_counter()
-    {"write": write, "train": train}[what](*map(int, sizes))
+    if what == "write":
+        write(*map(int, sizes))
+    else:
+        train(*map(int, sizes))
     print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)

@@ -140,7 +140,7 @@ class NetworkModel:
         with torch.inference_mode():
             for length in np.unique(lengths):
                 same = np.flatnonzero(lengths == length)
-                some = self._placed(np.stack([prompts[row] for row in same]).astype(np.int64))
+                some = self._placed(np.stack([prompts[int(row)] for row in same]).astype(np.int64))
                 state: tuple[torch.Tensor, ...] = ()
                 for start in range(0, int(length), _CHUNK):
                     said, state = self.network(some[:, start : start + _CHUNK], *state)
