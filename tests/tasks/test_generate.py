@@ -210,12 +210,20 @@ def test_many_prompts_come_from_a_file_or_standard_input_and_go_to_a_file(
     assert len(run(*asked, "--prompts", "-", "--json").document["texts"]) == 4
 
 
-def test_predict_goes_on_from_each_line_and_each_row(run: Run, compared: Path, tmp_path: Path) -> None:
+def test_predict_goes_on_from_each_line_and_each_row(
+    run: Run, compared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pl.DataFrame({"number": [1, 2], "prompt": ["X:1", "|: G"]}).write_csv(tmp_path / "prompts.csv")
     done = run("predict", compared / "ngram", tmp_path / "prompts.csv", "--length", "6", "--temperature", "0")
     assert done.code == 0, done.err
     frame = pl.read_csv(io.StringIO(done.out))
     assert frame.columns == ["number", "prompt", "text"]
+    named = run("predict", compared / "ngram", tmp_path / "prompts.csv", "--text", "prompt", "--length", "6", "--json")
+    assert [own["text"] for own in named.document["texts"]] != []
+    lines = io.TextIOWrapper(io.BytesIO(b"X:1\n|: G\n"))
+    monkeypatch.setattr(sys, "stdin", lines)
+    told = run("predict", compared / "ngram", "-", "--length", "6", "--temperature", "0")
+    assert pl.read_csv(io.StringIO(told.out))["text"].to_list() == frame["text"].to_list()
     model = ft.load(compared / "ngram")
     assert model.predict(["X:1"], length=6, temperature=0)["text"].to_list() == frame["text"].to_list()[:1]
 

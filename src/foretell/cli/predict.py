@@ -149,7 +149,8 @@ def _line_by_line(predictor: "Predictor", named: dict[str, Any]) -> "Iterator[pl
     fitted, lines = predictor.fitted, _lines(predictor, named)
     if lines is None or not isinstance(fitted, ReadsLines):
         return None
-    return (fitted.answer(some) for some in lines)
+    options = {name: value for name, value in named.items() if name not in ("text", "encoding")}
+    return (fitted.answer(some, **options) for some in lines)
 
 
 def _lines(predictor: "Predictor", named: dict[str, Any]) -> Iterator[list[str]] | None:

@@ -241,8 +241,8 @@ class ReadsLines(Protocol):
         """How its texts were encoded."""
         ...
 
-    def answer(self, texts: Sequence[str]) -> pl.DataFrame:
-        """An answer for each text."""
+    def answer(self, texts: Sequence[str], **options: Any) -> pl.DataFrame:
+        """An answer for each text, as the options of predicting say."""
         ...
 
 

@@ -130,6 +130,9 @@ class Writing(TaskConfiguration):
 class Predicting(WritingSection):
     """The options of ``foretell predict`` for a generator: each line of INPUT is gone on with."""
 
+    text: str | None = Field(None, description="Column with the prompts (found when not named).")
+    encoding: str | None = Field(None, description="How prompts are encoded: utf-8, latin-1, cp1252 ...")
+
 
 def bits_text(metrics: Metrics) -> str:
     """Bits per character, and their spread over several trainings.

@@ -82,23 +82,34 @@ class LearnedGenerator:
         """
         return self.writer.write(prompts, writing_section(options))
 
-    def predict(self, source: object, **options: Any) -> pl.DataFrame:
+    def answer(self, texts: Sequence[str], **options: Any) -> pl.DataFrame:
+        """What goes on from each prompt.
+
+        Args:
+            texts: The prompts.
+            **options: How they are written.
+        """
+        section = writing_section(options)
+        written = self.writer.write(texts, section) if texts else []
+        found = {"prompt": [own.prompt for own in written], "text": [own.text for own in written]}
+        return pl.DataFrame(found, schema={"prompt": pl.String, "text": pl.String})
+
+    def predict(
+        self, source: object, *, text: str | None = None, encoding: str | None = None, **options: Any
+    ) -> pl.DataFrame:
         """Texts that go on from prompts: those of a list, the lines of a text file, a column of a table.
 
         Args:
             source: A path, a data frame, or a list of texts.
+            text: The column with the prompts; found where None.
+            encoding: How they are encoded; as the text of the training where None.
             **options: How they are written.
 
         Raises:
             DataError: There is no such file, or a prompt holds what training never saw.
         """
-        prompts, beside = read_unlabelled(source, self.configuration.corpus.text, self.encoding, "prompt")
-        section: WritingSection = writing_section(options)
-        texts = self.writer.write(prompts, section) if prompts else []
-        written = pl.DataFrame(
-            {"prompt": [own.prompt for own in texts], "text": [own.text for own in texts]},
-            schema={"prompt": pl.String, "text": pl.String},
-        )
+        prompts, beside = read_unlabelled(source, text, encoding or self.encoding, "prompt")
+        written = self.answer(prompts, **options)
         if beside is None:
             return written
         return pl.concat([beside, written.select(pl.col("text").alias(_free("text", beside)))], how="horizontal")
