@@ -16,7 +16,7 @@ from foretell.tasks.generate.writing import Text
 from .molecules import molecule_list, parses
 from .tunes import faults, tune_book, tunes_of
 
-TUNES, MOLECULES, WRITTEN, TEMPERATURE = 1500, 20_000, 500, 0.5
+TUNES, MOLECULES, WRITTEN, TEMPERATURE = 2000, 20_000, 500, 0.5
 
 
 def tunes(path: Path) -> tuple[int, int]:

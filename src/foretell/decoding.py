@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
 
 _AT_ONCE = 1024  # random numbers of a text
+_COLDEST = 1e-20
 Prompt = Int[np.ndarray, " _time"]  # those beside it are of other lengths
 Scores = Float[np.ndarray, "batch token"]
 Tokens = Int64[np.ndarray, " batch"]
@@ -88,7 +89,8 @@ class Sampling:
             likely = np.zeros_like(scores)
             likely[np.arange(len(scores)), scores.argmax(axis=1)] = 1
             return likely
-        likely = np.exp((scores - scores.max(axis=1, keepdims=True)) / self.temperature)
+        # Lower ones would pass what 32 bits can hold, and leave nothing but the likeliest all the same.
+        likely = np.exp((scores - scores.max(axis=1, keepdims=True)) / max(self.temperature, _COLDEST))
         if self.top_k is not None and self.top_k < likely.shape[1]:
             # Of several that are as likely as the last one the first are taken.
             likely *= _ranks(likely) < self.top_k

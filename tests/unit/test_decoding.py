@@ -118,10 +118,10 @@ ways = st.fixed_dictionaries(
 def test_what_is_drawn_from_is_what_a_plain_loop_leaves(
     scores: list[float], way: dict[str, Any], known: int | None, shift: float
 ) -> None:
-    """In a batch with the same scores backwards; a number that all scores share means nothing."""
+    """In a batch with half the scores backwards; a number that all scores share means nothing."""
     how = Sampling(**way)
     already = None if known is None else [bool(known >> token & 1) for token in range(len(scores))]
-    both = np.array([scores, scores[::-1]])
+    both = np.array([scores, [score / 2 for score in scores[::-1]]])
     kept = both.copy()
     rows = None if already is None else np.array([already, already])
     found = how.probabilities(both + shift, rows)
@@ -268,6 +268,10 @@ def test_the_token_is_that_at_which_the_sum_passes_the_number(case: tuple[np.nda
             share, below = row.sum(), row[:token].sum()
             near = (1e-12 if kind == np.float64 else 1e-5) * share
             assert below - near <= number * share <= below + row[token] + near
+
+
+def test_the_last_token_is_drawn_by_the_largest_number_however_small_the_sum() -> None:
+    assert choose(np.array([[0.0, 5e-324, 0.0]]), np.array([1 - 2**-53])).tolist() == [1]
 
 
 @given(seed=st.integers(0, 100), tokens=st.integers(1, 8))

@@ -102,12 +102,12 @@ def follow(model: Steps, prompts: Sequence[np.ndarray], more: np.ndarray) -> lis
     return found
 
 
-@pytest.mark.parametrize("known", [1, 5, 40])
+@pytest.mark.parametrize("known", [1, 40])
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_surprise_at_a_text_is_that_of_its_steps(name: str, known: int) -> None:
-    tokens = text_of(90)
+    tokens = text_of(80)
     found = made(name).nats(tokens, known)
-    assert found.shape == (90 - known,)
+    assert found.shape == (80 - known,)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, by_steps(made(name), tokens, known), atol=1e-5)
     assert (found > 0).all()
@@ -151,7 +151,7 @@ def test_what_is_said_after_a_prompt_is_what_is_said_after_its_steps(name: str) 
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(lengths=st.lists(st.sampled_from([1, 2, 5, 7, 8, 13, 30]), min_size=1, max_size=6), seed=st.integers(0, 99))
 def test_a_batch_is_its_texts_one_by_one(name: str, lengths: list[int], seed: int) -> None:
     prompts = [text_of(length, seed + number) for number, length in enumerate(lengths)]
@@ -164,7 +164,7 @@ def test_a_batch_is_its_texts_one_by_one(name: str, lengths: list[int], seed: in
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(rows=st.lists(st.integers(0, 3), min_size=1, max_size=7), steps=st.integers(0, 3))
 def test_states_are_chosen_in_any_order_and_several_times(name: str, rows: list[int], steps: int) -> None:
     model, prompts = made(name), [text_of(length, seed=length) for length in (3, 9, 3, 20)]
@@ -225,7 +225,7 @@ def test_with_learned_positions_a_long_text_in_parts_is_as_surprising_on_the_who
     assert model.nats(tokens, 3).mean() == pytest.approx(unbroken.mean(), abs=0.1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(length=st.integers(2, 400), count=st.integers(1, 3))
 def test_texts_side_by_side_are_as_surprising_as_alone(length: int, count: int) -> None:
     model = made("lstm")

@@ -60,7 +60,7 @@ def command(
     no_color: bool,
     **options: Any,
 ) -> None:
-    """Write on from a prompt with the model of RUN; without one a line begins."""
+    """Write on from a prompt with the model of RUN; without one a text begins."""
     from ..errors import UsageError
     from ..tasks.generate.writing import writing_section
 
@@ -207,7 +207,7 @@ def _score(learned: "LearnedGenerator", source: str, page: Path | None, as_json:
     from ..tasks.generate.learned import source_of
     from ..tasks.generate.panels import surprise_passage
 
-    metrics, _, bits, tokens = learned.score(source_of(source))
+    metrics, bits, tokens = learned.score(source_of(source))
     if page is not None:
         passage = surprise_passage(learned.tokenizer, tokens, bits)
         caption = "Green: foreseen. Red: surprising. The blue line below a token shows how many bits it took."

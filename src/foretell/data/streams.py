@@ -42,12 +42,13 @@ class Parts:
         return np.concatenate([row[first - 1 : end - 1] for row, (first, end) in zip(values, self.asked, strict=True)])
 
 
-def in_parts(tokens: Int32[np.ndarray, " time"], known: int) -> Parts:
+def in_parts(tokens: Int32[np.ndarray, " time"], known: int, before: int = BEFORE) -> Parts:
     """Cuts a text into parts; short ones stay whole, so that every token has all before it.
 
     Args:
         tokens: The text.
         known: How many at its beginning are only read, one or more.
+        before: How many are read before each part but the first, which is read after all that are known.
 
     >>> parts = in_parts(np.arange(2600, dtype=np.int32), 100)
     >>> parts.tokens.shape, parts.asked
@@ -56,9 +57,10 @@ def in_parts(tokens: Int32[np.ndarray, " time"], known: int) -> Parts:
     asked = len(tokens) - known
     count = max(1, min(_MOST, asked // _SHORTEST))
     borders = [known + asked * number // count for number in range(count + 1)]
-    parts, places = [], []
+    parts: list[Int32[np.ndarray, " _time"]] = []
+    places: list[tuple[int, int]] = []
     for start, end in pairwise(borders):
-        first = max(0, start - BEFORE)
+        first = max(0, start - before) if parts else 0
         parts.append(tokens[first:end])
         places.append((start - first, end - first))
     filled = np.zeros((count, max(map(len, parts))), np.int64)

@@ -135,7 +135,7 @@ class DecoderBody(nn.Module):
             vectors = vectors + self.learned(places % self.context)
         positions, after = self.dropout(vectors), [read + time]
         allowed = self.allowed(places)
-        turned = rotation(places, self.width // self.heads) if self.learned is None else None
+        turned = rotation(places, self.width // self.heads, vectors.dtype) if self.learned is None else None
         for number, block in enumerate(self.blocks):
             before = (state[2 * number + 1], state[2 * number + 2])
             positions, keys, values = block(positions, turned, before, allowed)

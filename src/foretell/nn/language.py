@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from ..errors import ConfigurationError
 from .initialisation import initialise
 from .recurrent import LayerState, Recurrent
 
@@ -38,6 +39,9 @@ class RecurrentBody(nn.Module):
     Args:
         layers: Each reads what the one below returns; the last one may return its last state alone.
 
+    Raises:
+        ConfigurationError: One of them is several.
+
     >>> from foretell.nn import LSTM
     >>> body = RecurrentBody([LSTM(8, 16, return_sequences=True)])
     >>> outputs, state = body(torch.zeros(3, 7, 8), body.begin(3))
@@ -47,6 +51,8 @@ class RecurrentBody(nn.Module):
 
     def __init__(self, layers: Sequence[Recurrent]) -> None:
         super().__init__()
+        if any(layer.layers > 1 for layer in layers):
+            raise ConfigurationError("the layers of a body are given one by one; one of them is several")
         self.layers = nn.ModuleList(layers)
         self.width = layers[-1].width
 
@@ -181,8 +187,9 @@ class LanguageNetwork(nn.Module):
         Args:
             tokens: One of each text.
             table: As :meth:`table` gives it.
-            *state: That of what was read before.
+            *state: That of what was read before; nothing was where there is none.
         """
+        state = state or self.begin(len(tokens))
         read = nn.functional.embedding(tokens, table)
         if isinstance(self.body, RecurrentBody):
             outputs, after = self.body.step(read, state)

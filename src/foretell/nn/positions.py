@@ -27,17 +27,19 @@ Rotation = tuple[Tensor, Tensor]
 """The cosines and sines of angles, one for each place and pair of numbers."""
 
 
-def rotation(places: Int64[Tensor, "batch place"], width: int) -> Rotation:
+def rotation(places: Int64[Tensor, "batch place"], width: int, dtype: torch.dtype = torch.float32) -> Rotation:
     """By how much vectors at some places are turned, pair by pair of their numbers.
 
     Args:
         places: Where they stand.
         width: Numbers of a vector, an even number.
+        dtype: Of the vectors.
     """
     half = width // 2
-    speeds = WAVELENGTH ** (-torch.arange(half, dtype=torch.float64, device=places.device) / half)
-    angles = places[:, None, :, None] * speeds  # in 64 bits: places may be large
-    return angles.cos().float(), angles.sin().float()
+    speeds = WAVELENGTH ** (-torch.arange(half, dtype=torch.float64) / half)
+    # In 64 bits, as places may be large; on the processor, as not every device has so many.
+    angles = places.cpu()[:, None, :, None] * speeds
+    return angles.cos().to(places.device, dtype), angles.sin().to(places.device, dtype)
 
 
 def rotated(vectors: Float[Tensor, "batch head place own"], by: Rotation) -> Float[Tensor, "batch head place own"]:

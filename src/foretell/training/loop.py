@@ -230,7 +230,7 @@ def train(
             if not math.isfinite(validation["loss"]):
                 raise _diverged("validation loss", validation["loss"], position, len(batches), checkpoints)
             validating = time.monotonic() - began
-            last_step = (position.epoch + 1) * sampler.steps - 1
+            last_step = position.epoch * sampler.steps + position.step - 1
             _finish_epoch(position, validation, learning_rate(section, rate, last_step, total))
             if isinstance(examples, Shows):
                 with torch.inference_mode():

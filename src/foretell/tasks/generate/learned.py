@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from ...artefact import Artefact
 from ...data.documents import read_corpus
+from ...data.storage import TokenArray
 from ...data.tokenizer import Tokenizer
 from ...data.unlabelled import read_unlabelled
 from ...errors import ConfigurationError, UnsafeFileError
@@ -21,7 +22,7 @@ from ...training.curves import RangeTest
 from ..cards import card, document_of
 from ..weights import load_network
 from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
-from .judging import bits_of, evaluation_of
+from .judging import evaluation_of
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel
 from .rungs import MIXTURE, NETWORKS, NGRAM, UNIFORM, UNIGRAM, build_network
 from .writing import Text, Writer, writing_section
@@ -67,7 +68,7 @@ class LearnedGenerator:
     @cached_property
     def writer(self) -> Writer:
         """What writes with it."""
-        return Writer(self.model, self.tokenizer, self.configuration.corpus.lowercase)
+        return Writer(self.model, self.tokenizer, self.configuration.corpus.lowercase, str(self.about["opening"]))
 
     def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedGenerator":
         """The same with what a model folder does not hold: its curve, and the rates that were tried."""
@@ -114,8 +115,8 @@ class LearnedGenerator:
             return written
         return pl.concat([beside, written.select(pl.col("text").alias(_free("text", beside)))], how="horizontal")
 
-    def score(self, source: object) -> tuple[dict[str, Any], str, Float64[np.ndarray, " token"], np.ndarray]:
-        """Bits per character of any text, read from its beginning; with the text, the bits of its tokens, and these.
+    def score(self, source: object) -> tuple[dict[str, Any], Float64[np.ndarray, " token"], TokenArray]:
+        """Bits per character of any text, read from its beginning; with its tokens, and the bits of each.
 
         Args:
             source: A path, or a list of texts.
@@ -124,9 +125,9 @@ class LearnedGenerator:
             DataError: There is no text.
         """
         corpus = read_corpus(source, self.configuration.corpus)
-        tokens = np.concatenate([self.writer.encoded("", WritingSection()), self.tokenizer.encode(corpus.text)])
-        metrics = evaluation_of(self.model, self.tokenizer, tokens, 1).metrics
-        return metrics, corpus.text, bits_of(self.model, self.tokenizer, tokens, 1), tokens[1:]
+        opening, own = self.writer.encoded("", WritingSection()), self.tokenizer.encode(corpus.text)
+        evaluation = evaluation_of(self.model, self.tokenizer, np.concatenate([opening, own]), len(opening))
+        return evaluation.metrics, evaluation.details, own
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""
@@ -150,7 +151,7 @@ class LearnedGenerator:
                     raise ValueError(f"{name} must hold finite numbers")
             model = _model(rung, document["model"], artefact.arrays, len(tokenizer))
             about, note = dict(document["data"]), str(document["note"])
-            if "fingerprint" not in about:
+            if not {"fingerprint", "opening", "characters"} <= about.keys():
                 raise ValueError("it does not say what it learned from")
             return cls(rung, configuration, model, tokenizer, about, note)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from torch import nn
 
 from ...data.storage import TokenArray
-from ...data.streams import in_parts, windows_before
+from ...data.streams import BEFORE, in_parts, windows_before
 from ...decoding import Prompt, Scores, Steps, Tokens, log_softmax
 from ...evaluation.kneser_ney import KneserNey
 from ...nn import LanguageNetwork
@@ -130,7 +130,7 @@ class NetworkModel:
 
     def nats(self, tokens: TokenArray, known: int) -> Nats:
         """The surprise at each; a long text is read in parts side by side, each after some of what comes before it."""
-        parts = in_parts(tokens, known)
+        parts = in_parts(tokens, known, max(BEFORE, self.section.context))
         return parts.joined(network_nats(self.network, parts.tokens))
 
     def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
@@ -138,8 +138,8 @@ class NetworkModel:
         lengths = np.array([len(prompt) for prompt in prompts])
         order, scores, states = [], [], []
         with torch.inference_mode():
-            for length in np.unique(lengths):
-                same = np.flatnonzero(lengths == length)
+            for same in self._alike(lengths):
+                length = lengths[same[0]]
                 some = self._placed(np.stack([prompts[int(row)] for row in same]).astype(np.int64))
                 state: tuple[torch.Tensor, ...] = ()
                 for start in range(0, int(length), _CHUNK):
@@ -159,6 +159,12 @@ class NetworkModel:
 
     def _placed(self, tokens: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(tokens).to(self.network.embedding.device)
+
+    def _alike(self, lengths: Int64[np.ndarray, " prompt"]) -> list[Int64[np.ndarray, " same"]]:
+        """Numbers of prompts of one length together, no more than their scores have room for."""
+        most = max(1, AT_ONCE // (_CHUNK * self.network.tokens))
+        groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+        return [same[start : start + most] for same in groups for start in range(0, len(same), most)]
 
     @cached_property
     def _table(self) -> torch.Tensor:
@@ -193,7 +199,7 @@ class WindowModel:
         """The surprise at each after the window before it."""
         found = np.zeros(len(tokens) - known)
         for same, windows in windows_before(tokens, np.arange(known, len(tokens)), self.lookback):
-            size = max(1, AT_ONCE // (windows.shape[1] * self.section.units[0] * 4))
+            size = max(1, AT_ONCE // (windows.shape[1] * max(4 * self.section.units[0], self.network.tokens)))
             for start in range(0, len(same), size):
                 some = same[start : start + size]
                 logarithms = log_softmax(self._read(windows[start : start + size]).astype(np.float64))
@@ -310,5 +316,7 @@ def _network_state(network: LanguageNetwork, section: LanguageSection) -> tuple[
 
 def _mixed(logarithms: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The logarithm of the weighted mean of probabilities; a model without any weight says nothing."""
-    most = logarithms.max(axis=0)
-    return most + np.log((weights * np.exp(logarithms - most)).sum(axis=0))
+    with np.errstate(divide="ignore"):
+        weighted = logarithms + np.log(weights)
+    most = weighted.max(axis=0)
+    return most + np.log(np.exp(weighted - most).sum(axis=0))

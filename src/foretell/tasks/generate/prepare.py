@@ -13,6 +13,7 @@ from ...data.streams import BEFORE
 from ...data.tokenizer import UNKNOWN, Tokenizer
 from ...errors import counted
 from .config import RUNGS, Configuration
+from .writing import opening_of
 
 SPANS = ("train", "validation", "test")
 
@@ -93,8 +94,8 @@ class PreparedCorpus:
 
     def with_context(self, span: str) -> tuple[TokenArray, int]:
         """The tokens of a span after some of what comes before it, and how many these are."""
-        place = SPANS.index(span)
-        before = self.tokens[SPANS[place - 1]][-BEFORE:] if place else self.tokens[span][:1]
+        place, most = SPANS.index(span), max(BEFORE, self.configuration.network.context)
+        before = self.tokens[SPANS[place - 1]][-most:] if place else self.tokens[span][:1]
         own = self.tokens[span] if place else self.tokens[span][1:]
         return np.concatenate([before, own]), len(before)
 
@@ -154,6 +155,7 @@ def about(prepared: PreparedCorpus) -> dict[str, Any]:
     return {
         "source": prepared.corpus.source,
         "fingerprint": prepared.fingerprint,
+        "opening": opening_of(prepared.text("train")),
         "characters": prepared.counts,
         "tokens": {span: len(own) for span, own in prepared.tokens.items()},
     }

@@ -8,7 +8,7 @@ from ...evaluation.panels import Grid, Item, Number, Panel, Passage, Passages
 from .config import SamplesSection, WritingSection
 from .models import Model
 from .prepare import PreparedCorpus
-from .writing import Writer
+from .writing import Writer, opening_of
 
 _BEGINNING = 60  # characters
 _STRONG = -0.6  # how strongly a word is shaded that the corpus does not hold
@@ -48,7 +48,8 @@ def write_samples(model: Model, prepared: PreparedCorpus, seed: int) -> list[dic
 
 def writer_of(model: Model, prepared: PreparedCorpus) -> Writer:
     """What writes with a model of a corpus."""
-    return Writer(model, prepared.tokenizer, prepared.configuration.corpus.lowercase)
+    opening = opening_of(prepared.text("train"))
+    return Writer(model, prepared.tokenizer, prepared.configuration.corpus.lowercase, opening)
 
 
 def samples_panel(heading: str, prose: str, samples: Sequence[tuple[str, dict[str, Any]]], known: Known) -> Panel:

@@ -51,14 +51,16 @@ class Writer:
         model: Says what may come next.
         tokenizer: Its tokens.
         lowercase: Whether it knows small letters alone.
+        opening: What stands before the beginning of a text, and is read before each prompt.
     """
 
     model: Model
     tokenizer: Tokenizer
     lowercase: bool
+    opening: str = "\n"
 
     def encoded(self, prompt: str, section: WritingSection) -> TokenArray:
-        """A prompt in tokens; without one a line begins.
+        """A prompt in tokens, after what stands before the beginning of a text.
 
         Raises:
             DataError: It holds letters that training never saw.
@@ -73,9 +75,9 @@ class Writer:
                 f"held {shown}{more}; leave them away, or say --on-unknown skip",
                 value=unknown[0][1],
             )
-        tokens = self.tokenizer.encode(text)
+        tokens = np.concatenate([self.tokenizer.encode(self.opening), self.tokenizer.encode(text)])
         kept = tokens[tokens != UNKNOWN] if self.tokenizer.has_unknown else tokens
-        return kept if len(kept) else self._beginning()
+        return kept if len(kept) else np.ones(1, np.int32)  # a text without any line may begin with anything
 
     @contextmanager
     def threads(self) -> Iterator[None]:
@@ -92,7 +94,7 @@ class Writer:
             watch: Whether surprise and entropy of each token are kept.
         """
         with self.threads():
-            return self._written(prompts, section, watch=watch)
+            return self._written(prompts, section, watch=watch) if prompts else []
 
     def _written(self, prompts: Sequence[str], section: WritingSection, *, watch: bool) -> list[Text]:
         if section.beam is not None:
@@ -184,14 +186,6 @@ class Writer:
             place, text.stopped = min(places)
             text.text = text.text[:place]
 
-    def _beginning(self) -> TokenArray:
-        """What is read where there is no prompt: the end of a line, or whatever token there is."""
-        for letter in ("\n", " "):
-            tokens = self.tokenizer.encode(letter)
-            if not (self.tokenizer.has_unknown and (tokens == UNKNOWN).any()):
-                return tokens
-        return np.ones(1, np.int32)
-
 
 def sampling_of(section: WritingSection, tokenizer: Tokenizer) -> Sampling:
     """How a token is drawn, as the options say."""
@@ -224,3 +218,8 @@ def writing_section(options: dict[str, object]) -> WritingSection:
 def _may_stop(text: str, stops: Sequence[str]) -> int:
     """How many letters at the end of a text may be the beginning of one at which it stops."""
     return max((size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])), default=0)
+
+
+def opening_of(training: str) -> str:
+    """What stands before the beginning of a text: a blank line where training has such, else the end of a line."""
+    return "\n\n" if "\n\n" in training.strip() else "\n"
