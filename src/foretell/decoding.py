@@ -2,7 +2,7 @@
 
 A model is given tokens and a state, and gives back a score for each token that may follow, and the state after. Scores
 are logarithms of probabilities up to a number that they share. Whatever is drawn for a text depends on the seed and on
-the text's number alone, not on those beside it.
+the text's number, not on those beside it, as far as a model's scores do not (the last bit of a product may).
 """
 
 from collections.abc import Callable, Iterator, Sequence

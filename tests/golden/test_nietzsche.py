@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def test_ngrams_come_to_the_figures_of_the_documentation(shared_data: Path) -> N
 
 def test_the_recipe_is_the_slides() -> None:
     recipe = read_recipe("lecture/nietzsche-lstm")
-    configuration = task_configuration(recipe.task).build(recipe=recipe.sections, environment={})
+    configuration: Any = task_configuration(recipe.task).build(recipe=recipe.sections, environment={})
     samples = json.loads(configuration.samples.model_dump_json())
     assert samples["sample_epochs"] == [20, 60]
     assert samples["sample_temperatures"] == [0.2, 0.5, 1.0]

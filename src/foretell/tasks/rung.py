@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Literal
 
+from ..config import RunSection, entries
+
 Kind = Literal["baseline", "model"]
 
 
@@ -63,3 +65,13 @@ class Rung:
     def at_hand(self) -> bool:
         """Whether what it needs is installed."""
         return self.needs is None or find_spec(self.needs[0]) is not None
+
+
+def climbed(run: RunSection, rungs: Mapping[str, Rung]) -> list[str]:
+    """The rungs of a ladder that a run is about; all where it names none.
+
+    Args:
+        run: Which rungs.
+        rungs: All of them.
+    """
+    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in rungs] or list(rungs)

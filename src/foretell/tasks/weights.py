@@ -1,6 +1,7 @@
 """The weights of a network that come from a model folder, which is not trusted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -8,6 +9,33 @@ from torch import nn
 
 from ..errors import ConfigurationError, UnsafeFileError
 from ..nn import GRU, load_torch_state
+
+
+@contextmanager
+def of_a_model_folder() -> Iterator[None]:
+    """Inside a block whatever contradicts itself is told as damage of the model folder that it is read from.
+
+    Raises:
+        UnsafeFileError: Something does.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
+        told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise UnsafeFileError(f"the model folder is damaged: {told}") from None
+    except ConfigurationError as error:
+        raise UnsafeFileError(f"the model folder is damaged: {error.message}") from None
+
+
+def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Checks that arrays hold finite numbers.
+
+    Raises:
+        ValueError: One does not.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+            raise ValueError(f"{name} must hold finite numbers")
 
 
 def load_network(build: Callable[[], nn.Module], arrays: dict[str, np.ndarray]) -> nn.Module:

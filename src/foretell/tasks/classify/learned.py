@@ -15,12 +15,12 @@ from ...data.storage import TokenArray
 from ...data.unlabelled import read_unlabelled
 from ...data.vectors import WIDEST
 from ...data.vocabulary import Vocabulary
-from ...errors import ConfigurationError, UnsafeFileError, counted
+from ...errors import UnsafeFileError, counted
 from ...evaluation.calibration import COLDEST, HOTTEST, probabilities
 from ...evaluation.panels import Panel, Passages
 from ...training.curves import RangeTest
 from ..cards import card, document_of
-from ..weights import load_network
+from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
 from .explaining import Explanation, explain, headings
 from .linear import Linear
@@ -164,16 +164,14 @@ class LearnedClassifier:
             UnsafeFileError: The folder's documents contradict each other.
         """
         document = artefact.document
-        try:
+        with of_a_model_folder():
             rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
             vocabulary = Vocabulary.restore(artefact.files[VOCABULARY])
             labels, temperature = tuple(map(str, document["labels"])), float(document["temperature"])
             exclusive = not configuration.texts.multi_label
             if len(set(labels)) != len(labels) or len(labels) < 1 + exclusive or not COLDEST <= temperature <= HOTTEST:
                 raise ValueError("labels differ, there are several, and a temperature is above zero")
-            for name, array in artefact.arrays.items():
-                if array.dtype.kind not in "fi" or not np.isfinite(array).all():
-                    raise ValueError(f"{name} must hold finite numbers")
+            require_finite(artefact.arrays)
             arrays = dict(artefact.arrays)
             seen = arrays.pop(SEEN, np.zeros(0, np.int64)).astype(np.int64)
             if seen.ndim != 1:
@@ -183,12 +181,6 @@ class LearnedClassifier:
             if "fingerprint" not in about:
                 raise ValueError("it does not say what it learned from")
             return cls(rung, configuration, model, vocabulary, labels, temperature, about, note, seen=seen)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
-            raise UnsafeFileError(
-                f"the model folder is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            ) from None
-        except ConfigurationError as error:
-            raise UnsafeFileError(f"the model folder is damaged: {error.message}") from None
 
     def _likely(self, texts: Sequence[str]) -> Float64[np.ndarray, "text label"]:
         """How likely each label is; no number for an empty text."""

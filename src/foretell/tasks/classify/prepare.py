@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from ...config import entries
 from ...data.batches import Reader
 from ...data.corpora import SPANS, Corpus, read_texts, share_out
 from ...data.storage import TokenFile
 from ...data.vectors import WordVectors, read_vectors
 from ...data.vocabulary import Vocabulary
 from ...errors import ConfigurationError, counted
+from ..rung import climbed
 from .config import RUNGS, Configuration
 
 
@@ -109,7 +109,7 @@ class PreparedTexts:
         """How many texts are too long for which networks to read them whole."""
         lengths, where = self.tokens.lengths, "ends" if self.configuration.tokens.truncate == "front" else "beginnings"
         reading: dict[int, list[str]] = {}
-        for name in climbed(self.configuration):
+        for name in climbed(self.configuration.run, RUNGS):
             if RUNGS[name].kind == "model" and not RUNGS[name].combines:
                 own = self.configuration.of_rung(RUNGS[name].options).tokens.length
                 reading.setdefault(own, []).append(name)
@@ -161,12 +161,6 @@ class PreparedTexts:
 
 
 _PIECES = {"words": "words", "characters": "characters", "bpe": "pieces"}
-
-
-def climbed(configuration: Configuration) -> list[str]:
-    """The rungs that are chosen; all where none is named."""
-    run = configuration.run
-    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
 
 
 def prepare(source: object, configuration: Configuration, before: Before | None = None) -> PreparedTexts:

@@ -21,7 +21,7 @@ from ...training.losses import Loss, class_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe, Start
-from ..rung import Rung
+from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, ClassifyTraining, Configuration
 from .judging import evaluation_of
@@ -30,7 +30,7 @@ from .linear import Linear, fit_linear
 from .models import EnsembleModel, LinearModel, Member, Model, NetworkModel, ShareModel, by_length
 from .ngrams import drawn, frequent, naive_bayes_factors
 from .panels import classify_panels
-from .prepare import Before, PreparedTexts, climbed, prepare
+from .prepare import Before, PreparedTexts, prepare
 from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network, unread, with_vectors
 
 _NGRAMS = {"words": 2, "bpe": 2, "characters": 5}
@@ -324,7 +324,7 @@ def _learned(
 def _checked(prepared: PreparedTexts) -> PreparedTexts:
     """The same, its networks checked and the options that none of its rungs reads noted."""
     configuration = prepared.configuration
-    rungs = climbed(configuration)
+    rungs = climbed(configuration.run, RUNGS)
     for rung in rungs:
         if rung in NETWORKS:
             own = prepared.of_rung(RUNGS[rung].options)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import ValidationError
 
 from ...artefact import Artefact
 from ...axes import AnchorArray
@@ -22,7 +21,7 @@ from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
 from ...training.curves import RangeTest
 from ..cards import card, document_of
-from ..weights import load_network
+from ..weights import load_network, of_a_model_folder
 from .config import MEASURE, RUNGS, Configuration, ForecastNetwork
 from .drifting import NOTHING, Remembered
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
@@ -187,7 +186,7 @@ class LearnedForecaster:
             UnsafeFileError: The folder's documents contradict each other.
         """
         document = artefact.document
-        try:
+        with of_a_model_folder():
             rung = str(document["rung"])
             configuration = Configuration.model_validate(document["config"])
             scaling = _scaling(artefact.files["scaling.json"])
@@ -213,8 +212,6 @@ class LearnedForecaster:
             if not drift.columns.keys() <= set(scaling.columns):
                 raise ValueError("what is remembered of training names columns that are not scaled")
             return replace(learned, covariates=covariates, intervals=intervals, drift=drift)
-        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
-            raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
 
 def describe(prepared: PreparedForecast) -> dict[str, Any]:

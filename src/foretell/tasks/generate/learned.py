@@ -15,12 +15,12 @@ from ...data.documents import read_corpus
 from ...data.storage import TokenArray
 from ...data.tokenizer import Tokenizer
 from ...data.unlabelled import read_unlabelled
-from ...errors import ConfigurationError, UnsafeFileError
+from ...errors import UnsafeFileError
 from ...evaluation.kneser_ney import KneserNey, Level
 from ...nn import LanguageNetwork
 from ...training.curves import RangeTest
 from ..cards import card, document_of
-from ..weights import load_network
+from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
 from .judging import evaluation_of
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel
@@ -143,23 +143,15 @@ class LearnedGenerator:
             UnsafeFileError: The folder's documents contradict each other.
         """
         document = artefact.document
-        try:
+        with of_a_model_folder():
             rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
             tokenizer = Tokenizer.restore(artefact.files[VOCABULARY])
-            for name, array in artefact.arrays.items():
-                if array.dtype.kind not in "fi" or not np.isfinite(array).all():
-                    raise ValueError(f"{name} must hold finite numbers")
+            require_finite(artefact.arrays)
             model = _model(rung, document["model"], artefact.arrays, len(tokenizer))
             about, note = dict(document["data"]), str(document["note"])
             if not {"fingerprint", "opening", "characters"} <= about.keys():
                 raise ValueError("it does not say what it learned from")
             return cls(rung, configuration, model, tokenizer, about, note)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
-            raise UnsafeFileError(
-                f"the model folder is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            ) from None
-        except ConfigurationError as error:
-            raise UnsafeFileError(f"the model folder is damaged: {error.message}") from None
 
 
 def _free(name: str, frame: pl.DataFrame) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...config import entries
 from ...data.documents import Corpus, cut_text, read_corpus, repeated_lines
 from ...data.storage import TokenArray
 from ...data.streams import BEFORE
 from ...data.tokenizer import UNKNOWN, Tokenizer
 from ...errors import counted
+from ..rung import climbed
 from .config import RUNGS, Configuration
 from .writing import opening_of
 
@@ -107,7 +107,7 @@ class PreparedCorpus:
     def _streams(self) -> list[str]:
         """Which networks read fewer streams than was asked, as the text is short."""
         fewer: dict[tuple[int, int], list[str]] = {}
-        for name in climbed(self.configuration):
+        for name in climbed(self.configuration.run, RUNGS):
             if RUNGS[name].kind == "model" and not RUNGS[name].combines:
                 own = self.of_rung(RUNGS[name].options)
                 asked, read = own.configuration.training.batch_size, own.streams()
@@ -118,12 +118,6 @@ class PreparedCorpus:
             f"{'reads' if len(names) == 1 else 'read'} {read}"
             for (asked, read), names in fewer.items()
         ]
-
-
-def climbed(configuration: Configuration) -> list[str]:
-    """The rungs that are chosen; all where none is named."""
-    run = configuration.run
-    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in RUNGS] or list(RUNGS)
 
 
 def prepare(source: object, configuration: Configuration, tokenizer: Tokenizer | None = None) -> PreparedCorpus:

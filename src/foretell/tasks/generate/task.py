@@ -21,14 +21,14 @@ from ...training.losses import LOSSES, Loss
 from ...training.sampling import Order, Sampler, StreamSampler, evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Probe, Start
-from ..rung import Rung
+from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
 from .judging import evaluation_of
 from .learned import LearnedGenerator
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel, network_nats
 from .panels import generate_panels
-from .prepare import PreparedCorpus, about, climbed, prepare
+from .prepare import PreparedCorpus, about, prepare
 from .rungs import MIXTURE, NETWORKS, UNIFORM, UNIGRAM, build_network, unread
 from .samples import write_samples
 
@@ -239,7 +239,7 @@ def _mixed(prepared: PreparedCorpus, attempt: Attempt) -> LearnedGenerator:
 def _checked(prepared: PreparedCorpus) -> PreparedCorpus:
     """The same, its networks checked and the options that none of its rungs reads noted."""
     configuration = prepared.configuration
-    rungs = climbed(configuration)
+    rungs = climbed(configuration.run, RUNGS)
     lecture = configuration.streams.align == "lecture"
     for rung in rungs:
         if rung in NETWORKS:

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float64
-from pydantic import ValidationError
 from torch import nn
 
 from ...artefact import Artefact
@@ -17,7 +16,7 @@ from ...nn import RecurrentNetwork
 from ...training.curves import RangeTest
 from ..cards import card, document_of
 from ..layers import recurrent_layers, sizes
-from ..weights import load_network
+from ..weights import load_network, of_a_model_folder
 from .config import MEASURE, RUNGS, Configuration
 from .sequences import Sequences, one_hot
 
@@ -142,7 +141,7 @@ class LearnedRecall:
             UnsafeFileError: The folder's documents contradict each other.
         """
         document, arrays = artefact.document, artefact.arrays
-        try:
+        with of_a_model_folder():
             rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
             if rung not in RUNGS:
                 raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
@@ -157,8 +156,6 @@ class LearnedRecall:
                 if model.shape != (configuration.recall.symbols,):
                     raise ValueError("it must hold a share for each symbol")
             return cls(rung, configuration, model, dict(document["data"]), str(document["note"]))
-        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
-            raise UnsafeFileError(f"the model folder is damaged: {type(error).__name__}: {error}") from None
 
     def _arrays(self) -> dict[str, np.ndarray]:
         if isinstance(self.model, nn.Module):
