@@ -29,7 +29,7 @@ from ..measure import Row, race, rows
 PEERS = Path(__file__).parents[2] / ".venv-peers" / "bin" / "python"
 SYMBOLS, UNITS, WINDOW, PROMPT = 56, 128, 40, 40
 LETTERS = "".join(chr(65 + number) for number in range(SYMBOLS - 1))
-ONE, MANY, STREAMS = 1000, 200, 256  # characters of one stream, of each of many, and how many these are
+ONE, MANY, STREAMS = 1000, 1000, 256  # characters of one stream, of each of many, and how many these are
 TRAINED, UNROLL = 32, 64  # streams and tokens of a training step
 STEPS = 40
 KERAS = "Keras, predict on the last 40"
@@ -132,7 +132,7 @@ def _one(keras: _Keras | None) -> list[Row]:
 
 
 def _many(keras: _Keras | None) -> list[Row]:
-    times = _written(keras, STREAMS, MANY, MANY // 40)
+    times = _written(keras, STREAMS, MANY, MANY // 200)
     goals = {"foretell": ("300,000 a second", lambda seconds, _: STREAMS * MANY / seconds >= 300_000)}
     what = f"the same, {STREAMS} streams of {MANY} characters"
     return rows(what, times, next(iter(times)), goals)

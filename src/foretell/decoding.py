@@ -2,7 +2,7 @@
 
 A model is given tokens and a state, and gives back a score for each token that may follow, and the state after. Scores
 are logarithms of probabilities up to a number that they share. Whatever is drawn for a text depends on the seed and on
-the text's number, not on those beside it, as far as a model's scores do not (the last bit of a product may).
+which of several copies it is, not on those beside it, as far as a model's scores do not (a product's last bit may).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -128,6 +128,7 @@ def sample(
     length: int,
     seed: int,
     ended: Callable[[Tokens, Tokens], Bool[np.ndarray, " batch"]] | None = None,
+    copies: Sequence[int] | None = None,
 ) -> Iterator[Drawn]:
     """Draws token after token.
 
@@ -138,9 +139,12 @@ def sample(
         length: Most tokens of a text.
         seed: Where what is drawn comes from.
         ended: Given the numbers of texts and the token that each was given, says which of them end with it.
+        copies: Of texts that begin alike the how manieth each is, which tells what is drawn for it; their numbers
+            where None.
     """
     rows = np.arange(len(prompts))
-    draws = [np.random.Generator(np.random.Philox(key=[seed, number])) for number in range(len(prompts))]
+    numbered = range(len(prompts)) if copies is None else copies
+    draws = [np.random.Generator(np.random.Philox(key=[seed, number])) for number in numbered]
     scores, state = model.begin(prompts)
     written = None
     if sampling.repetition_penalty != 1:
@@ -177,7 +181,7 @@ def choose(likely: Scores, numbers: Float64[np.ndarray, " batch"]) -> Tokens:
     """
     sums = likely.cumsum(axis=1)
     # Always below the sum of all, however the product is rounded.
-    asked = np.minimum(numbers * sums[:, -1], np.nextafter(sums[:, -1], 0))
+    asked = np.minimum(numbers * sums[:, -1], np.nextafter(sums[:, -1], 0)).astype(sums.dtype)
     return (sums > asked[:, None]).argmax(axis=1)
 
 

@@ -18,6 +18,7 @@ from benchmarks.corpora.tunes import tune_book
 
 import foretell as ft
 from foretell.cli.main import main
+from foretell.errors import UsageError
 from foretell.tasks import task_rungs
 
 from .commands import Run
@@ -92,6 +93,8 @@ def test_every_rung_writes_from_its_folder_alone_the_same_again_and_in_a_batch(
         batch = run("generate", folder, "--prompt", "X:1\nT:", "--prompt", "|: G", *options, "--json").document
         assert first.out == "X:1\nT:" + batch["texts"][0]["text"] + "\n"
         assert [own["tokens"] for own in batch["texts"]] == [50, 50]
+        second = run("generate", folder, "--prompt", "|: G", *options)
+        assert second.out == "|: G" + batch["texts"][1]["text"] + "\n"
         other = run("generate", folder, "--prompt", "X:1\nT:", *options[:-1], "4").out
         assert (other != first.out) or rung == "ngram"
     finally:
@@ -320,6 +323,7 @@ def test_tune_and_inspect_know_generators(run: Run, book: Path) -> None:
 KILLED = """
 import sys
 from foretell.cli.main import main
+from foretell.errors import UsageError
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -344,6 +348,80 @@ def test_a_killed_training_goes_on_in_the_middle_of_a_stream_and_ends_the_same(b
         (tmp_path / "runs" / name / "model" / "weights.safetensors").read_bytes() for name in ("whole", "killed")
     )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--score", "x", "--n", "2"], "--score has no use for --n"),
+        (["--score", "x", "--prompt", "a", "--greedy"], "--score has no use for --greedy, --prompt"),
+        (["--next", "3", "-o", "a.txt"], "--next has no use for --output"),
+        (["--next", "3", "--beam", "2"], "--next has no use for --beam"),
+        (["--next-length", "3"], "--next-length goes with --next"),
+        (["--text", "a"], "--text goes with --score"),
+        (["--beam", "2", "--page", "a.html"], "leave --page away"),
+        (["-o", "a.csv"], "--output ends in"),
+        (["--page", "a.png"], "--page ends in .html"),
+    ],
+)
+def test_options_without_a_part_in_what_is_asked_are_told(
+    run: Run, compared: Path, options: list[str], told: str
+) -> None:
+    done = run("generate", compared / "ngram", *options)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+
+
+def test_what_is_written_is_cut_with_all_that_is_told_of_it(run: Run, compared: Path) -> None:
+    asked = ["generate", compared / "ngram", "--prompt", "X:7\n", "--length", "400", "--temperature", "0.3"]
+    document = run(*asked, "--stop", "\nK:", "--show-probabilities", "--json").document["texts"][0]
+    assert "".join(piece["token"] for piece in document["pieces"]) == document["text"]
+    assert document["tokens"] == len(document["pieces"]) == len(document["text"])
+    plain = run(*asked, "--stop", "\nK:", "--json").document["texts"][0]
+    assert plain["text"] == document["text"]
+
+
+def test_options_of_writing_come_from_the_environment(
+    run: Run, compared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORETELL_LENGTH", "7")
+    assert len(run("generate", compared / "ngram", "--prompt", "K").out) == len("K") + 7 + 1
+
+
+def test_samples_of_a_member_stand_in_the_report_of_a_mixture(run: Run, book: Path) -> None:
+    options = [*TINY, *QUICK, "--sample-epochs", "1", "--epochs", "4"]
+    done = run("compare", "generate", book, "--rungs", "unigram,ngram,lstm,mixture", *options, "--name", "mixed")
+    assert done.code == 0, done.err
+    board = json.loads(Path("runs/mixed/leaderboard.json").read_text())
+    shown = "Samples after chosen epochs" in Path("runs/mixed/report.html").read_text("utf-8")
+    assert shown == (board["kept"] in ("mixture", "lstm"))
+
+
+def test_one_text_is_scored_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "line.txt"
+    path.write_text("alpha beta gamma " * 60)
+    generator = ft.Generator("ngram").fit(path)
+    assert generator.score("alpha beta") < 3, "a line end that nobody wrote was scored"
+    with pytest.raises(UsageError, match='writing has no option "lenght"; did you mean "length"'):
+        generator.write("a", lenght=5)
+
+
+def test_standard_input_is_judged_and_stands_alone(run: Run, compared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(tune_book(2, seed=5).encode())))
+    done = run("evaluate", compared / "ngram", "-", "--json")
+    assert done.code == 0, done.out
+    assert done.document["metrics"]["count"] == len(tune_book(2, seed=5))
+    beside = run("train", "generate", "a.txt", "-", "--rung", "ngram")
+    assert (beside.code, "read alone" in beside.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "spans", ["nan,1,rest", "inf,1,rest", "0.8,0.1,0.1,0.1", "0.8,0.2", "1,1", "-1,2,rest", "a,b,c"]
+)
+def test_spans_that_are_none_are_told(run: Run, book: Path, spans: str) -> None:
+    done = run("train", "generate", book, "--rung", "ngram", "--spans", spans)
+    assert done.code == 3
+    assert "spans are three shares above zero" in done.err
 
 
 def test_generator_for_python_writes_scores_and_saves(tmp_path: Path, book: Path) -> None:

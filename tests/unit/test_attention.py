@@ -214,7 +214,7 @@ def test_attention_knows_no_order() -> None:
 
 @pytest.mark.parametrize(("width", "heads"), [(32, 5), (4, 8), (7, 2)])
 def test_heads_must_share_the_width_evenly(width: int, heads: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"multiple of its heads; found units {width} and heads {heads}"):
+    with pytest.raises(ConfigurationError, match=f"multiple of its heads; found a width of {width} and heads {heads}"):
         MultiHeadAttention(width, heads)
 
 

@@ -324,5 +324,5 @@ def test_rotations_need_an_even_share_of_the_width(width: int, heads: int) -> No
 @pytest.mark.parametrize(("width", "heads"), [(12, 5), (4, 8)])
 def test_learned_positions_need_a_share_of_the_width_for_each_head(width: int, heads: int) -> None:
     DecoderBody(9, 3, FORWARD, 1, 4, "learned")
-    with pytest.raises(ConfigurationError, match=f"multiple of its heads; found units {width} and heads {heads}"):
+    with pytest.raises(ConfigurationError, match=f"multiple of its heads; found a width of {width} and heads {heads}"):
         DecoderBody(width, heads, FORWARD, 1, 4, "learned")

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -465,6 +466,10 @@ def test_a_beam_keeps_the_likeliest_of_what_those_before_go_on_to(seed: int, wid
     for size in range(1, length + 1):
         further = [(*own, token) for own in kept for token in range(4)]
         kept = sorted(further, key=lambda own: -every[size][own])[:width]
+        scores = sorted(every[size][own] for own in further)
+        assume(
+            min((after - before for before, after in pairwise(scores)), default=1.0) > 1e-9
+        )  # as likely as each other
     found = beam_search(model, np.array([2]), width, length)
     assert [own.tokens for own in found] == kept
     assert [own.score for own in found] == pytest.approx([every[length][own] for own in kept])

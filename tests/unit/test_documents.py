@@ -211,7 +211,7 @@ def test_several_paths_may_be_of_any_kind(tmp_path: Path, monkeypatch: pytest.Mo
     found = corpus(source)
     assert found.text == "one\ntwo\nthree\nfour\n\nfive\nsix\nseven\n"
     assert (found.source, found.documents) == ("text.txt, folder, table.csv and 2 more", 8)
-    assert found.notes == ("1 file of folder passed over, being no text: x.bin",)
+    assert found.notes == ("1 file of folder passed over, being no text in utf-8 (--encoding): x.bin",)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_what_is_no_text_is_passed_over_and_told(tmp_path: Path, kind: str) -> N
     }
     found = corpus(sources[kind]())
     assert (found.text, found.documents) == ("one\ntwo\n", 2)
-    told = "4 files of all passed over, being no text: b.bin, e.zip, f ..."
+    told = "4 files of all passed over, being no text in utf-8 (--encoding): b.bin, e.zip, f ..."
     assert found.notes == (told,)
 
 
@@ -314,7 +314,7 @@ def test_what_is_no_text_is_passed_over_and_told(tmp_path: Path, kind: str) -> N
 def test_what_is_no_text_is_passed_over_although_it_is_packed(tmp_path: Path, name: str, content: bytes) -> None:
     found = corpus(filled(tmp_path / "all", {"a.txt": b"one", name: content, "z.txt": b"two"}))
     assert found.text == "one\ntwo\n"
-    assert found.notes == (f"1 file of all passed over, being no text: {name}",)
+    assert found.notes == (f"1 file of all passed over, being no text in utf-8 (--encoding): {name}",)
 
 
 @pytest.mark.parametrize("empty", [b"", gzip.compress(b"")], ids=["plain", "packed"])
@@ -323,11 +323,13 @@ def test_an_empty_file_among_others_does_not_stop_all(tmp_path: Path, empty: byt
     assert found.text == "one\n"
 
 
-def test_texts_of_a_folder_in_another_encoding_are_told_by_name(tmp_path: Path) -> None:
+def test_texts_of_a_folder_in_another_encoding_are_passed_over_and_told_by_name(tmp_path: Path) -> None:
     folder = filled(tmp_path / "all", {"a.txt": b"one", "b/c.txt": b"sch\xf6n"})
-    with pytest.raises(DataError, match=r"all/b/c\.txt: byte 3 \(0xf6\) is not utf-8; say --encoding") as caught:
-        corpus(folder)
-    assert caught.value.details["file"] == "all/b/c.txt"
+    found = corpus(folder)
+    assert found.text == "one"
+    assert found.notes == ("1 file of all passed over, being no text in utf-8 (--encoding): b/c.txt",)
+    with pytest.raises(DataError, match="other holds no file of text in utf-8"):
+        corpus(filled(tmp_path / "other", {"c.txt": b"sch\xf6n"}))
     assert corpus(folder, encoding="latin-1").text == "one\nschön\n"
 
 
@@ -456,7 +458,7 @@ def test_a_text_in_place_of_a_path_is_told() -> None:
 
 
 EMPTY = {
-    "text.txt": (b"", r"text.txt is empty \(0 bytes\); a corpus has some thousand letters"),
+    "text.txt": (b"", r"text.txt is empty \(0 bytes\)"),
     "packed.txt.gz": (gzip.compress(b""), r"packed.txt.gz is empty \(0 bytes\)"),
     "bom.txt": (b"\xef\xbb\xbf", "bom.txt holds no text"),
     "t.csv": (b"", "t.csv is empty"),

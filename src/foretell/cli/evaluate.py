@@ -6,26 +6,28 @@ from pathlib import Path
 import click
 
 from .options import runs_dir_option
-from .origin import data_of, kept, shown
+from .origin import data_of, kept, named, shown
 from .output import columns, output_options, print_json, tell
 
 
 @click.command("evaluate")
 @click.argument("run", metavar="RUN")
-@click.argument("data", metavar="[DATA]", required=False)
+@click.argument("data", metavar="[DATA]...", nargs=-1)
 @runs_dir_option
 @output_options
-def command(run: str, data: str | None, runs_dir: Path, as_json: bool, quiet: bool, no_color: bool) -> None:
+def command(run: str, data: tuple[str, ...], runs_dir: Path, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Judge the model of RUN on the test span of its own data, or on every window of other DATA."""
     from .. import runs
-    from ..errors import InputError
+    from ..errors import InputError, UsageError
     from ..predictor import Predictor
-    from ..tasks import get_task
+    from ..tasks import get_task, task_configuration
 
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
-    own = data is None
-    source = data_of(predictor.task, folder, run, "evaluate") if data is None else data
+    own = not data
+    if len(data) > 1 and not task_configuration(predictor.task).reads_many:
+        raise UsageError(f"a model of {predictor.task} is judged on one file; found {len(data)}")
+    source = data_of(predictor.task, folder, run, "evaluate") if own else named(data)
     task = get_task(predictor.task)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -1,5 +1,6 @@
 """``foretell generate RUN --prompt TEXT``, and with ``--score FILE`` how well a model foresees a text."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +30,13 @@ def _writing_options(function: Any) -> Any:
 @click.argument("run", metavar="RUN")
 @click.option("--prompt", "-p", multiple=True, help="What a text begins with; several make as many texts.")
 @click.option("--prompts", metavar="FILE", help="File of prompts, one a line; - is standard input.")
-@click.option(
-    "--n", "count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Texts of each prompt."
-)
+@click.option("--n", "count", type=click.IntRange(1, 10_000), help="Texts of each prompt (1 when not named).")
 @_writing_options
 @click.option("--next", "following", type=click.IntRange(1, 1000), help="Show so many of the likeliest continuations.")
-@click.option(
-    "--next-length", type=click.IntRange(1, 50), default=1, show_default=True, help="Tokens of these continuations."
-)
+@click.option("--next-length", type=click.IntRange(1, 50), help="Tokens of these continuations (1 when not named).")
 @click.option("--score", "scored", metavar="FILE", help="Write nothing: bits per character of FILE under the model.")
+@click.option("--text", help="Column with the texts, where --score names a table (found when not named).")
+@click.option("--encoding", help="How --prompts or --score are encoded: utf-8, latin-1, cp1252 ...")
 @click.option("--show-probabilities", "watched", is_flag=True, help="Show how likely each token was, and how open.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write: .txt, .json or .jsonl.")
 @click.option("--page", type=click.Path(path_type=Path), help="An HTML page of the texts, shaded by probability.")
@@ -47,10 +46,12 @@ def command(
     run: str,
     prompt: tuple[str, ...],
     prompts: str | None,
-    count: int,
+    count: int | None,
     following: int | None,
-    next_length: int,
+    next_length: int | None,
     scored: str | None,
+    text: str | None,
+    encoding: str | None,
     watched: bool,
     output: Path | None,
     page: Path | None,
@@ -64,35 +65,46 @@ def command(
     from ..errors import UsageError
     from ..tasks.generate.writing import writing_section
 
+    named = {name: value for name, value in options.items() if value not in (None, ())}
+    given = {
+        **dict.fromkeys((f"--{name.replace('_', '-')}" for name in named), True),
+        "--prompt": prompt,
+        "--prompts": prompts,
+        "--n": count,
+        "--next": following,
+        "--next-length": next_length,
+        "--score": scored,
+        "--text": text,
+        "--show-probabilities": watched,
+        "--output": output,
+        "--page": page,
+    }
+    _require_meaning({name for name, value in given.items() if value})
     if output is not None and output.suffix not in (".txt", ".json", ".jsonl"):
         raise UsageError(f'--output ends in .txt, .json, .jsonl; found "{output.name}"')
     if page is not None and page.suffix.lower() != ".html":
         raise UsageError(f'--page ends in .html; found "{page.name}"')
-    if scored is not None and (prompt or prompts or following or output):
-        raise UsageError("--score reads a text and writes none: leave --prompt, --prompts, --next and --output away")
     predictor, learned = _generator(run, runs_dir)
     if scored is not None:
-        _score(learned, scored, page, as_json, quiet)
+        _score(learned, scored, {"text": text, "encoding": encoding}, page, as_json, quiet)
         return
-    section = writing_section({name: value for name, value in options.items() if value not in (None, ())})
-    asked = [*prompt, *(_lines(prompts, learned.encoding) if prompts else [])] or [""]
-    if following is not None:
-        _show_next(learned, asked, following, next_length, section, as_json)
-        return
-    asked = [own for own in asked for _ in range(count)]
-    watch = watched or page is not None
-    if watch and section.beam is not None:
-        raise UsageError("--beam looks at whole texts; leave --show-probabilities and --page away")
-    plain = not (as_json or output or watched)
-    if plain and len(asked) == 1:
-        texts = [_streamed(learned, asked[0], section, watch)]
-    elif section.beam is not None and count > 1:
-        if count > section.beam:
-            raise UsageError(f"--beam {section.beam} finds as many texts; --n asks for {count}")
-        found = [learned.writer.likeliest(own, section.beam, section.length, section) for own in dict.fromkeys(asked)]
-        texts = [text for own in found for text in own[:count]]
-    else:
-        texts = learned.writer.write(asked, section, watch=watch)
+    section = writing_section(named, os.environ)
+    begun = [*prompt, *(_lines(prompts, encoding or learned.encoding) if prompts else [])] or [""]
+    with learned.writer.threads():
+        if following is not None:
+            _show_next(learned, begun, following, next_length or 1, section, as_json)
+            return
+        asked = [own for own in begun for _ in range(count or 1)]
+        watch, plain = watched or page is not None, not (as_json or output or watched)
+        if plain and len(asked) == 1:
+            texts = [_streamed(learned, asked[0], section, watch)]
+        elif section.beam is not None:
+            if (count or 1) > section.beam:
+                raise UsageError(f"--beam {section.beam} finds as many texts; --n asks for {count}")
+            found = [learned.writer.likeliest(own, section.beam, section.length, section) for own in begun]
+            texts = [own for each in found for own in each[: count or 1]]
+        else:
+            texts = learned.writer.write(asked, section, watch=watch)
     if output is not None:
         _write(texts, output)
         tell(f"{len(texts)} texts in {output}", quiet=quiet or as_json)
@@ -100,13 +112,36 @@ def command(
         _write_page(predictor, learned, texts, page)
         tell(f"page: {page}", quiet=quiet or as_json)
     if as_json:
-        print_json({"task": predictor.task, "rung": learned.rung, "texts": [_document(text) for text in texts]})
+        print_json({"task": predictor.task, "rung": learned.rung, "texts": [_document(own) for own in texts]})
     elif watched:
-        for text in texts:
-            _print_watched(text)
+        for own in texts:
+            _print_watched(own)
     elif plain and len(asked) > 1:
-        for number, text in enumerate(texts, 1):
-            click.echo(f"[{number}] {text.prompt}{text.text}")
+        for number, own in enumerate(texts, 1):
+            click.echo(f"[{number}] {own.prompt}{own.text}")
+
+
+_SCORING = {"--score", "--text", "--encoding", "--page"}
+_FOLLOWING = {"--next", "--next-length", "--prompt", "--prompts", "--on-unknown", "--encoding"}
+_BEAM = {"--show-probabilities", "--page"}
+
+
+def _require_meaning(named: set[str]) -> None:
+    """Checks that all that was named has a part in what is asked for.
+
+    Raises:
+        UsageError: Something has none.
+    """
+    from ..errors import UsageError
+
+    for option, alone in (("--score", _SCORING), ("--next", _FOLLOWING)):
+        if option in named and named - alone:
+            raise UsageError(f"{option} has no use for {', '.join(sorted(named - alone))}; leave that away")
+    for option, needed in (("--next-length", "--next"), ("--text", "--score")):
+        if option in named and needed not in named:
+            raise UsageError(f"{option} goes with {needed}")
+    if "--beam" in named and named & _BEAM:
+        raise UsageError(f"--beam looks at whole texts; leave {', '.join(sorted(named & _BEAM))} away")
 
 
 def _generator(run: str, runs_dir: Path) -> "tuple[Predictor, LearnedGenerator]":
@@ -139,12 +174,10 @@ def _streamed(learned: "LearnedGenerator", prompt: str, section: WritingSection,
 
     learned.writer.encoded(prompt, section)  # what is wrong with a prompt is said before any of it is shown
     text = Text(prompt)
-    sys.stdout.write(prompt)
-    with learned.writer.threads():
-        for piece in learned.writer.stream(text, section, watch=watch):
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-    sys.stdout.write("\n")
+    click.echo(prompt, nl=False)
+    for piece in learned.writer.stream(text, section, watch=watch):
+        click.echo(piece, nl=False)
+    click.echo()
     return text
 
 
@@ -200,14 +233,16 @@ def _show_next(
         click.echo(columns(["next", "probability"], [[repr(own.text), f"{2 ** -own.bits[0]:.4f}"] for own in texts]))
 
 
-def _score(learned: "LearnedGenerator", source: str, page: Path | None, as_json: bool, quiet: bool) -> None:
+def _score(
+    learned: "LearnedGenerator", source: str, reading: dict[str, Any], page: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Bits per character of a text."""
     from ..evaluation.panels import Panel, Passages
     from ..report.page import write_page
     from ..tasks.generate.learned import source_of
     from ..tasks.generate.panels import surprise_passage
 
-    metrics, bits, tokens = learned.score(source_of(source))
+    metrics, bits, tokens = learned.score(source_of(source), **reading)
     if page is not None:
         passage = surprise_passage(learned.tokenizer, tokens, bits)
         caption = "Green: foreseen. Red: surprising. The blue line below a token shows how many bits it took."

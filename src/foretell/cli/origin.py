@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import UsageError
+
 Data = str | tuple[Path, ...] | None
 """A path (``-`` for standard input), several, or nothing."""
 
@@ -10,9 +12,14 @@ Data = str | tuple[Path, ...] | None
 def named(data: Sequence[str]) -> Data:
     """The data that a command line names.
 
+    Raises:
+        UsageError: Standard input is named beside others.
+
     >>> named(()), named(("a.txt",)), len(named(("a.txt", "b.txt")))
     (None, 'a.txt', 2)
     """
+    if len(data) > 1 and "-" in data:
+        raise UsageError("- stands for standard input, which is read alone; name files beside files")
     return tuple(map(Path, data)) if len(data) > 1 else next(iter(data), None)
 
 

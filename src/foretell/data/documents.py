@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,7 +72,7 @@ def read_corpus(source: object, section: CorpusSection) -> Corpus:
         reader.notes.append("line ends of Windows are read as line ends")
         parts = [part.replace("\r\n", "\n").replace("\r", "\n") for part in parts]
     if not any(parts):
-        raise DataError(f"{name} holds no text; a corpus has some thousand letters or more", file=name)
+        raise DataError(f"{name} holds no text", file=name)
     # Of several texts each ends as if it stood alone: what follows is another one.
     end, several = section.separator, len(parts) > 1 or reader.rows
     text = whole("".join(part if part.endswith(end) else part + end for part in parts) if several else parts[0])
@@ -129,15 +130,18 @@ class _Reader:
                 continue
             name = f"{path.name}/{member.path}"
             content = self._unpacked(name, member.read())
-            if content and self._is_text(content):
+            try:
+                if not content or not self._is_text(content):
+                    raise DataError(f"{name} is no text")
                 found.append((str(member.path), self._decoded(name, content)))
-            else:
+            except DataError:
                 passed.append(str(member.path))
         if passed:
             shown = ", ".join(passed[:_SHOWN]) + (" ..." if len(passed) > _SHOWN else "")
-            self.notes.append(f"{counted(len(passed), 'file')} of {path.name} passed over, being no text: {shown}")
+            told = f"being no text in {self.section.encoding} (--encoding)"
+            self.notes.append(f"{counted(len(passed), 'file')} of {path.name} passed over, {told}: {shown}")
         if not found:
-            raise DataError(f"{path} holds no file of text", file=str(path))
+            raise DataError(f"{path} holds no file of text in {self.section.encoding}", file=str(path))
         return [text for _, text in sorted(found)]
 
     def _is_text(self, content: bytes) -> bool:
@@ -156,7 +160,7 @@ class _Reader:
     def _decoded(self, name: str, packed: bytes) -> str:
         content = self._unpacked(name, packed)
         if not content:
-            raise DataError(f"{name} is empty (0 bytes); a corpus has some thousand letters or more", file=name)
+            raise DataError(f"{name} is empty (0 bytes)", file=name)
         if not self._is_text(content):
             at = content.index(b"\0")
             raise DataError(f"{name} is no text: byte {at} is zero; say --encoding if it is utf-16", file=name)
@@ -234,6 +238,8 @@ def cut(length: int, spans: Sequence[str]) -> tuple[int, int, int]:
     try:
         sizes = [float(text) for text in texts[:2]]
         last = None if texts[2:] == ["rest"] else float(texts[2])
+        if len(texts) > 3 or not all(map(isfinite, (*sizes, last or 0))):
+            sizes = []
     except (ValueError, IndexError):
         sizes, last = [], None
     shares = len(sizes) == 2 and last is not None and max(*sizes, last) < 1

@@ -31,7 +31,7 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         if width % heads:
             raise ConfigurationError(
-                f"the width of attention must be a multiple of its heads; found units {width} and heads {heads}",
+                f"the width of attention must be a multiple of its heads; found a width of {width} and heads {heads}",
                 option="heads",
                 value=heads,
             )

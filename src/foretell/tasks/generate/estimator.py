@@ -56,8 +56,8 @@ class Generator(Estimator):
             text: It, or several.
         """
         self._must_be_fitted()
-        texts = [text] if isinstance(text, str) else list(text)
-        return float(self.learned_.score(texts)[0]["bits_per_character"])
+        found = self.learned_.score_text(text) if isinstance(text, str) else self.learned_.score(list(text))
+        return float(found[0]["bits_per_character"])
 
     def _flags(self) -> dict[str, Any]:
         return {"tokens": self.tokens, **super()._flags()}

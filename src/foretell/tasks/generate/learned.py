@@ -15,7 +15,7 @@ from ...data.documents import read_corpus
 from ...data.storage import TokenArray
 from ...data.tokenizer import Tokenizer
 from ...data.unlabelled import read_unlabelled
-from ...errors import UnsafeFileError
+from ...errors import DataError, UnsafeFileError
 from ...evaluation.kneser_ney import KneserNey, Level
 from ...nn import LanguageNetwork
 from ...training.curves import RangeTest
@@ -44,6 +44,7 @@ class LearnedGenerator:
         note: What it chose or found, in a sentence.
         history: One record for each epoch of its training.
         rates: What the search for a learning rate found, where one was asked for.
+        members: What it is a mixture of, as long as it is at hand.
     """
 
     rung: str
@@ -54,6 +55,7 @@ class LearnedGenerator:
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     rates: RangeTest | None = None
+    members: tuple["LearnedGenerator", ...] = ()
 
     @property
     def encoding(self) -> str:
@@ -91,7 +93,8 @@ class LearnedGenerator:
             **options: How they are written.
         """
         section = writing_section(options)
-        written = self.writer.write(texts, section) if texts else []
+        # The same prompt always gets the same text, however prompts come.
+        written = self.writer.write(texts, section, alike=True)
         found = {"prompt": [own.prompt for own in written], "text": [own.text for own in written]}
         return pl.DataFrame(found, schema={"prompt": pl.String, "text": pl.String})
 
@@ -115,17 +118,32 @@ class LearnedGenerator:
             return written
         return pl.concat([beside, written.select(pl.col("text").alias(_free("text", beside)))], how="horizontal")
 
-    def score(self, source: object) -> tuple[dict[str, Any], Float64[np.ndarray, " token"], TokenArray]:
-        """Bits per character of any text, read from its beginning; with its tokens, and the bits of each.
+    def score(
+        self, source: object, *, text: str | None = None, encoding: str | None = None
+    ) -> tuple[dict[str, Any], Float64[np.ndarray, " token"], TokenArray]:
+        """Bits per character of any text, read from its beginning; with the bits of its tokens, and these.
 
         Args:
             source: A path, or a list of texts.
+            text: The column with the texts of a table; found where None.
+            encoding: How it is encoded; as the text of the training where None.
 
         Raises:
             DataError: There is no text.
         """
-        corpus = read_corpus(source, self.configuration.corpus)
-        opening, own = self.writer.encoded("", WritingSection()), self.tokenizer.encode(corpus.text)
+        named = {"text": text, "encoding": encoding or self.encoding}
+        return self.score_text(read_corpus(source, self.configuration.corpus.model_copy(update=named)).text)
+
+    def score_text(self, text: str) -> tuple[dict[str, Any], Float64[np.ndarray, " token"], TokenArray]:
+        """The same for a text as it is.
+
+        Args:
+            text: The text.
+        """
+        if not text:
+            raise DataError("there is no text to score")
+        small = text.lower() if self.configuration.corpus.lowercase else text
+        opening, own = self.writer.encoded("", WritingSection()), self.tokenizer.encode(small)
         evaluation = evaluation_of(self.model, self.tokenizer, np.concatenate([opening, own]), len(opening))
         return evaluation.metrics, evaluation.details, own
 

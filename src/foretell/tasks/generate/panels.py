@@ -30,10 +30,11 @@ def generate_panels(
     """
     known, section = Known(prepared.corpus.text), prepared.configuration.samples
     panels = []
-    earlier = history_samples(kept.history, section)
-    if earlier:
-        told = f"What {kept.rung} wrote after some of its epochs, from the same beginnings at several temperatures."
-        panels.append(samples_panel("Samples after chosen epochs", told, earlier, known))
+    for own in (kept, *kept.members):
+        earlier = history_samples(own.history, section)
+        if earlier:
+            told = f"What {own.rung} wrote after some of its epochs, from the same beginnings at several temperatures."
+            panels.append(samples_panel("Samples after chosen epochs", told, earlier, known))
     samples = [("", own) for own in write_samples(kept.model, prepared, prepared.seed)]
     prose = f"What {kept.rung} writes, as it is kept: the same beginning, at several temperatures."
     chosen = [name for name in dict.fromkeys((reference, kept.rung)) if name in evaluations]
@@ -82,7 +83,7 @@ def _by_place(chosen: list[str], evaluations: dict[str, Evaluation]) -> Figure:
     """Bits per character along the test span, in a hundred stretches."""
     lines = []
     for name in chosen:
-        losses = evaluations[name].losses
+        losses = evaluations[name].losses[:-1]  # the last passage may be shorter
         parts = np.array_split(losses, min(100, len(losses)))
         middle: list[Number | str] = [float((number + 0.5) / len(parts)) for number in range(len(parts))]
         lines.append(Line(name, middle, [float(part.mean() / 100) for part in parts]))

@@ -149,7 +149,7 @@ def about(prepared: PreparedCorpus) -> dict[str, Any]:
     return {
         "source": prepared.corpus.source,
         "fingerprint": prepared.fingerprint,
-        "opening": opening_of(prepared.text("train")),
+        "opening": opening_of(prepared.text("train"), prepared.configuration.corpus.separator),
         "characters": prepared.counts,
         "tokens": {span: len(own) for span, own in prepared.tokens.items()},
     }

@@ -69,6 +69,7 @@ def unread(configuration: Configuration, rungs: Sequence[str]) -> list[str]:
     if not networks:
         idle += sorted(configuration.training.unusual() & TRAINS)
         idle += sorted(configuration.streams.unusual() & {"unroll"})
+        idle += sorted(configuration.samples.unusual() & {"sample_epochs"})
     if NGRAM not in rungs and configuration.run.rung is None:
         idle += sorted(configuration.ngrams.unusual())
     if configuration.tokenizer.tokens in ("characters", "bytes"):

@@ -48,7 +48,7 @@ def write_samples(model: Model, prepared: PreparedCorpus, seed: int) -> list[dic
 
 def writer_of(model: Model, prepared: PreparedCorpus) -> Writer:
     """What writes with a model of a corpus."""
-    opening = opening_of(prepared.text("train"))
+    opening = opening_of(prepared.text("train"), prepared.configuration.corpus.separator)
     return Writer(model, prepared.tokenizer, prepared.configuration.corpus.lowercase, opening)
 
 
@@ -69,7 +69,7 @@ def samples_panel(heading: str, prose: str, samples: Sequence[tuple[str, dict[st
         new = [(start, end) for start, end in known.new_words(whole) if end > len(prompt)]
         name = f"{when}temperature {own['temperature']:g}"
         passages.append(_passage(name, whole, new))
-        words = max(1, len([match for match in WORD.finditer(whole) if match.end() > len(prompt)]))
+        words = max(1, len([match for match in WORD.finditer(whole) if len(prompt) < match.end() < len(whole)]))
         copy = known.longest_copy(text)
         distinct = [distinct_words(text), distinct_letters(text)]
         rows.append(

@@ -9,8 +9,8 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ...artefact import Artefact
-from ...data.documents import cut_text, read_corpus
-from ...data.streams import in_parts, pieces
+from ...data.documents import Corpus, cut_text, read_corpus
+from ...data.streams import BEFORE, in_parts, pieces
 from ...errors import ConfigurationError, UsageError
 from ...evaluation.kneser_ney import ORDERS, count_ngrams
 from ...evaluation.mixing import mixture_weights
@@ -49,7 +49,8 @@ class TextExamples:
         self.section = prepared.configuration.streams
         self.training = prepared.tokens["train"]
         tokens, known = prepared.with_context("validation")
-        self.parts = in_parts(tokens[: known + _VALIDATED], known)
+        before = max(BEFORE, prepared.configuration.network.context)
+        self.parts = in_parts(tokens[: known + _VALIDATED], known, before)
 
     @property
     def lecture(self) -> bool:
@@ -131,20 +132,17 @@ class GenerateTask:
 
     def judge(self, fitted: LearnedGenerator, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own text, or on all of another."""
-        own = _read_again(fitted, source)
+        corpus, own = _read_again(fitted, source)
         if own is None:
-            return {"span": "all", "metrics": fitted.score(source)[0]}
+            return {"span": "all", "metrics": fitted.score_text(corpus.text)[0]}
         return {"span": "test", "metrics": self.evaluate(own, fitted, "test").metrics}
 
     def probe(self, fitted: LearnedGenerator, source: object, count: int) -> Probe | None:
         """A network and some windows of validation, or of another text; it says what follows the last token of each."""
         if not isinstance(fitted.model, NetworkModel | WindowModel):
             return None
-        own = _read_again(fitted, source)
-        if own is None:
-            tokens = fitted.tokenizer.encode(read_corpus(source, fitted.configuration.corpus).text)
-        else:
-            tokens = own.tokens["validation"]
+        corpus, own = _read_again(fitted, source)
+        tokens = fitted.tokenizer.encode(corpus.text) if own is None else own.tokens["validation"]
         section = fitted.configuration.streams
         length = min(max(2, section.lookback), len(tokens) - 1)
         starts = evenly_spread(len(tokens) - length, count)
@@ -172,16 +170,16 @@ def model_of(network: LanguageNetwork, prepared: PreparedCorpus) -> NetworkModel
     return NetworkModel(network, section)
 
 
-def _read_again(fitted: LearnedGenerator, source: object) -> PreparedCorpus | None:
-    """The text of a generator's training, in its spans and tokens; None for another text."""
+def _read_again(fitted: LearnedGenerator, source: object) -> tuple[Corpus, PreparedCorpus | None]:
+    """A text, and where it is that of a generator's training its spans and tokens."""
     section = fitted.configuration.corpus
     corpus = read_corpus(source, section)
     if corpus.fingerprint != fitted.about["fingerprint"]:
-        return None
+        return corpus, None
     borders = cut_text(corpus, section.spans)
     texts = {"train": slice(0, borders[0]), "validation": slice(*borders[:2]), "test": slice(*borders[1:])}
     tokens = {span: fitted.tokenizer.encode(corpus.text[place]) for span, place in texts.items()}
-    return PreparedCorpus(fitted.configuration, corpus, borders, fitted.tokenizer, tokens)
+    return corpus, PreparedCorpus(fitted.configuration, corpus, borders, fitted.tokenizer, tokens)
 
 
 def _counted(prepared: PreparedCorpus, rung: str) -> tuple[Model, str]:
@@ -233,7 +231,9 @@ def _mixed(prepared: PreparedCorpus, attempt: Attempt) -> LearnedGenerator:
     model = MixtureModel(tuple(members), tuple(members.values()), weights)
     note = " and ".join(f"{weight:.0%} {name}" for name, weight in zip(members, weights, strict=True))
     told = f"{note}, weighted on validation"
-    return LearnedGenerator(MIXTURE, prepared.configuration, model, prepared.tokenizer, about(prepared), told)
+    whole = tuple(cast(LearnedGenerator, own) for own in attempt.members.values())
+    learned = LearnedGenerator(MIXTURE, prepared.configuration, model, prepared.tokenizer, about(prepared), told)
+    return replace(learned, members=whole)
 
 
 def _checked(prepared: PreparedCorpus) -> PreparedCorpus:

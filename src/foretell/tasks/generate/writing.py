@@ -1,7 +1,8 @@
 """Writing on: prompts in, texts out, token by token."""
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -9,12 +10,12 @@ import numpy as np
 
 from ...data.storage import TokenArray
 from ...data.tokenizer import UNKNOWN, Tokenizer
-from ...decoding import Sampling, Scores, Tokens, beam_search, log_softmax, sample
-from ...errors import ConfigurationError, DataError
+from ...decoding import Drawn, Sampling, Scores, Tokens, beam_search, entropies, log_softmax, sample
+from ...errors import ConfigurationError, DataError, UsageError, nearest
 from ...nn.threads import kernel_threads, usable_processors
 from ...training.loop import SMALL
 from ...training.seeds import threads
-from .config import WritingSection
+from .config import Writing, WritingSection
 from .models import Model
 
 _SHOWN = 5  # letters
@@ -27,10 +28,10 @@ class Text:
     Attributes:
         prompt: What it begins with.
         tokens: What was written, by number.
-        pieces: The same in letters, token by token; half a letter's bytes wait for the other half.
-        bits: How surprised the model was by each, in bits.
+        pieces: The same in letters, token by token (all at once where nobody watches); half a letter's bytes wait for
+            the other half.
+        bits: How surprised the model was by each, in bits; by all of it where it was looked for.
         entropies: How open it was what would come, in bits.
-        text: What was written, up to where it stops.
         stopped: The text at which it stopped; nothing where it is as long as was asked.
     """
 
@@ -39,8 +40,29 @@ class Text:
     pieces: list[str] = field(default_factory=list)
     bits: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
-    text: str = ""
     stopped: str | None = None
+    _end: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was written, up to where it stops."""
+        return "".join(self.pieces)
+
+    def stop(self, stops: Sequence[str]) -> None:
+        """Ends before a text at which it is to stop, where that came with the last piece."""
+        self._end += self.pieces[-1]
+        places = [(place, stop) for stop in stops if stop and (place := self._end.find(stop)) >= 0]
+        if not places:
+            self._end = self._end[-max(map(len, stops)) :]
+            return
+        place, self.stopped = min(places)
+        beyond = len(self._end) - place
+        while beyond > 0 and beyond >= len(self.pieces[-1]):
+            beyond -= len(self.pieces[-1])
+            count = len(self.pieces) - 1
+            del self.tokens[count:], self.pieces[count:], self.bits[count:], self.entropies[count:]
+        if beyond:
+            self.pieces[-1] = self.pieces[-1][:-beyond]
 
 
 @dataclass(frozen=True)
@@ -71,8 +93,8 @@ class Writer:
             shown = ", ".join(f'"{letter}" at {place + 1}' for place, letter in unknown[:_SHOWN])
             more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
             raise DataError(
-                f"a prompt may hold the {len(self.tokenizer) - 1} {self.tokenizer.kind} of the training text; it never "
-                f"held {shown}{more}; leave them away, or say --on-unknown skip",
+                f"a prompt may hold letters of the training text, which never held {shown}{more}; leave them away, or "
+                "say --on-unknown skip",
                 value=unknown[0][1],
             )
         tokens = np.concatenate([self.tokenizer.encode(self.opening), self.tokenizer.encode(text)])
@@ -85,29 +107,31 @@ class Writer:
         with threads(1 if self.model.parameters < SMALL else 0), kernel_threads(usable_processors()):
             yield
 
-    def write(self, prompts: Sequence[str], section: WritingSection, *, watch: bool = False) -> list[Text]:
+    def write(
+        self, prompts: Sequence[str], section: WritingSection, *, watch: bool = False, alike: bool = False
+    ) -> list[Text]:
         """Texts that begin with prompts, each as if it were alone.
 
         Args:
             prompts: What they begin with.
             section: How they are written.
             watch: Whether surprise and entropy of each token are kept.
+            alike: Whether prompts that are the same are gone on with in the same way.
         """
         with self.threads():
-            return self._written(prompts, section, watch=watch) if prompts else []
+            return self._written(prompts, section, watch=watch, alike=alike) if prompts else []
 
-    def _written(self, prompts: Sequence[str], section: WritingSection, *, watch: bool) -> list[Text]:
+    def _written(self, prompts: Sequence[str], section: WritingSection, *, watch: bool, alike: bool) -> list[Text]:
         if section.beam is not None:
             return [self.likeliest(prompt, section.beam, section.length, section)[0] for prompt in prompts]
         texts = [Text(prompt) for prompt in prompts]
+        steps = self._steps(texts, section, alike=alike)
         if section.stop or watch:
-            for _ in self._steps(texts, section, watch=watch):
+            for _ in self._told(texts, steps, section, watch=watch):
                 pass
             return texts
-        read = [self.encoded(prompt, section) for prompt in prompts]
-        steps = sample(self.model, read, sampling_of(section, self.tokenizer), section.length, section.seed)
         for text, tokens in zip(texts, np.stack([drawn.tokens for drawn in steps]).T.tolist(), strict=True):
-            text.tokens, text.text = tokens, self.tokenizer.decode(tokens)
+            text.tokens, text.pieces = tokens, [self.tokenizer.decode(tokens)]
         return texts
 
     def stream(self, text: Text, section: WritingSection, *, watch: bool = False) -> Iterator[str]:
@@ -115,28 +139,35 @@ class Writer:
 
         What may be the beginning of a text at which writing stops is held back until it is known.
         """
-        shown = 0
         if section.beam is not None:
             vars(text).update(vars(self.likeliest(text.prompt, section.beam, section.length, section)[0]))
             yield text.text
             return
-        for _ in self._steps([text], section, watch=watch):
-            safe = len(text.text) - _may_stop(text.text, section.stop)
-            if safe > shown and text.stopped is None:
-                yield text.text[shown:safe]
-                shown = safe
+        held, shown, known = "", 0, 0
+        for _ in self._told([text], self._steps([text], section), section, watch=watch):
+            if text.stopped is None:
+                held += "".join(text.pieces[known:])
+                known = len(text.pieces)
+                safe = len(held) - _may_stop(held, section.stop)
+                if safe:
+                    yield held[:safe]
+                    held, shown = held[safe:], shown + safe
         yield text.text[shown:]
 
     def likeliest(self, prompt: str, width: int, length: int, section: WritingSection) -> list[Text]:
         """The likeliest continuations, found by following so many at once; the likeliest first."""
         never = (UNKNOWN,) if self.tokenizer.has_unknown else ()
-        found = beam_search(self.model, self.encoded(prompt, section), width, length, never)
         texts = []
-        for own in found:
-            text = Text(prompt, list(own.tokens), [self.tokenizer.decode([token]) for token in own.tokens])
-            text.bits = [float(-own.score / np.log(2))]  # of all of it
-            text.text = self.tokenizer.decode(own.tokens)
-            self._cut(text, section, len(text.text))
+        for own in beam_search(self.model, self.encoded(prompt, section), width, length, never):
+            text = Text(prompt, bits=[float(-own.score / np.log(2))])
+            for token, piece in zip(own.tokens, self.tokenizer.pieces(own.tokens), strict=True):
+                text.tokens.append(token)
+                text.pieces.append(piece)
+                if section.stop and text.stopped is None:
+                    text.stop(section.stop)
+                if text.stopped is not None:
+                    text.bits = []  # those of all of it are not those of what is left
+                    break
             texts.append(text)
         return texts
 
@@ -145,46 +176,45 @@ class Writer:
         whole = section.model_copy(update={"stop": ()})
         return self.likeliest(prompt, count if length == 1 else max(64, 8 * count), length, whole)[:count]
 
-    def _steps(self, texts: list[Text], section: WritingSection, *, watch: bool) -> Iterator[None]:
-        """Writes texts on, one token each at a time."""
-        decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in texts]
-        sampling = sampling_of(section, self.tokenizer)
+    def _steps(self, texts: list[Text], section: WritingSection, *, alike: bool = False) -> Iterator[Drawn]:
+        """Draws tokens for texts; what is drawn for the copies of a prompt differs."""
 
         def ended(rows: Tokens, tokens: Tokens) -> np.ndarray:
             return np.array([texts[row].stopped is not None for row in rows])
 
+        before: Counter[str] = Counter()
+        copies = []
+        for text in texts:
+            copies.append(0 if alike else before[text.prompt])
+            before[text.prompt] += 1
         prompts = [self.encoded(text.prompt, section) for text in texts]
-        steps = sample(self.model, prompts, sampling, section.length, section.seed, ended if section.stop else None)
+        sampling, stops = sampling_of(section, self.tokenizer), ended if section.stop else None
+        return sample(self.model, prompts, sampling, section.length, section.seed, stops, copies)
+
+    def _told(
+        self, texts: list[Text], steps: Iterator[Drawn], section: WritingSection, *, watch: bool
+    ) -> Iterator[None]:
+        """Writes down what is drawn, one token of each text at a time."""
+        decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in texts]
         for drawn in steps:
             if watch:
                 self._watch(texts, drawn.rows, drawn.tokens, drawn.scores)
             for row, token in zip(drawn.rows.tolist(), drawn.tokens.tolist(), strict=True):
                 text = texts[row]
-                piece = decoders[row].decode(self.tokenizer.content[token])
                 text.tokens.append(token)
-                text.pieces.append(piece)
-                text.text += piece
+                text.pieces.append(decoders[row].decode(self.tokenizer.content[token]))
                 if section.stop:
-                    self._cut(text, section, len(piece))
+                    text.stop(section.stop)
             yield
         for text, decoder in zip(texts, decoders, strict=True):
-            if text.stopped is None:
-                text.text += decoder.decode(b"", final=True)
+            if text.stopped is None and text.pieces:
+                text.pieces[-1] += decoder.decode(b"", final=True)
 
     def _watch(self, texts: list[Text], rows: Tokens, tokens: Tokens, scores: Scores) -> None:
-        logarithms = log_softmax(scores.astype(np.float64)) / np.log(2)
-        open_ = -(np.exp2(logarithms) * np.where(np.isfinite(logarithms), logarithms, 0)).sum(axis=1)
+        logarithms, open_ = log_softmax(scores.astype(np.float64)) / np.log(2), entropies(scores)
         for place, row in enumerate(rows):
             texts[row].bits.append(float(-logarithms[place, tokens[place]]))
             texts[row].entropies.append(float(open_[place]))
-
-    def _cut(self, text: Text, section: WritingSection, new: int) -> None:
-        """Ends a text before what it is to stop at, where that has come with so many new letters."""
-        found = [(text.text.find(stop, max(0, len(text.text) - new - len(stop))), stop) for stop in section.stop]
-        places = [(place, stop) for place, stop in found if place >= 0 and stop]
-        if places:
-            place, text.stopped = min(places)
-            text.text = text.text[:place]
 
 
 def sampling_of(section: WritingSection, tokenizer: Tokenizer) -> Sampling:
@@ -199,15 +229,23 @@ def sampling_of(section: WritingSection, tokenizer: Tokenizer) -> Sampling:
     )
 
 
-def writing_section(options: dict[str, object]) -> WritingSection:
+def writing_section(options: Mapping[str, object], environment: Mapping[str, str] | None = None) -> WritingSection:
     """The options of writing, checked.
 
+    Args:
+        options: By name.
+        environment: What options that were not named may come from; nothing where None.
+
     Raises:
+        UsageError: There is no such option.
         ConfigurationError: One breaks its rule, or two exclude each other.
     """
-    from .config import Writing
-
-    section = Writing.build(options, environment={}).writing
+    for name in options:
+        if name not in WritingSection.model_fields:
+            raise UsageError(
+                f'writing has no option "{name}"; {nearest(name, WritingSection.model_fields)}', option=name
+            )
+    section = Writing.build(options, environment=environment or {}).writing
     drawn = section.unusual() & {"temperature", "greedy", "top_k", "top_p", "min_p", "repetition_penalty"}
     if section.beam is not None and drawn:
         name = sorted(drawn)[0].replace("_", "-")
@@ -220,6 +258,16 @@ def _may_stop(text: str, stops: Sequence[str]) -> int:
     return max((size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])), default=0)
 
 
-def opening_of(training: str) -> str:
-    """What stands before the beginning of a text: a blank line where training has such, else the end of a line."""
+def opening_of(training: str, separator: str = "\n") -> str:
+    """What stands before the beginning of a text.
+
+    Args:
+        training: The text that is learned from.
+        separator: What stands between the texts that it is made of; a blank line tells more than a line's end.
+
+    >>> opening_of("a\\n\\nb"), opening_of("a\\nb"), opening_of("a|b|", "|")
+    ('\\n\\n', '\\n', '|')
+    """
+    if separator.strip("\n") and separator in training:
+        return separator
     return "\n\n" if "\n\n" in training.strip() else "\n"
