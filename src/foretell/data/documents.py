@@ -231,7 +231,7 @@ def cut(length: int, spans: Sequence[str]) -> tuple[int, int, int]:
     Raises:
         ConfigurationError: They are no such thing, or want more than there is.
 
-    >>> cut(1000, ()), cut(1000, ("700,200,rest")), cut(1000, ("0.5,0.25,0.25",))
+    >>> cut(1000, ()), cut(1000, ["700,200,rest"]), cut(1000, ["0.5", "0.25", "0.25"])
     ((800, 900, 1000), (700, 900, 1000), (500, 750, 1000))
     """
     texts = entries(spans) or [f"{share:g}" for share in SHARES]

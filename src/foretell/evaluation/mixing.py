@@ -21,7 +21,7 @@ def mixture_weights(likely: Float64[np.ndarray, "model place"]) -> Float64[np.nd
         likely: How likely each model found what came, on text that none of them learned from.
 
     >>> mixture_weights(np.array([[0.9, 0.1, 0.9], [0.2, 0.8, 0.2]])).round(2).tolist()
-    [0.7, 0.3]
+    [0.67, 0.33]
     """
     weights = np.full(len(likely), 1 / len(likely))
     for _ in range(_ROUNDS):

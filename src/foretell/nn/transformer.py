@@ -65,6 +65,7 @@ class Encoder(nn.Module):
         dropout: Share that is dropped in training.
         attention_dropout: Share of the weights of attention; the same where None.
 
+    >>> import torch
     >>> Encoder(32, 4, 64, layers=2)(torch.zeros(2, 7, 32)).shape
     torch.Size([2, 7, 32])
     """

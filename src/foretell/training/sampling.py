@@ -95,7 +95,7 @@ class StreamSampler:
         seed: Where all beginnings come from.
 
     >>> [batch.tolist() for batch in StreamSampler(10, 2, 2, None, seed=0).epoch(0)]
-    [[8, 3], [0, 5]]
+    [[0, 5], [2, 7]]
     """
 
     tokens: int

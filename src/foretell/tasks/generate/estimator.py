@@ -17,10 +17,10 @@ class Generator(Estimator):
     Example:
         >>> verses = ["one for sorrow, two for joy, three for a girl, four for a boy"] * 20
         >>> generator = Generator("ngram").fit(verses)
-        >>> generator.write("two for ", length=19, temperature=0)
-        'joy, three for a gi'
-        >>> round(generator.evaluate()["bits_per_character"], 1)
-        0.0
+        >>> generator.write("two for ", length=16, temperature=0)
+        'joy, three for a'
+        >>> generator.evaluate()["bits_per_character"] < 0.2
+        True
     """
 
     task_name = "generate"
