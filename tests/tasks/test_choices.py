@@ -97,7 +97,7 @@ def test_options_that_no_rung_reads_are_told(run: Run, hourly_csv: Path) -> None
 
 def test_an_ensemble_needs_others(run: Run, hourly_csv: Path) -> None:
     result = run("compare", "forecast", hourly_csv, *SMALL, "--rungs", "ridge,ensemble")
-    assert (result.code, "the mean of other rungs" in result.err) == (2, True)
+    assert (result.code, "ensemble is made of other rungs" in result.err) == (2, True)
 
 
 def test_a_search_is_checked_before_it_begins(run: Run, hourly_csv: Path) -> None:
