@@ -46,7 +46,7 @@ def one_step(cells: list[Cell], inputs: Tensor, state: State, projected: bool = 
     if not is_ready(key):
         with patience(key):
             kernel(*arguments, 0, batch)
-    elif batch * standing.weights < _ALONE:
+    elif batch * (standing.weights - projected * cells[0].input_weights.numel()) < _ALONE:
         kernel(*arguments, 0, batch)
     else:
         share(lambda first, last: kernel(*arguments, first * ROWS, min(last * ROWS, batch)), -(-batch // ROWS), False)
