@@ -1,10 +1,12 @@
 """Choosing what comes next: greedy, sampling and beam search, one interface over any model that can step.
 
 A model is given tokens and a state, and gives back a score for each token that may follow, and the state after. Scores
-are logarithms of probabilities up to a number that they share. Whatever is drawn for a text depends on the seed and on
-which of several copies it is, not on those beside it, as far as a model's scores do not (a product's last bit may).
+are logarithms of probabilities up to a number that they share. Whatever is drawn for a text depends on the seed, on
+what it begins with and on how many before it begin alike, not on others beside it, as far as a model's scores do not
+(a product's last bit may).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -128,7 +130,8 @@ def sample(
     length: int,
     seed: int,
     ended: Callable[[Tokens, Tokens], Bool[np.ndarray, " batch"]] | None = None,
-    copies: Sequence[int] | None = None,
+    *,
+    alike: bool = False,
 ) -> Iterator[Drawn]:
     """Draws token after token.
 
@@ -139,12 +142,10 @@ def sample(
         length: Most tokens of a text.
         seed: Where what is drawn comes from.
         ended: Given the numbers of texts and the token that each was given, says which of them end with it.
-        copies: Of texts that begin alike the how manieth each is, which tells what is drawn for it; their numbers
-            where None.
+        alike: Whether texts that begin alike go on alike.
     """
     rows = np.arange(len(prompts))
-    numbered = range(len(prompts)) if copies is None else copies
-    draws = [np.random.Generator(np.random.Philox(key=[seed, number])) for number in numbered]
+    draws = _generators(prompts, seed, alike=alike)
     scores, state = model.begin(prompts)
     written = None
     if sampling.repetition_penalty != 1:
@@ -167,6 +168,24 @@ def sample(
             written = None if written is None else written[going]
         if step + 1 < length:
             scores, state = model.step(tokens, state)
+
+
+def _generators(prompts: Sequence[Prompt], seed: int, *, alike: bool) -> list[np.random.Generator]:
+    """Where the random numbers of each text come from.
+
+    Texts with the same numbers that come to the same letters at the same time would go on as one; so each beginning has
+    its own.
+    """
+    before: Counter[bytes] = Counter()
+    found = []
+    for prompt in prompts:
+        own = prompt.astype(np.int64)
+        copy = 0 if alike else before[own.tobytes()]
+        before[own.tobytes()] += 1
+        # With its length, as zeros at the end would not be told apart.
+        entropy = [seed, copy, len(own), *own.tolist()]
+        found.append(np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy))))
+    return found
 
 
 def choose(likely: Scores, numbers: Float64[np.ndarray, " batch"]) -> Tokens:

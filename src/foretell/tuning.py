@@ -62,13 +62,14 @@ class Search:
     build: Callable[[Mapping[str, object]], TaskConfiguration]
 
 
-def search_space(task: Task, rung: str, named: Mapping[str, str]) -> dict[str, Span]:
-    """What the options of a rung may be: what the user says, else what the rung suggests.
+def search_space(task: Task, rung: str, named: Mapping[str, str], fixed: Iterable[str] = ()) -> dict[str, Span]:
+    """What the options of a rung may be: what the user says, else what the rung suggests for those that are open.
 
     Args:
         task: Whose rung.
         rung: Its name.
         named: Spans by option, as from ``--search``: ``8..128:log``, ``0..0.5``, or ``24,48,96``.
+        fixed: Options that have a value of the user's, and keep it.
 
     Raises:
         UsageError: There is no such option, or a span is none.
@@ -84,9 +85,10 @@ def search_space(task: Task, rung: str, named: Mapping[str, str]) -> dict[str, S
             raise UsageError(f"--search cannot vary {known[name]}.{name}, {told}", option=path)
         spans[f"{known[name]}.{name}"] = read_span(path, text)
     if not spans:
-        spans = {f"{known[name]}.{name}": span for name, span in task.rungs[rung].search.items()}
+        kept = set(fixed)
+        spans = {f"{known[name]}.{name}": span for name, span in task.rungs[rung].search.items() if name not in kept}
     if not spans:
-        raise UsageError(f"{rung} has no options to search; name some: --search network.units=8..128:log", rung=rung)
+        raise UsageError(f"{rung} has no options left to search; name some: --search network.units=8..128", rung=rung)
     return spans
 
 

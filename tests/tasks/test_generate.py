@@ -310,6 +310,21 @@ def test_training_goes_on_from_a_model_with_its_tokens(run: Run, book: Path, tmp
     assert "the model's" in refused.err
 
 
+def test_what_is_named_is_not_searched(run: Run, book: Path) -> None:
+    pytest.importorskip("optuna")
+    named = ["--units", "8", "--embedding", "6", "--set", "network.recurrent_dropout=0.1", "--name", "kept"]
+    asked = ["tune", "generate", book, "--rung", "lstm", "--epochs", "1", "--trials", "1", *QUICK[:4], *named, "--json"]
+    done = run(*asked)
+    assert done.code == 0, done.out
+    assert set(done.document["tuning"]["best"]) == {"training.learning_rate", "network.output_dropout"}
+    job = json.loads(Path("runs/kept/run.json").read_text()) | {"finished": None, "trials": 2}
+    Path("runs/kept/run.json").write_text(json.dumps(job))
+    again = run("tune", "--resume", "kept", "--json").document["tuning"]
+    assert (again["trials"], set(again["best"])) == (2, set(done.document["tuning"]["best"]))
+    none_left = run(*asked[:-3], "--learning-rate", "0.01", "--output-dropout", "0.1")
+    assert (none_left.code, "has no options left to search" in none_left.err) == (2, True)
+
+
 def test_tune_and_inspect_know_generators(run: Run, book: Path) -> None:
     asked = ["tune", "generate", book, "--rung", "lstm", *TINY[:2], *QUICK[:4], "--trials", "2", "--name", "tuned"]
     done = run(*asked, "--search", "units=8..12")

@@ -315,23 +315,35 @@ def test_texts_that_begin_alike_go_on_differently() -> None:
     assert len({tuple(text) for text in texts}) == 8
 
 
+def test_texts_that_begin_otherwise_draw_other_numbers() -> None:
+    """A model to which all texts are the same goes on from each in a way of its own."""
+    flat = Markov(np.zeros((TOKENS,) * 3))
+    prompts = [np.array(prompt) for prompt in ([1], [2], [1, 0], [1], [0, 1])]
+    texts = written(sample(flat, prompts, Sampling(), 30, 0), 5)
+    assert len({tuple(text) for text in texts}) == 5
+    again = written(sample(flat, prompts, Sampling(), 30, 0, alike=True), 5)
+    assert again == [*texts[:3], texts[0], texts[4]]
+    assert written(sample(flat, prompts[::-1], Sampling(), 30, 0, alike=True), 5) == again[::-1]
+
+
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 5), more=st.integers(0, 3), way=ways, data=st.data())
 def test_what_is_drawn_for_a_text_does_not_depend_on_those_beside_it(
     seed: int, count: int, more: int, way: dict[str, Any], data: st.DataObject
 ) -> None:
-    """Whatever they begin with, however many follow, and whenever they end."""
+    """However many follow, whenever they end, and whatever they begin with, if only not with the same."""
     how = Sampling(**way)
     row, ends = data.draw(st.integers(0, count - 1)), data.draw(st.lists(st.integers(0, 9), min_size=8, max_size=8))
     model, prompts, others = made(3), prompts_of(1, count), prompts_of(2, count + more)
     others[row] = prompts[row]
+    alike = any(np.array_equal(prompts[row], before) for before in (*prompts[:row], *others[:row]))
     steps = itertools.count()
 
     def ended(rows: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         step = next(steps)
         return np.array([ends[number] == step and number != row for number in rows])
 
-    alone = written(sample(model, prompts, how, 10, seed), count)[row]
-    beside = written(sample(model, others, how, 10, seed, ended), count + more)
+    alone = written(sample(model, prompts, how, 10, seed, alike=alike), count)[row]
+    beside = written(sample(model, others, how, 10, seed, ended, alike=alike), count + more)
     assert beside[row] == alone
     for number, text in enumerate(beside):
         assert len(text) == (10 if number == row else ends[number] + 1)

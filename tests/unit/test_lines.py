@@ -30,9 +30,13 @@ def test_a_line_is_given_before_the_next_one_is_written() -> None:
         closer.join()
 
 
+def test_no_line_at_all_is_told() -> None:
+    with pytest.raises(DataError, match="standard input is empty"):
+        list(batches(io.BytesIO(b"")))
+
+
 def test_a_line_that_cannot_be_decoded_is_named() -> None:
     content = b"fine\nsch\xf6n\n"
     with pytest.raises(DataError, match=r"line 2: byte 3 is not utf-8; say --encoding"):
         list(batches(io.BytesIO(content)))
     assert [line for batch in batches(io.BytesIO(content), "latin-1") for line in batch] == ["fine", "schön"]
-    assert list(batches(io.BytesIO(b""))) == []

@@ -24,7 +24,7 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
         encoding: How they are written.
 
     Raises:
-        DataError: There is no such encoding, it is none of lines, or a line cannot be decoded.
+        DataError: There is no such encoding, it is none of lines, there is no line, or one cannot be decoded.
 
     >>> list(batches(io.BytesIO("good\\nschön\\n".encode())))[0][0]
     'good'
@@ -43,6 +43,8 @@ def batches(stream: io.BufferedIOBase, encoding: str = "utf-8") -> Iterator[list
 
     threading.Thread(target=read, daemon=True).start()
     number, line = 0, _next(waiting)
+    if line is None:
+        raise DataError("standard input is empty; give it a line for each text")
     while line is not None:
         taken = [line]
         while len(taken) < MOST and not waiting.empty() and (line := waiting.get()) is not None:

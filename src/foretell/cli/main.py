@@ -1,5 +1,6 @@
 """The root command. It knows the verbs' names and help, and imports a verb's file only when it is called."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -8,7 +9,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import ForetellError, StoppedError, StorageError, UsageError, nearest
+from ..errors import DataError, ForetellError, StoppedError, StorageError, UsageError, nearest
 from . import interrupts
 from .output import print_error
 
@@ -112,7 +113,7 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return print_error(StorageError(f"the output could not be written: {error.strerror or error}"), as_json)
+        return print_error(_of_the_system(error), as_json)
     except MemoryError:
         return print_error(
             ForetellError("the memory was not enough; try fewer columns, a shorter lookback or a smaller --batch-size"),
@@ -123,6 +124,12 @@ def _run(arguments: list[str]) -> int:
             raise
         return print_error(_unexpected(error), as_json)
     return code if isinstance(code, int) else 0
+
+
+def _of_the_system(error: OSError) -> ForetellError:
+    if error.errno == errno.ENAMETOOLONG:
+        return DataError(f'"{str(error.filename)[:60]}..." is too long for the name of a file')
+    return StorageError(f"the output could not be written: {error.strerror or error}")
 
 
 def _unexpected(error: Exception) -> ForetellError:

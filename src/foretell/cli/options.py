@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ..config import RunSection, Section, TaskConfiguration
 from ..errors import UsageError, nearest
-from ..tasks import NAMES, task_predicting
+from ..tasks import NAMES, task_configuration, task_predicting
 
 
 def task_options(configuration: type[TaskConfiguration], without: tuple[str, ...] = ()) -> list[click.Parameter]:
@@ -19,13 +19,15 @@ def task_options(configuration: type[TaskConfiguration], without: tuple[str, ...
     made: list[click.Parameter] = [
         _option(name, field) for _, name, field in configuration.options() if name not in without
     ]
-    made.append(
-        click.Option(
-            ["--config"], type=click.Path(path_type=Path), help="TOML file with options (see: foretell config render)."
-        )
-    )
-    made.append(click.Option(["--set"], multiple=True, metavar="A.B=C", help="Set any option by its dotted name."))
-    return made
+    return made + _from_elsewhere()
+
+
+def _from_elsewhere() -> list[click.Parameter]:
+    told = "TOML file with options (see: foretell config render)."
+    return [
+        click.Option(["--config"], type=click.Path(path_type=Path), help=told),
+        click.Option(["--set"], multiple=True, metavar="A.B=C", help="Set any option by its dotted name."),
+    ]
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,23 @@ def predicting_options(function: Any) -> Any:
         option = _option(name, field)
         function.__click_params__ = [*getattr(function, "__click_params__", []), option]
     return function
+
+
+def reading_options(*tasks: str) -> Callable[[Any], Any]:
+    """Adds the options that say how the data of some tasks are read and cut, and ``--config`` and ``--set``."""
+    fields: dict[str, FieldInfo] = {}
+    for task in tasks:
+        configuration = task_configuration(task)
+        for section, name, field in configuration.options():
+            if section in configuration.reading:
+                fields.setdefault(name, field)
+
+    def added(function: Any) -> Any:
+        own = [*(_option(name, field) for name, field in fields.items()), *_from_elsewhere()]
+        function.__click_params__ = [*getattr(function, "__click_params__", []), *reversed(own)]
+        return function
+
+    return added
 
 
 def only_of(task: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -167,12 +167,7 @@ def _lines(predictor: "Predictor", named: dict[str, Any]) -> Iterator[list[str]]
 def _whole(frames: "Iterator[pl.DataFrame]") -> "pl.DataFrame":
     import polars as pl
 
-    from ..errors import DataError
-
-    found = list(frames)
-    if not found:
-        raise DataError("standard input is empty; give it a line for each text")
-    return pl.concat(found)
+    return pl.concat(list(frames))
 
 
 def _warn(told: list[warnings.WarningMessage], quiet: bool) -> None:

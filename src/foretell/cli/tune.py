@@ -55,7 +55,7 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     require_alone(task_name, rung)
     trials, named = given.pop("trials"), parsed_sets(given.pop("search"), "--search")
     task = get_task(task_name)
-    spans = tuning.search_space(task, rung, named)
+    spans = tuning.search_space(task, rung, named, configuration.named)
     if given.get("data") == "-" and (shaping := [path for path in spans if tuning.shapes(task, path)]):
         raise UsageError(
             f"a search over {', '.join(shaping)} reads its data again and again: from a file, not from standard input"
@@ -66,7 +66,12 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     prepared = task.prepare(data, configuration)
     search = tuning.Search(rung, spans, trials, configuration.changed)
     tuning.check_spans(task, data, search, prepared)
-    job = job_of("tune", task_name, prepared, given) | {"rung": rung, "trials": trials, "search": named}
+    job = job_of("tune", task_name, prepared, given) | {
+        "rung": rung,
+        "trials": trials,
+        "search": named,
+        "fixed": sorted(configuration.named),
+    }
     stem = stem_of(data, given) or task_name
     name = configuration.run.name or runs.numbered(f"{stem}-{rung}-tune")
     folder = runs.create(configuration.run.runs_dir, name, job, configuration)
@@ -79,7 +84,7 @@ def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
 
     begun = begun_run(reference, runs_dir, "tune", given)
     rung, trials = begun.job["rung"], int(begun.job["trials"])
-    spans = tuning.search_space(begun.task, rung, begun.job["search"])
+    spans = tuning.search_space(begun.task, rung, begun.job["search"], begun.job.get("fixed", ()))
     search = tuning.Search(rung, spans, trials, begun.configuration.changed)
     _carry_out(begun.task, from_kept(begun.job["data"]), search, begun.prepared, begun.folder, given)
 

@@ -26,6 +26,7 @@ class TaskConfiguration(BaseModel):
     Attributes:
         reads_data: Whether the task reads data that its user names; else it makes its own.
         reads_many: Whether these may be several files.
+        reading: Sections that say how these are read and cut.
         fixed: What stays as it is where a model's training goes on: options by section, all where none is named.
         searched: Sections whose options can be searched, as they say how a model is made.
         judging: Options of these that say what is judged, or how it is computed, and are never searched.
@@ -35,6 +36,7 @@ class TaskConfiguration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     reads_data: ClassVar[bool] = True
     reads_many: ClassVar[bool] = False
+    reading: ClassVar[tuple[str, ...]] = ()
     fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {"network": ()}
     searched: ClassVar[tuple[str, ...]] = ("network", "training")
     judging: ClassVar[tuple[str, ...]] = ("loss", "seed", "device", "threads", "kernel", "checkpoint_seconds")
@@ -103,6 +105,12 @@ class TaskConfiguration(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise _explain(error, origins, cls) from None
+
+    @property
+    def named(self) -> set[str]:
+        """The options that were given a value, be it their default."""
+        sections = [getattr(self, name) for name in type(self).model_fields]
+        return {option for section in sections if isinstance(section, Section) for option in section.model_fields_set}
 
     def of_rung(self: Configuration, options: Mapping[str, object]) -> Configuration:
         """The configuration with a rung's own values for what was left open.

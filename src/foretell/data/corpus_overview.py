@@ -23,7 +23,8 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
     try:
         corpus = read_corpus(source, section)
     except InputError as error:
-        return {"source": str(source), "characters": None, "findings": [_problem(error)], "healthy": False}
+        name = ", ".join(map(str, source)) if isinstance(source, tuple) else str(source)
+        return {"source": name, "characters": None, "findings": [_problem(error)], "healthy": False}
     text, findings = corpus.text, [_note(note) for note in corpus.notes]
     counts = Counter(text)
     once = sorted(letter for letter, count in counts.items() if count == 1)

@@ -9,12 +9,14 @@ from ..errors import InputError
 from .corpora import SPANS, Texts, read_texts, share_out
 
 
-def health_of_texts(source: object, section: TextSection) -> dict[str, Any]:
+def health_of_texts(source: object, section: TextSection, sharing: TextSpanSection, seed: int = 0) -> dict[str, Any]:
     """Everything worth knowing about texts before training on them.
 
     Args:
         source: As :func:`~foretell.data.corpora.read_texts` takes it.
         section: Where texts and labels stand.
+        sharing: How they are shared out to spans.
+        seed: Of those that are drawn for a span.
 
     Returns:
         Texts, labels, spans, lengths, findings, and ``healthy``: whether training can start.
@@ -26,7 +28,7 @@ def health_of_texts(source: object, section: TextSection) -> dict[str, Any]:
     findings: list[dict[str, Any]] = [{"severity": "note", "message": note} for note in texts.notes]
     spans: dict[str, int] = {}
     try:
-        corpus = share_out(texts, TextSpanSection(), 0)
+        corpus = share_out(texts, sharing, seed)
         findings += [{"severity": "note", "message": note} for note in corpus.notes]
         spans = {span: len(corpus.of(span)) for span in SPANS}
     except InputError as error:

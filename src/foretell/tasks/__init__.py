@@ -1,5 +1,6 @@
 """The tasks by name. Each is a thin slice that joins data, networks, training and evaluation; none knows another."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,6 +10,7 @@ from ..evaluation.words import Measure
 from .rung import Rung
 
 if TYPE_CHECKING:
+    from .health import Health
     from .interface import Task
 
 NAMES = ("forecast", "classify", "generate", "recall")
@@ -28,6 +30,11 @@ def task_rungs(name: str) -> dict[str, Rung]:
 def task_predicting(name: str) -> type[Any]:
     """The options of predicting with a task's models: a section with a line of help for each, and what answers are."""
     return cast("type[Any]", import_module(f".{_known(name)}.config", __name__).Predicting)
+
+
+def task_health(name: str) -> "Callable[[object, Any], Health]":
+    """What tells the health of data for a task, without the imports that learning from them needs."""
+    return cast("Callable[[object, Any], Health]", import_module(f".{_known(name)}.health", __name__).health)
 
 
 def task_measure(name: str) -> Measure:

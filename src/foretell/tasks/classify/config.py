@@ -76,6 +76,7 @@ class ClassifyTraining(TrainingSection):
 class Configuration(TaskConfiguration):
     """Every option of ``foretell compare classify`` and ``foretell train classify``."""
 
+    reading: ClassVar[tuple[str, ...]] = ("texts", "spans")
     fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {"texts": ("multi_label",), "tokens": (), "network": ()}
     searched: ClassVar[tuple[str, ...]] = ("tokens", "network", "training", "linear")
     judging: ClassVar[tuple[str, ...]] = (*TaskConfiguration.judging, "vectors")

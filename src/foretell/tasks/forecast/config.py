@@ -68,6 +68,7 @@ class ForecastTraining(TrainingSection):
 class Configuration(TaskConfiguration):
     """Every option of ``foretell compare forecast`` and ``foretell train forecast``."""
 
+    reading: ClassVar[tuple[str, ...]] = ("data", "windows", "spans")
     fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "windows": (),
         "network": (),

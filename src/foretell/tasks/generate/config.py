@@ -78,6 +78,7 @@ class Configuration(TaskConfiguration):
     """Every option of ``foretell compare generate`` and ``foretell train generate``."""
 
     reads_many: ClassVar[bool] = True
+    reading: ClassVar[tuple[str, ...]] = ("corpus",)
     fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "corpus": ("lowercase",),
         "tokenizer": (),

@@ -1,7 +1,6 @@
 """Writing on: prompts in, texts out, token by token."""
 
 import codecs
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -182,14 +181,9 @@ class Writer:
         def ended(rows: Tokens, tokens: Tokens) -> np.ndarray:
             return np.array([texts[row].stopped is not None for row in rows])
 
-        before: Counter[str] = Counter()
-        copies = []
-        for text in texts:
-            copies.append(0 if alike else before[text.prompt])
-            before[text.prompt] += 1
         prompts = [self.encoded(text.prompt, section) for text in texts]
         sampling, stops = sampling_of(section, self.tokenizer), ended if section.stop else None
-        return sample(self.model, prompts, sampling, section.length, section.seed, stops, copies)
+        return sample(self.model, prompts, sampling, section.length, section.seed, stops, alike=alike)
 
     def _told(
         self, texts: list[Text], steps: Iterator[Drawn], section: WritingSection, *, watch: bool
