@@ -1,5 +1,6 @@
 """What data look as if they were for, and what is said of them before anything learns from them."""
 
+import gzip
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ def data(run: Run) -> dict[str, list[str]]:
     for number in range(3):
         Path(f"tunes/{number}.abc").write_text(tune_book(20, seed=number))
     Path("one.txt").write_text(tune_book(20))
+    Path("two.en.gz").write_bytes(gzip.compress(tune_book(20).encode()))
     made_texts.frame(60).write_csv("reviews.csv")
     made_texts.frame(60).write_ndjson("reviews.jsonl")
     for label in ("neg", "pos"):
@@ -25,10 +27,11 @@ def data(run: Run) -> dict[str, list[str]]:
             Path(f"folders/{label}/{number}.txt").write_text(f"{label} text number {number}")
     hours = pl.datetime_range(pl.datetime(2021, 1, 1), pl.datetime(2021, 1, 9), "1h", eager=True)
     pl.DataFrame({"time": hours, "load": range(len(hours))}).write_csv("load.csv")
+    Path("load.csv.gz").write_bytes(gzip.compress(Path("load.csv").read_bytes()))
     return {
-        "generate": ["one.txt", "tunes", "tunes/0.abc tunes/1.abc"],
+        "generate": ["one.txt", "two.en.gz", "tunes", "tunes/0.abc tunes/1.abc"],
         "classify": ["reviews.csv", "reviews.jsonl", "folders"],
-        "forecast": ["load.csv", "nyc-weather --series station"],
+        "forecast": ["load.csv", "load.csv.gz", "nyc-weather --series station"],
     }
 
 

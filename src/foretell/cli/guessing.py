@@ -32,8 +32,9 @@ def _is_prose(path: Path) -> bool:
     from ..data.members import is_archive
     from ..data.rows import TABLES
 
-    named = bool(path.suffix) and not path.name.lower().endswith((*TABLES, ".gz"))
-    return named and path.is_file() and not is_archive(path)
+    name = path.name.lower()
+    kind = Path(name.removesuffix(".gz")).suffix
+    return bool(kind) and not name.endswith(TABLES) and path.is_file() and not is_archive(path)
 
 
 def _holds_files_alone(path: Path) -> bool:
