@@ -212,19 +212,31 @@ class Hypothesis:
     score: float
 
 
-def beam_search(model: Steps, prompt: Prompt, width: int, length: int, never: Sequence[int] = ()) -> list[Hypothesis]:
+def beam_search(
+    model: Steps,
+    prompt: Prompt,
+    width: int,
+    length: int,
+    never: Sequence[int] = (),
+    ended: Callable[[tuple[int, ...]], bool] | None = None,
+) -> list[Hypothesis]:
     """The likeliest continuations that are found when so many are followed at once; the likeliest first.
+
+    One that has ended is followed no more, and stands beside those that go on; once as many have ended as are wanted,
+    and none that goes on is likelier, nothing better can come.
 
     Args:
         model: What says what may come next.
         prompt: What they continue.
         width: How many are followed, and come back.
-        length: Tokens of each.
+        length: Most tokens of each.
         never: Tokens that none of them holds.
+        ended: Says of a continuation whether it ends with its last token; none does where None.
     """
     scores, state = model.begin([prompt])
     found = np.zeros((1, 0), np.int64)
     sums = np.zeros(1)
+    done: list[Hypothesis] = []
     for step in range(length):
         likely = log_softmax(scores.astype(np.float64))
         likely[:, list(never)] = -np.inf
@@ -233,9 +245,23 @@ def beam_search(model: Steps, prompt: Prompt, width: int, length: int, never: Se
         best = best[np.isfinite(total[best])]
         rows, tokens = np.divmod(best, likely.shape[1])
         found, sums = np.column_stack([found[rows], tokens]), total[best]
+        if ended is not None:
+            ends = np.array([ended(tuple(own)) for own in found.tolist()])
+            done = _likeliest([*done, *_hypotheses(found[ends], sums[ends])], width)
+            found, sums, rows, tokens = found[~ends], sums[~ends], rows[~ends], tokens[~ends]
+            if not len(found) or (len(done) == width and done[-1].score >= sums.max()):
+                return done
         if step + 1 < length:
             scores, state = model.step(tokens, model.chosen(state, rows))
+    return _likeliest([*done, *_hypotheses(found, sums)], width)
+
+
+def _hypotheses(found: Int64[np.ndarray, "row token"], sums: Float64[np.ndarray, " row"]) -> list[Hypothesis]:
     return [Hypothesis(tuple(map(int, own)), float(score)) for own, score in zip(found, sums, strict=True)]
+
+
+def _likeliest(found: list[Hypothesis], count: int) -> list[Hypothesis]:
+    return sorted(found, key=lambda own: -own.score)[:count]
 
 
 def log_softmax(scores: Float[np.ndarray, "*batch token"]) -> Float[np.ndarray, "*batch token"]:

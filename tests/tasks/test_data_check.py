@@ -18,6 +18,7 @@ def data(run: Run) -> dict[str, list[str]]:
     for number in range(3):
         Path(f"tunes/{number}.abc").write_text(tune_book(20, seed=number))
     Path("one.txt").write_text(tune_book(20))
+    Path("same.txt").write_text("a" * 5000)
     Path("two.en.gz").write_bytes(gzip.compress(tune_book(20).encode()))
     made_texts.frame(60).write_csv("reviews.csv")
     made_texts.frame(60).write_ndjson("reviews.jsonl")
@@ -63,6 +64,7 @@ def test_a_task_may_be_named(run: Run, data: dict[str, list[str]]) -> None:
         ("load.csv reviews.csv --task forecast", 2, "forecast reads one file; found 2"),
         ("one.txt -", 2, "standard input, which is read alone"),
         ("one.txt tunes/9.abc", 3, "tunes/9.abc"),
+        ("same.txt", 3, "one character again and again"),
         ("one.txt --task recall", 2, "recall"),
         ("", 2, "DATA"),
         ("a" * 300, 3, "a" * 50),

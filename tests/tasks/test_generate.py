@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -403,13 +404,50 @@ def test_options_of_writing_come_from_the_environment(
     assert len(run("generate", compared / "ngram", "--prompt", "K").out) == len("K") + 7 + 1
 
 
-def test_samples_of_a_member_stand_in_the_report_of_a_mixture(run: Run, book: Path) -> None:
-    options = [*TINY, *QUICK, "--sample-epochs", "1", "--epochs", "4"]
-    done = run("compare", "generate", book, "--rungs", "unigram,ngram,lstm,mixture", *options, "--name", "mixed")
+def test_samples_of_every_network_stand_in_the_report_of_a_comparison(compared: Path) -> None:
+    page = (compared / "report.html").read_text("utf-8")
+    for rung in NETWORKS:
+        assert f"Samples of {rung} after chosen epochs" in page, "whichever rung was kept"
+
+
+@pytest.mark.parametrize("size", [300, 995, 1100])
+def test_a_short_corpus_has_a_report_too(run: Run, size: int) -> None:
+    Path("short.txt").write_text(tune_book(20)[:size])
+    assert run("data", "check", "short.txt").code == 0
+    done = run("compare", "generate", "short.txt", "--rungs", "unigram,ngram,gru", *TINY, *QUICK, "--name", "short")
     assert done.code == 0, done.err
-    board = json.loads(Path("runs/mixed/leaderboard.json").read_text())
-    shown = "Samples after chosen epochs" in Path("runs/mixed/report.html").read_text("utf-8")
-    assert shown == (board["kept"] in ("mixture", "lstm"))
+    assert "Where it is surprised" in Path("runs/short/report.html").read_text("utf-8")
+
+
+def test_beams_that_stop_differ(run: Run, compared: Path) -> None:
+    asked = ["generate", compared / "ngram", "--prompt", "X:1", "--beam", "6", "--n", "4", "--length", "30", "--json"]
+    texts = [own["text"] for own in run(*asked, "--stop", "\n").document["texts"]]
+    assert len(set(texts)) == len(texts) == 4
+    assert not any("\n" in text for text in texts)
+
+
+def test_what_is_passed_over_in_a_score_is_told(run: Run, compared: Path) -> None:
+    Path("mixed").mkdir()
+    Path("mixed/a.abc").write_text(tune_book(2, seed=4))
+    Path("mixed/b.bin").write_bytes(b"\0\1\2")
+    for command in (["generate", compared / "ngram", "--score"], ["evaluate", compared / "ngram"]):
+        done = run(*command, "mixed")
+        assert (done.code, "b.bin" in done.err) == (0, True), done.err
+
+
+def test_a_page_of_surprise_shows_the_letters_that_are_no_tokens(run: Run, compared: Path) -> None:
+    Path("odd.abc").write_text("X:1\nT:Märchen\n" * 200)
+    assert run("generate", compared / "ngram", "--score", "odd.abc", "--page", "odd.html").code == 0
+    page = Path("odd.html").read_text("utf-8")
+    assert page.count("ä") > 100
+    assert "The first 1,500 of 2,800 characters" in page
+
+
+def test_a_missing_file_of_a_model_is_named(run: Run, compared: Path, tmp_path: Path) -> None:
+    shutil.copytree(compared / "ngram" / "model", tmp_path / "model")
+    (tmp_path / "model" / "vocabulary.json").unlink()
+    done = run("generate", tmp_path / "model", "--prompt", "X")
+    assert (done.code, "the model folder is damaged: it lacks vocabulary.json" in done.err) == (5, True), done.err
 
 
 def test_one_text_is_scored_as_it_is(tmp_path: Path) -> None:

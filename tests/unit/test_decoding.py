@@ -315,6 +315,31 @@ def test_texts_that_begin_alike_go_on_differently() -> None:
     assert len({tuple(text) for text in texts}) == 8
 
 
+@given(seed=st.integers(0, 50), width=st.integers(1, 6), length=st.integers(1, 4), end=st.integers(0, TOKENS - 1))
+def test_beams_that_end_stand_beside_those_that_go_on(seed: int, width: int, length: int, end: int) -> None:
+    """So many are followed that nothing is missed: all continuations up to an end, or as long as was asked."""
+    model, prompt = made(seed), np.array([1])
+    every: dict[tuple[int, ...], float] = {}
+
+    def follow(tokens: tuple[int, ...], score: float) -> None:
+        if tokens and (tokens[-1] == end or len(tokens) == length):
+            every[tokens] = score
+            return
+        place = [0, *prompt, *tokens][-2:]
+        for token, own in enumerate(log_softmax(model.table[place[0], place[1]])):
+            follow((*tokens, token), score + float(own))
+
+    follow((), 0.0)
+    found = beam_search(model, prompt, TOKENS**length, length, ended=lambda tokens: tokens[-1] == end)
+    assert {own.tokens for own in found} == set(every)
+    np.testing.assert_allclose([own.score for own in found], sorted(every.values(), reverse=True), atol=1e-9)
+    fewer = beam_search(model, prompt, width, length, ended=lambda tokens: tokens[-1] == end)
+    assert len(fewer) <= width
+    for own in fewer:
+        assert own.score == pytest.approx(every[own.tokens])
+    assert [own.score for own in fewer] == sorted((own.score for own in fewer), reverse=True)
+
+
 def test_texts_that_begin_otherwise_draw_other_numbers() -> None:
     """A model to which all texts are the same goes on from each in a way of its own."""
     flat = Markov(np.zeros((TOKENS,) * 3))

@@ -208,11 +208,16 @@ def _print_watched(text: "Text") -> None:
         click.echo(f"probability: {legend}; entropy: {entropy:.2f} bits a token")
         return
     rows = [
-        [repr(piece), f"{2**-bits:.4f}", f"{open_:.3f}"]
+        [repr(piece), _probability(bits), f"{open_:.3f}"]
         for piece, bits, open_ in zip(text.pieces, text.bits, text.entropies, strict=True)
     ]
     click.echo(f"{text.prompt}{text.text}\n")
     click.echo(columns(["token", "probability", "entropy (bits)"], rows, right=(1, 2)))
+
+
+def _probability(bits: float) -> str:
+    """A probability as it is shown, however small."""
+    return f"{2**-bits:.4f}" if bits < 10 else f"{2**-bits:.2e}"
 
 
 def _show_next(
@@ -230,23 +235,32 @@ def _show_next(
     for prompt, texts in found:
         if len(found) > 1:
             click.echo(prompt)
-        click.echo(columns(["next", "probability"], [[repr(own.text), f"{2 ** -own.bits[0]:.4f}"] for own in texts]))
+        click.echo(columns(["next", "probability"], [[repr(own.text), _probability(own.bits[0])] for own in texts]))
 
 
 def _score(
     learned: "LearnedGenerator", source: str, reading: dict[str, Any], page: Path | None, as_json: bool, quiet: bool
 ) -> None:
     """Bits per character of a text."""
+    import warnings
+
     from ..evaluation.panels import Panel, Passages
     from ..report.page import write_page
     from ..tasks.generate.learned import source_of
-    from ..tasks.generate.panels import surprise_passage
+    from ..tasks.generate.panels import SHOWN, SURPRISE, surprise_passage
 
-    metrics, bits, tokens = learned.score(source_of(source), **reading)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = learned.score(source_of(source), **reading)
+    for warning in told:
+        tell(f"Warning: {warning.message}", quiet=quiet)
+    metrics = found.metrics
     if page is not None:
-        passage = surprise_passage(learned.tokenizer, tokens, bits)
-        caption = "Green: foreseen. Red: surprising. The blue line below a token shows how many bits it took."
-        write_page(page, f"{source}: surprise", "", [Panel("Text", "", [Passages("Surprise", [passage], caption)])])
+        passage = surprise_passage(learned.tokenizer, found.text, found.tokens, found.bits)
+        heading = "Text" if len(found.text) <= SHOWN else f"The first {SHOWN:,} of {len(found.text):,} characters"
+        lead = f"{metrics['bits_per_character']:.4f} bits per character with {learned.rung}."
+        panel = Panel(heading, "", [Passages("Surprise", [passage], SURPRISE)])
+        write_page(page, f"{source}: surprise", lead, [panel])
         tell(f"page: {page}", quiet=quiet or as_json)
     if as_json:
         print_json({"task": "generate", "rung": learned.rung, "data": source, "metrics": metrics})
@@ -284,15 +298,15 @@ def _write_page(predictor: "Predictor", learned: "LearnedGenerator", texts: list
     passages = [
         shaded(
             ["\u2026" if not text.prompt else text.prompt, *text.pieces],
-            [0.0, *text.bits],
+            [None, *text.bits],
             f"text {number}",
             [0.0, *text.entropies],
         )
         for number, text in enumerate(texts, 1)
     ]
     caption = (
-        "Green tokens were likely, red ones unlikely. The blue line below a token shows how open it was what would "
-        "come (entropy)."
+        "What was written: green tokens were likely, red ones unlikely. The blue line below a token shows how open it "
+        "was what would come (entropy)."
     )
     panel = Panel(
         "Texts", f"{learned.rung}: {learned.note}", [Passages("How likely each token was", passages, caption)]

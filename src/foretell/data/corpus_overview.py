@@ -3,9 +3,10 @@
 from collections import Counter
 from typing import Any
 
-from ..config import CorpusSection
+from ..config import CorpusSection, TokenizerSection
 from ..errors import InputError, counted
 from .documents import cut_text, read_corpus, repeated_lines
+from .tokenizer import Tokenizer
 
 _SHOWN = 12  # characters
 
@@ -37,6 +38,7 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
     spans: dict[str, int] = {}
     try:
         first, second, end = cut_text(corpus, section.spans)
+        Tokenizer.learn(text[:first], TokenizerSection())  # which says where there is nothing to learn
         spans = {"train": first, "validation": second - first, "test": end - second}
         unknown = Counter(text[first:end]).keys() - Counter(text[:first]).keys()
         if unknown:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-SEARCHED = 2_000_000  # characters of a text in which copies are looked for
+SEARCHED = 5_000_000  # characters of a text in which copies are looked for
 _WORDS, _LETTERS = 2, 8  # of an n-gram
 
 
@@ -37,7 +37,7 @@ class Known:
         return [(start, end) for start, end in ends if end < len(text) if text[start:end].casefold() not in self.words]
 
     def longest_copy(self, text: str) -> str:
-        """The longest stretch of a text that stands in it, letter by letter.
+        """The longest stretch of a text that stands in it, or in the first ``SEARCHED`` characters of it.
 
         Args:
             text: What was written.

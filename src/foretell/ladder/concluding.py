@@ -43,7 +43,9 @@ def conclude(
         further: What else the leaderboard says.
         panels: What else the report shows, after the leaderboard.
     """
-    outcome = result.results[kept].kept(task.measure.score)
+    outcomes = {name: own.kept(task.measure.score) for name, own in result.results.items()}
+    tests = {name: own.test for name, own in outcomes.items()}
+    learned = {name: own.fitted for name, own in outcomes.items()}
     document = {
         "task": task.name,
         "rows": result.rows,
@@ -58,13 +60,12 @@ def conclude(
         "dropped": prepared.dropped,
     }
     # A run that was killed while it wrote these is resumed and writes them again.
-    write_artefact(folder / "model", outcome.fitted.artefact(metrics_of(result, kept)), replace=True)
-    tests = {name: own.kept(task.measure.score).test for name, own in result.results.items()}
+    write_artefact(folder / "model", learned[kept].artefact(metrics_of(result, kept)), replace=True)
     shown = [
         leaderboard(task, result),
         *panels,
         *learning(task, result),
-        *task.panels(outcome.trial.prepared, outcome.fitted, tests, result.reference),
+        *task.panels(outcomes[kept].trial.prepared, learned, kept, tests, result.reference),
     ]
     write_page(folder / "report.html", title, _lead(result), shown)
     write_atomically(folder / "leaderboard.json", (json_text(document) + "\n").encode())

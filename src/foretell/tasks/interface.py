@@ -203,8 +203,13 @@ class Task(Protocol):
         """The rung that a model folder holds."""
         ...
 
-    def panels(self, prepared: Any, kept: Any, evaluations: dict[str, Evaluation], reference: str) -> list[Panel]:
-        """What a report shows of a rung that learned and of a baseline beside it, beyond leaderboard and curves."""
+    def panels(
+        self, prepared: Any, learned: Mapping[str, Any], kept: str, evaluations: dict[str, Evaluation], reference: str
+    ) -> list[Panel]:
+        """What a report shows of the rung that is kept and of a baseline beside it, beyond leaderboard and curves.
+
+        All that learned are at hand, for what a task tells of each.
+        """
         ...
 
 

@@ -21,10 +21,17 @@ def of_a_model_folder() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
-        told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise UnsafeFileError(f"the model folder is damaged: {told}") from None
+        raise UnsafeFileError(f"the model folder is damaged: {_told(error)}") from None
     except ConfigurationError as error:
         raise UnsafeFileError(f"the model folder is damaged: {error.message}") from None
+
+
+def _told(error: Exception) -> str:
+    """What is wrong, as far as an error of Python's says it."""
+    sentence = str(error).partition("\n")[0]
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]}"
+    return sentence if isinstance(error, ValueError) else f"{type(error).__name__}: {sentence}"
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> None:

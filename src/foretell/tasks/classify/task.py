@@ -1,6 +1,7 @@
 """Classifying as a task: what the ladder, the predictor and the command line call."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -157,10 +158,15 @@ class ClassifyTask:
         return LearnedClassifier.restore(artefact)
 
     def panels(
-        self, prepared: PreparedTexts, kept: LearnedClassifier, evaluations: dict[str, Evaluation], reference: str
+        self,
+        prepared: PreparedTexts,
+        learned: Mapping[str, LearnedClassifier],
+        kept: str,
+        evaluations: dict[str, Evaluation],
+        reference: str,
     ) -> list[Panel]:
         """Confusion, reliability, the most confident mistakes, texts and vocabulary."""
-        return classify_panels(prepared, kept, evaluations, reference)
+        return classify_panels(prepared, learned[kept], evaluations, reference)
 
 
 def _read_again(fitted: LearnedClassifier, source: object) -> tuple[Texts, Corpus | None]:

@@ -1,5 +1,6 @@
 """Forecasting as a task: what the ladder, the predictor and the command line call."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,10 +164,15 @@ class ForecastTask:
         return LearnedForecaster.restore(artefact)
 
     def panels(
-        self, prepared: PreparedForecast, kept: LearnedForecaster, evaluations: dict[str, Evaluation], reference: str
+        self,
+        prepared: PreparedForecast,
+        learned: Mapping[str, LearnedForecaster],
+        kept: str,
+        evaluations: dict[str, Evaluation],
+        reference: str,
     ) -> list[Panel]:
         """Forecast against truth, errors by hour and lead, residuals, which columns mattered, windows."""
-        return forecast_panels(prepared, kept, evaluations, reference)
+        return forecast_panels(prepared, learned[kept], evaluations, reference)
 
 
 def _trained(prepared: PreparedForecast, rung: str, attempt: Attempt) -> LearnedForecaster:

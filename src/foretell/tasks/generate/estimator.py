@@ -57,7 +57,7 @@ class Generator(Estimator):
         """
         self._must_be_fitted()
         found = self.learned_.score_text(text) if isinstance(text, str) else self.learned_.score(list(text))
-        return float(found[0]["bits_per_character"])
+        return float(found.metrics["bits_per_character"])
 
     def _flags(self) -> dict[str, Any]:
         return {"tokens": self.tokens, **super()._flags()}

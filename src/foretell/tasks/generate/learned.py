@@ -1,5 +1,6 @@
 """A generator that has learned: what it needs to write again, on another machine, from a folder alone."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from ...artefact import Artefact
-from ...data.documents import read_corpus
+from ...data.documents import Corpus, read_corpus
 from ...data.storage import TokenArray
 from ...data.tokenizer import Tokenizer
 from ...data.unlabelled import read_unlabelled
@@ -32,6 +33,23 @@ _LONGEST = 20  # tokens of an n-gram from a model folder
 
 
 @dataclass(frozen=True)
+class Scored:
+    """How well a model foresaw a text.
+
+    Attributes:
+        text: The text, as the model reads it.
+        tokens: Its tokens.
+        bits: How many each took.
+        metrics: Bits per character, and what stands beside it.
+    """
+
+    text: str
+    tokens: TokenArray
+    bits: Float64[np.ndarray, " token"]
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class LearnedGenerator:
     """One rung, learned.
 
@@ -44,7 +62,6 @@ class LearnedGenerator:
         note: What it chose or found, in a sentence.
         history: One record for each epoch of its training.
         rates: What the search for a learning rate found, where one was asked for.
-        members: What it is a mixture of, as long as it is at hand.
     """
 
     rung: str
@@ -55,7 +72,6 @@ class LearnedGenerator:
     note: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     rates: RangeTest | None = None
-    members: tuple["LearnedGenerator", ...] = ()
 
     @property
     def encoding(self) -> str:
@@ -118,10 +134,8 @@ class LearnedGenerator:
             return written
         return pl.concat([beside, written.select(pl.col("text").alias(_free("text", beside)))], how="horizontal")
 
-    def score(
-        self, source: object, *, text: str | None = None, encoding: str | None = None
-    ) -> tuple[dict[str, Any], Float64[np.ndarray, " token"], TokenArray]:
-        """Bits per character of any text, read from its beginning; with the bits of its tokens, and these.
+    def score(self, source: object, *, text: str | None = None, encoding: str | None = None) -> Scored:
+        """Bits per character of any text, read from its beginning; a warning tells what of it was passed over.
 
         Args:
             source: A path, or a list of texts.
@@ -132,9 +146,19 @@ class LearnedGenerator:
             DataError: There is no text.
         """
         named = {"text": text, "encoding": encoding or self.encoding}
-        return self.score_text(read_corpus(source, self.configuration.corpus.model_copy(update=named)).text)
+        return self.score_corpus(read_corpus(source, self.configuration.corpus.model_copy(update=named)))
 
-    def score_text(self, text: str) -> tuple[dict[str, Any], Float64[np.ndarray, " token"], TokenArray]:
+    def score_corpus(self, corpus: Corpus) -> Scored:
+        """The same for what was read.
+
+        Args:
+            corpus: The text.
+        """
+        for note in corpus.notes:
+            warnings.warn(note, stacklevel=2)
+        return self.score_text(corpus.text)
+
+    def score_text(self, text: str) -> Scored:
         """The same for a text as it is.
 
         Args:
@@ -145,7 +169,7 @@ class LearnedGenerator:
         small = text.lower() if self.configuration.corpus.lowercase else text
         opening, own = self.writer.encoded("", WritingSection()), self.tokenizer.encode(small)
         evaluation = evaluation_of(self.model, self.tokenizer, np.concatenate([opening, own]), len(opening))
-        return evaluation.metrics, evaluation.details, own
+        return Scored(small, own, evaluation.details, evaluation.metrics)
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:
         """All it knows, and how good it is."""

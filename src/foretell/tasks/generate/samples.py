@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...evaluation.novelty import WORD, Known, distinct_letters, distinct_words, words_of
+from ...evaluation.novelty import SEARCHED, WORD, Known, distinct_letters, distinct_words, words_of
 from ...evaluation.panels import Grid, Item, Number, Panel, Passage, Passages
 from .config import SamplesSection, WritingSection
 from .models import Model
@@ -82,6 +82,7 @@ def samples_panel(heading: str, prose: str, samples: Sequence[tuple[str, dict[st
                 " ".join(copy.split())[:_BEGINNING],
             ]
         )
+    where = "" if len(known.text) <= SEARCHED else f", looked for in the first {SEARCHED:,} characters of the corpus"
     header = [
         "sample",
         "begins with",
@@ -96,7 +97,7 @@ def samples_panel(heading: str, prose: str, samples: Sequence[tuple[str, dict[st
         header,
         rows,
         "New words are those that the corpus does not hold. Low shares of distinct pairs mean that it repeats itself; "
-        "a long copy, in characters, that it recites its training.",
+        f"a long copy, in characters{where}, that it recites its training.",
     )
     items: list[Item] = [Passages("Texts", passages, "Shaded: words that the corpus does not hold."), figures]
     return Panel(heading, prose, items)

@@ -1,5 +1,6 @@
 """Generating as a task: what the ladder, the predictor and the command line call."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -134,7 +135,7 @@ class GenerateTask:
         """Judges a rung on the test span of its own text, or on all of another."""
         corpus, own = _read_again(fitted, source)
         if own is None:
-            return {"span": "all", "metrics": fitted.score_text(corpus.text)[0]}
+            return {"span": "all", "metrics": fitted.score_corpus(corpus).metrics}
         return {"span": "test", "metrics": self.evaluate(own, fitted, "test").metrics}
 
     def probe(self, fitted: LearnedGenerator, source: object, count: int) -> Probe | None:
@@ -156,10 +157,15 @@ class GenerateTask:
         return LearnedGenerator.restore(artefact)
 
     def panels(
-        self, prepared: PreparedCorpus, kept: LearnedGenerator, evaluations: dict[str, Evaluation], reference: str
+        self,
+        prepared: PreparedCorpus,
+        learned: Mapping[str, LearnedGenerator],
+        kept: str,
+        evaluations: dict[str, Evaluation],
+        reference: str,
     ) -> list[Panel]:
         """Samples, surprise and the corpus."""
-        return generate_panels(prepared, kept, evaluations, reference)
+        return generate_panels(prepared, learned, kept, evaluations, reference)
 
 
 def model_of(network: LanguageNetwork, prepared: PreparedCorpus) -> NetworkModel | WindowModel:
@@ -231,9 +237,7 @@ def _mixed(prepared: PreparedCorpus, attempt: Attempt) -> LearnedGenerator:
     model = MixtureModel(tuple(members), tuple(members.values()), weights)
     note = " and ".join(f"{weight:.0%} {name}" for name, weight in zip(members, weights, strict=True))
     told = f"{note}, weighted on validation"
-    whole = tuple(cast(LearnedGenerator, own) for own in attempt.members.values())
-    learned = LearnedGenerator(MIXTURE, prepared.configuration, model, prepared.tokenizer, about(prepared), told)
-    return replace(learned, members=whole)
+    return LearnedGenerator(MIXTURE, prepared.configuration, model, prepared.tokenizer, about(prepared), told)
 
 
 def _checked(prepared: PreparedCorpus) -> PreparedCorpus:

@@ -1,7 +1,7 @@
 """Writing on: prompts in, texts out, token by token."""
 
 import codecs
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -156,8 +156,9 @@ class Writer:
     def likeliest(self, prompt: str, width: int, length: int, section: WritingSection) -> list[Text]:
         """The likeliest continuations, found by following so many at once; the likeliest first."""
         never = (UNKNOWN,) if self.tokenizer.has_unknown else ()
-        texts = []
-        for own in beam_search(self.model, self.encoded(prompt, section), width, length, never):
+        begun, ended = self.encoded(prompt, section), self._ends(section.stop) if section.stop else None
+        texts: list[Text] = []
+        for own in beam_search(self.model, begun, width, length, never, ended):
             text = Text(prompt, bits=[float(-own.score / np.log(2))])
             for token, piece in zip(own.tokens, self.tokenizer.pieces(own.tokens), strict=True):
                 text.tokens.append(token)
@@ -167,8 +168,19 @@ class Writer:
                 if text.stopped is not None:
                     text.bits = []  # those of all of it are not those of what is left
                     break
-            texts.append(text)
+            # A stop may end within a token, so that several are the same before it.
+            if text.stopped is None or all(text.text != other.text for other in texts):
+                texts.append(text)
         return texts
+
+    def _ends(self, stops: Sequence[str]) -> Callable[[tuple[int, ...]], bool]:
+        """Says whether the last of some tokens completes a text at which writing stops."""
+        longest = max(len(stop.encode()) for stop in stops)  # of that many tokens at most, as each has a byte
+
+        def ended(tokens: tuple[int, ...]) -> bool:
+            return any(stop in self.tokenizer.decode(tokens[-longest:]) for stop in stops)
+
+        return ended
 
     def following(self, prompt: str, count: int, length: int, section: WritingSection) -> list[Text]:
         """So many of the likeliest continuations of some tokens; with several tokens those that a wide beam finds."""

@@ -1,5 +1,6 @@
 """Recalling as a task: what the ladder, the predictor and the command line call."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -118,11 +119,16 @@ class RecallTask:
         return LearnedRecall.restore(artefact)
 
     def panels(
-        self, prepared: PreparedRecall, kept: LearnedRecall, evaluations: dict[str, Evaluation], reference: str
+        self,
+        prepared: PreparedRecall,
+        learned: Mapping[str, LearnedRecall],
+        kept: str,
+        evaluations: dict[str, Evaluation],
+        reference: str,
     ) -> list[Panel]:
         """What was asked, and how each symbol fared."""
         symbols = [str(symbol) for symbol in range(prepared.configuration.recall.symbols)]
-        chosen = [name for name in dict.fromkeys((reference, kept.rung)) if name in evaluations]
+        chosen = [name for name in dict.fromkeys((reference, kept)) if name in evaluations]
         lines = [Line(name, symbols, evaluations[name].details) for name in chosen]
         figure = Figure(
             "bars", "By symbol", "the answer", "share of wrong answers", lines, "Chance knows one symbol alone."
