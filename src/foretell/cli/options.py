@@ -92,9 +92,9 @@ def parsed_sets(texts: tuple[str, ...], option: str = "--set") -> dict[str, str]
     return sets
 
 
-def section_options(section: type[Section], without: tuple[str, ...] = ()) -> list[click.Option]:
-    """A click option for each option of a section but some."""
-    return [_option(name, field) for name, field in section.model_fields.items() if name not in without]
+def section_options(section: type[Section]) -> list[click.Option]:
+    """A click option for each option of a section."""
+    return [_option(name, field) for name, field in section.model_fields.items()]
 
 
 def predicting_options(function: Any) -> Any:
