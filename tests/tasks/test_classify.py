@@ -156,6 +156,9 @@ def test_train_evaluate_and_evaluate_on_other_data(run: Run, data: Path) -> None
     made_texts.frame(60, seed=5).write_csv("other.csv")
     other = run("evaluate", "b", "other.csv", "--json").document
     assert (other["span"], other["metrics"]["count"]) == ("all", 60)
+    made_texts.frame(60, seed=5).rename({"text": "body", "label": "mood"}).write_csv("renamed.csv")
+    renamed = run("evaluate", "b", "renamed.csv", "--text", "body", "--label", "mood", "--json").document
+    assert renamed["metrics"] == other["metrics"]
     shown = run("evaluate", "b", "other.csv").out
     assert "share of right answers" in shown
     assert "precision" in shown

@@ -435,6 +435,22 @@ def test_what_is_passed_over_in_a_score_is_told(run: Run, compared: Path) -> Non
         assert (done.code, "b.bin" in done.err) == (0, True), done.err
 
 
+def test_other_data_may_be_read_otherwise(run: Run, compared: Path) -> None:
+    text = tune_book(3, seed=4)
+    pl.DataFrame({"tune": [text], "notes": ["ä"]}).write_csv("odd.csv")
+    ngram = ["evaluate", compared / "ngram"]
+    unknown = run(*ngram, "odd.csv")
+    assert (unknown.code, "name it with --text" in unknown.err) == (3, True)
+    found = run(*ngram, "odd.csv", "--text", "tune", "--json")
+    assert found.document["metrics"]["count"] == len(text)
+    Path("latin.txt").write_bytes((text + "ä").encode("latin-1"))
+    assert run(*ngram, "latin.txt").code == 3
+    assert run(*ngram, "latin.txt", "--encoding", "latin-1", "--json").document["metrics"]["unknown"] == 1
+    for wrong, told in ((["--text", "a"], "name them"), (["odd.csv", "--label", "a"], "means nothing to a model of")):
+        done = run(*ngram, *wrong)
+        assert (done.code, told in done.err) == (2, True)
+
+
 def test_a_page_of_surprise_shows_the_letters_that_are_no_tokens(run: Run, compared: Path) -> None:
     Path("odd.abc").write_text("X:1\nT:Märchen\n" * 200)
     assert run("generate", compared / "ngram", "--score", "odd.abc", "--page", "odd.html").code == 0
