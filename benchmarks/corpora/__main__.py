@@ -13,7 +13,7 @@ from typing import Any
 import foretell as ft
 from foretell.tasks.generate.writing import Text
 
-from .molecules import molecule_list, parses
+from .molecules import CHECKER, molecule_list, parses
 from .tunes import faults, tune_book, tunes_of
 
 TUNES, MOLECULES, WRITTEN, TEMPERATURE = 2000, 20_000, 500, 0.5
@@ -67,7 +67,8 @@ def main(asked: list[str]) -> None:
             file, count, _ = CORPORA[name]
             written, whole = count(Path(folder) / file)
             share = f"{whole} of {written}, {whole / written:.1%}"
-            print(f"{name}: of those that were written at temperature {TEMPERATURE} {share} parse")
+            checker = CHECKER if name == "molecules" else "our own checker"
+            print(f"{name}: of those that were written at temperature {TEMPERATURE} {share} parse, says {checker}")
 
 
 if __name__ == "__main__":

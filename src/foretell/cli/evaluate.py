@@ -1,6 +1,5 @@
 """``foretell evaluate RUN [DATA]``."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 from ..errors import UsageError
 from .options import runs_dir_option
 from .origin import data_of, kept, named, shown
-from .output import columns, output_options, print_json, tell
+from .output import columns, output_options, print_json, warnings_told
 
 
 @click.command("evaluate")
@@ -42,11 +41,8 @@ def command(
         raise UsageError(f"a model of {predictor.task} is judged on one file; found {len(data)}")
     source = data_of(predictor.task, folder, run, "evaluate") if own else named(data)
     task = get_task(predictor.task)
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
+    with warnings_told(quiet=quiet):
         document = task.judge(_reading(predictor.task, predictor.fitted, otherwise), source)
-    for warning in told:
-        tell(f"Warning: {warning.message}", quiet=quiet)
     if own and document["span"] != "test":
         raise InputError(
             f"{shown(source)} has changed since the training, so its test span is gone; name DATA to judge all of it",

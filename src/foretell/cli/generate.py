@@ -9,7 +9,7 @@ import click
 
 from ..tasks.generate.config import WritingSection
 from .options import runs_dir_option, section_options
-from .output import colours_welcome, columns, output_options, print_json, tell
+from .output import colours_welcome, columns, output_options, print_json, tell, warnings_told
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
@@ -164,7 +164,7 @@ def _lines(source: str, encoding: str) -> list[str]:
     from ..config import CorpusSection
     from ..data.documents import read_corpus
 
-    text = read_corpus(source if source == "-" else Path(source), CorpusSection(encoding=encoding)).text
+    text = read_corpus(source, CorpusSection(encoding=encoding)).text
     return text.removesuffix("\n").split("\n")
 
 
@@ -242,18 +242,12 @@ def _score(
     learned: "LearnedGenerator", source: str, reading: dict[str, Any], page: Path | None, as_json: bool, quiet: bool
 ) -> None:
     """Bits per character of a text."""
-    import warnings
-
     from ..evaluation.panels import Panel, Passages
     from ..report.page import write_page
-    from ..tasks.generate.learned import source_of
     from ..tasks.generate.panels import SHOWN, SURPRISE, surprise_passage
 
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        found = learned.score(source_of(source), **reading)
-    for warning in told:
-        tell(f"Warning: {warning.message}", quiet=quiet)
+    with warnings_told(quiet=quiet):
+        found = learned.score(source, **reading)
     metrics = found.metrics
     if page is not None:
         passage = surprise_passage(learned.tokenizer, found.text, found.tokens, found.bits)

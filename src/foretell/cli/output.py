@@ -3,7 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -56,6 +58,16 @@ def tell(message: str, *, quiet: bool = False) -> None:
     """Says something on standard error."""
     if not quiet:
         click.echo(message, err=True)
+
+
+@contextmanager
+def warnings_told(*, quiet: bool = False) -> Iterator[None]:
+    """After a block says on standard error what it warned of."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield
+    for warning in told:
+        tell(f"Warning: {warning.message}", quiet=quiet)
 
 
 def styled(text: str, colour: str, stream: Any = None) -> str:

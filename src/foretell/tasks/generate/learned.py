@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -247,11 +246,6 @@ def _counts(order: int, arrays: dict[str, np.ndarray], tokens: int) -> KneserNey
         levels.append(Level(keys, counts, contexts, tokens))
         contexts = len(keys)
     return KneserNey(tuple(levels))
-
-
-def source_of(path: str) -> object:
-    """A path as what a corpus is read from."""
-    return path if path == "-" else Path(path)
 
 
 def _card(learned: LearnedGenerator, metrics: dict[str, Any]) -> str:
