@@ -14,7 +14,15 @@ from .sections import (
     WindowSection,
     own,
 )
-from .texts import CorpusSection, TextSection, TextSpanSection, TokenizerSection, TokenSection
+from .texts import (
+    CorpusSection,
+    PairSection,
+    PieceSection,
+    TextSection,
+    TextSpanSection,
+    TokenizerSection,
+    TokenSection,
+)
 
 __all__ = [
     "CorpusSection",
@@ -24,6 +32,8 @@ __all__ = [
     "LearningRate",
     "Names",
     "NetworkSection",
+    "PairSection",
+    "PieceSection",
     "RecurrentSection",
     "RunSection",
     "Section",

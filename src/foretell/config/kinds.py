@@ -81,3 +81,14 @@ def entries(texts: Iterable[str]) -> list[str]:
     ['mlp', 'gru', 'ridge']
     """
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def _alone(value: object) -> object:
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    if len(given) > 1:
+        raise ValueError(f"one name is wanted; found {', '.join(map(str, given))}")
+    return given[0] if given else None
+
+
+Name = Annotated[str | None, BeforeValidator(_alone)]
+"""One name, or none, wherever a flag of several tasks is repeatable."""

@@ -143,11 +143,15 @@ class TrainingSection(Section):
     """How a network learns."""
 
     loss: Literal["mae", "mse", "quantile", "cross-entropy"] = Field("mae", description="Loss to minimise.")
-    optimiser: Literal["rmsprop", "adamw", "lazy-adam"] = own(
-        "rmsprop", description="Optimiser; rmsprop is Keras's; lazy-adam moves only what a batch holds."
+    optimiser: Literal["rmsprop", "adamw", "adam", "lazy-adam"] = own(
+        "rmsprop",
+        description="Optimiser; rmsprop is Keras's, adam the Transformer's (0.9, 0.98); lazy-adam moves only what a "
+        "batch holds.",
     )
     learning_rate: LearningRate = own(1e-3, description="Learning rate, or 'auto' to find one before training.")
-    schedule: Literal["constant", "cosine"] = own("constant", description="Course of the learning rate.")
+    schedule: Literal["constant", "cosine", "inverse-sqrt"] = own(
+        "constant", description="Course of the learning rate after its warm-up."
+    )
     warmup_steps: int = own(0, ge=0, description="Steps over which the learning rate rises from zero.")
     weight_decay: float = own(0.0, ge=0, description="Decoupled weight decay (adamw).")
     clip: float = own(1.0, ge=0, description="Largest norm of the gradient; 0 leaves it alone.")
@@ -156,6 +160,10 @@ class TrainingSection(Section):
         None, ge=1, description="Steps of an epoch (when not named, each example once)."
     )
     batch_size: int = own(128, ge=1, description="Examples of a step: windows, texts, pairs.")
+    accumulate: int = Field(
+        1, ge=1, le=10_000, description="Parts in which a step's batch is worked through, so that large ones fit."
+    )
+    average: int = own(1, ge=1, le=100, description="Epochs after whose ends weights are averaged, the last so many.")
     patience: int = own(5, ge=0, description="Epochs without a better validation loss before stopping; 0 never stops.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .kinds import Names
+from .kinds import Name, Names
 from .sections import Section, own
 
 
@@ -84,4 +84,37 @@ class TokenizerSection(Section):
     )
     vocabulary: int | None = Field(
         None, ge=2, le=1_000_000, description="Most words (10,000 when not named), or pieces of bpe (1,000)."
+    )
+
+
+class PairSection(Section):
+    """How pairs of sequences are read."""
+
+    source: Name = Field(
+        None, description="Where sources stand: a column, or the language that ends a file's name (found if one can)."
+    )
+    target: Name = Field(None, description="Where targets stand: likewise.")
+    validation_data: Names = Field((), description="Pairs of validation, where DATA hold none: files as DATA are.")
+    test_data: Names = Field((), description="Pairs of test, where DATA hold none: files as DATA are.")
+    span_column: str | None = Field(
+        None, description="Column that says which span a pair belongs to: train, validation or test."
+    )
+    encoding: str = Field("utf-8", description="How texts are encoded: utf-8, latin-1, cp1252 ...")
+    spans: Names = Field(
+        (), description="Shares of train, validation and test (0.8,0.1,0.1), of what DATA do not tell themselves."
+    )
+
+
+class PieceSection(Section):
+    """What both sides of a pair are cut into."""
+
+    tokens: Literal["bpe", "characters", "words"] = Field(
+        "bpe", description="What both sides are cut into: pieces that byte-pair encoding finds, characters, or words."
+    )
+    vocabulary: int | None = Field(
+        None, ge=2, le=1_000_000, description="Most pieces, of both sides together (8,000 when not named)."
+    )
+    lowercase: bool = Field(False, description="Capital letters are read, and written, as small ones.")
+    max_length: int = Field(
+        256, ge=1, le=100_000, description="Tokens of a side beyond which a pair is dropped, and counted."
     )

@@ -1,4 +1,9 @@
-"""Attention: softmax(QKᵀ/√d)V, in several heads (Vaswani et al., "Attention Is All You Need", 2017, section 3.2)."""
+"""Attention: what each position takes from others, weighted by how well their keys fit what it asks for.
+
+softmax(QKᵀ/√d)V in several heads (Vaswani et al., "Attention Is All You Need", 2017, section 3.2), which the decks walk
+through as a search: encode the position (``positions.py``), extract query, key and value, compute the weighting,
+extract the features. And the two that recurrent decoders had before: additive and multiplicative.
+"""
 
 import math
 from typing import Any
@@ -45,6 +50,7 @@ class MultiHeadAttention(nn.Module):
         asked: Float[Tensor, "batch key unit"],
         allowed: Bool[Tensor, "#batch #query key"] | None = None,
         return_attention: bool = False,
+        causal: bool = False,
     ) -> Any:
         """What each asking position finds among those that are asked.
 
@@ -53,15 +59,16 @@ class MultiHeadAttention(nn.Module):
             asked: Positions with keys and values; the same for self-attention.
             allowed: Where attention may go; everywhere where None.
             return_attention: Whether the weights come back as well, (batch, head, query, key).
+            causal: Whether each position sees itself and those before it alone, in place of ``allowed``.
 
         Returns:
             What was found; with ``return_attention`` a pair of that and the weights.
         """
-        return self.attend(self.queries(asking), *self.keys_values(asked), allowed, return_attention)
+        return self.attend(self.queries(asking), *self.keys_values(asked), allowed, return_attention, causal)
 
     def queries(self, asking: Float[Tensor, "batch query unit"]) -> Float[Tensor, "batch head query own"]:
         """What each position asks for, in each head."""
-        return self._split(self.query(asking))
+        return self._split(self.query(asking))  # 2. extract query, key, value
 
     def keys_values(
         self, asked: Float[Tensor, "batch key unit"]
@@ -76,21 +83,33 @@ class MultiHeadAttention(nn.Module):
         values: Float[Tensor, "batch head key own"],
         allowed: Bool[Tensor, "#batch #query key"] | None = None,
         return_attention: bool = False,
+        causal: bool = False,
     ) -> Any:
         """What queries find among keys: the weighted mean of their values, heads merged; as :meth:`forward`."""
         mask = None if allowed is None else allowed[:, None]
         share = self.dropout if self.training else 0.0
         if return_attention:
-            weights = attention_weights(queries, keys, mask)
-            found = functional.dropout(weights, share) @ values
-        else:
+            if causal:
+                mask = before(queries.shape[2], keys.shape[2], queries.device)
+            weights = attention_weights(queries, keys, mask)  # 3. compute the weighting
+            found = functional.dropout(weights, share) @ values  # 4. extract the features
+        else:  # the same in one go, which keeps no weights
             weights = None
-            found = functional.scaled_dot_product_attention(queries, keys, values, mask, share)
+            found = functional.scaled_dot_product_attention(queries, keys, values, mask, share, is_causal=causal)
         merged = self.merge(found.transpose(1, 2).flatten(2))
         return (merged, weights) if return_attention else merged
 
     def _split(self, positions: Float[Tensor, "batch place unit"]) -> Float[Tensor, "batch head place own"]:
         return positions.view(*positions.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+def before(queries: int, keys: int, device: torch.device | None = None) -> Bool[Tensor, "1 1 query key"]:
+    """Where attention may go that sees nothing to come: the keys up to each query, the last of which stand together.
+
+    >>> before(2, 3)[0, 0].tolist()
+    [[True, True, False], [True, True, True]]
+    """
+    return torch.ones(1, 1, queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
 def attention_weights(
@@ -110,3 +129,93 @@ def attention_weights(
         return scores.softmax(dim=-1)
     weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
     return weights.masked_fill(~allowed, 0.0)  # a query that may go nowhere takes nothing
+
+
+class AdditiveAttention(nn.Module):
+    """vᵀ tanh(Wq + Uk): how well each key fits each query, by a small dense layer.
+
+    Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate" (2015), A.1.2.
+
+    Args:
+        asking: Numbers of a position that asks.
+        asked: Numbers of one that is asked.
+        units: Numbers in which both are compared.
+
+    >>> attention, states = AdditiveAttention(5, 6, 4), torch.zeros(2, 7, 6)
+    >>> context, weights = attention(torch.zeros(2, 3, 5), states, attention.keys(states))
+    >>> context.shape, weights.shape
+    (torch.Size([2, 3, 6]), torch.Size([2, 3, 7]))
+    """
+
+    def __init__(self, asking: int, asked: int, units: int) -> None:
+        super().__init__()
+        self.query, self.key = nn.Linear(asking, units, bias=False), nn.Linear(asked, units)
+        self.score = nn.Linear(units, 1, bias=False)
+
+    def keys(self, asked: Float[Tensor, "batch key unit"]) -> Float[Tensor, "batch key own"]:
+        """Uk of each position: worked out once for all queries."""
+        return self.key(asked)
+
+    def forward(
+        self,
+        asking: Float[Tensor, "batch query unit"],
+        asked: Float[Tensor, "batch key width"],
+        keys: Float[Tensor, "batch key own"],
+        allowed: Bool[Tensor, "batch key"] | None = None,
+    ) -> tuple[Float[Tensor, "batch query width"], Float[Tensor, "batch query key"]]:
+        """What each asking position finds, and how much of it comes from where.
+
+        Args:
+            asking: States of a decoder.
+            asked: States of an encoder.
+            keys: What :meth:`keys` made of these.
+            allowed: Where attention may go; everywhere where None.
+        """
+        scores = self.score(torch.tanh(self.query(asking)[:, :, None] + keys[:, None])).squeeze(-1)
+        return _found(scores, asked, allowed)
+
+
+class MultiplicativeAttention(nn.Module):
+    """qᵀWk: how well each key fits each query, by a product.
+
+    Luong, Pham and Manning, "Effective Approaches to Attention-based Neural Machine Translation" (2015), "general".
+
+    Args:
+        asking: Numbers of a position that asks.
+        asked: Numbers of one that is asked.
+
+    >>> attention, states = MultiplicativeAttention(5, 6), torch.zeros(2, 7, 6)
+    >>> context, weights = attention(torch.zeros(2, 3, 5), states, attention.keys(states))
+    >>> context.shape, weights.shape
+    (torch.Size([2, 3, 6]), torch.Size([2, 3, 7]))
+    """
+
+    def __init__(self, asking: int, asked: int) -> None:
+        super().__init__()
+        self.key = nn.Linear(asked, asking, bias=False)
+
+    def keys(self, asked: Float[Tensor, "batch key unit"]) -> Float[Tensor, "batch key own"]:
+        """Wk of each position: worked out once for all queries."""
+        return self.key(asked)
+
+    def forward(
+        self,
+        asking: Float[Tensor, "batch query unit"],
+        asked: Float[Tensor, "batch key width"],
+        keys: Float[Tensor, "batch key unit"],
+        allowed: Bool[Tensor, "batch key"] | None = None,
+    ) -> tuple[Float[Tensor, "batch query width"], Float[Tensor, "batch query key"]]:
+        """What each asking position finds, and how much of it comes from where, as of :class:`AdditiveAttention`."""
+        return _found(asking @ keys.transpose(1, 2), asked, allowed)
+
+
+def _found(
+    scores: Float[Tensor, "batch query key"],
+    asked: Float[Tensor, "batch key width"],
+    allowed: Bool[Tensor, "batch key"] | None,
+) -> tuple[Float[Tensor, "batch query width"], Float[Tensor, "batch query key"]]:
+    """The weighted mean of what is asked, and the weights."""
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed[:, None], -torch.inf)
+    weights = scores.softmax(dim=-1)
+    return weights @ asked, weights

@@ -19,7 +19,7 @@ Positions = Literal["rotary", "learned"]
 State = tuple[Tensor, ...]
 
 
-class DecoderBlock(nn.Module):
+class CausalBlock(nn.Module):
     """Masked self-attention, then two dense layers; each normalises what it reads and adds what it finds.
 
     Args:
@@ -108,7 +108,7 @@ class DecoderBody(nn.Module):
                 option="heads",
                 value=heads,
             )
-        self.blocks = nn.ModuleList(DecoderBlock(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(CausalBlock(width, heads, feed_forward, dropout) for _ in range(layers))
         self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
         self.width, self.context, self.heads = width, context, heads
         self.learned = nn.Embedding(context, width) if positions == "learned" else None

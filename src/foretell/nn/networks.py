@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from .convolution import Convolutions, Pool, pooled
 from .heads import dense
 from .initialisation import initialise
+from .positions import sinusoidal_positions
 from .recurrent import Bidirectional, Recurrent
+from .transformer import Encoder
 
 
 class PerceptronNetwork(nn.Module):
@@ -147,3 +149,49 @@ class ConvolutionRecurrentNetwork(nn.Module):
     def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
         """Forecasts a batch of windows."""
         return self.head(self.recurrent(self.convolutions(inputs))).unflatten(1, self.output_shape)
+
+
+class TransformerNetwork(nn.Module):
+    """An encoder over the steps of a window, whose last position makes the forecast.
+
+    Args:
+        steps: Inputs of a window along time.
+        features: Inputs at each step.
+        width: Numbers of a position.
+        heads: Heads of attention.
+        feed_forward: Units between the dense layers of a block.
+        layers: How many blocks.
+        leads: Forecast steps.
+        targets: Numbers to forecast at each of them.
+        dropout: Share that is dropped in training.
+        head: Units of further dense layers before the output.
+    """
+
+    positions: Tensor
+
+    def __init__(
+        self,
+        steps: int,
+        features: int,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        layers: int,
+        leads: int,
+        targets: int,
+        dropout: float = 0.0,
+        head: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Linear(features, width)
+        self.register_buffer("positions", sinusoidal_positions(steps, width))
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = Encoder(width, heads, feed_forward, layers, dropout)
+        self.head = dense(width, head, leads * targets)
+        self.output_shape = (leads, targets)
+        initialise(self)
+
+    def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
+        """Forecasts a batch of windows."""
+        positions = self.encoder(self.dropout(self.embed(inputs) + self.positions))
+        return self.head(positions[:, -1]).unflatten(1, self.output_shape)

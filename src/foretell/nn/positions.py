@@ -1,6 +1,7 @@
 """Positions for attention: sinusoidal ones to add, rotations of queries and keys, learned ones."""
 
 import math
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int64
@@ -21,6 +22,23 @@ def sinusoidal_positions(places: int, width: int) -> Float[Tensor, "place unit"]
     """
     angles = torch.arange(places)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(WAVELENGTH) / width))
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
+
+
+def positions_until(places: int, width: int, like: Tensor) -> Float[Tensor, "place unit"]:
+    """The sinusoidal positions of so many places, as another tensor's kind; worked out once for many.
+
+    Args:
+        places: How many.
+        width: Numbers of each.
+        like: Says on which device, and in how many bits.
+    """
+    return _table(1 << max(6, (places - 1).bit_length()), width, like.device, like.dtype)[:places]
+
+
+@lru_cache(maxsize=16)
+def _table(places: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # so that training may read what was made while predicting
+        return sinusoidal_positions(places, width).to(device, dtype)
 
 
 Rotation = tuple[Tensor, Tensor]

@@ -1,20 +1,53 @@
-"""The Transformer's parts: encoder blocks of attention and dense layers (Vaswani et al. 2017)."""
+"""The Transformer's parts: encoder and decoder blocks of attention and dense layers (Vaswani et al. 2017, figure 1).
 
-from typing import Any
+What is masked is masked by place alone, so that padding is invisible and reading token by token, with the keys and
+values of the tokens before at hand, gives what reading all at once gives.
+"""
 
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..errors import ConfigurationError, nearest
 from .attention import MultiHeadAttention
-from .heads import dense
-from .initialisation import initialise
-from .positions import sinusoidal_positions
+from .dropout import Dropout
+
+NormPlace = Literal["pre", "post"]
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
+KeysValues = tuple[Float[Tensor, "row head key own"], Float[Tensor, "row head key own"]]
 
 
-class EncoderBlock(nn.Module):
-    """Self-attention, then two dense layers; each normalises what it reads and adds what it finds ("pre-norm").
+class Block(nn.Module):
+    """What all blocks do alike: add what their parts find, and normalise before or after.
 
-    Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020).
+    Args:
+        dropout: Share of what is added that is dropped in training.
+        norm: ``pre`` normalises what is read (Xiong et al., "On Layer Normalization in the Transformer Architecture",
+            2020), ``post`` what comes of it, as in the paper.
+
+    Raises:
+        ConfigurationError: There is no such place.
+    """
+
+    def __init__(self, dropout: float, norm: NormPlace) -> None:
+        super().__init__()
+        if norm not in ("pre", "post"):
+            raise ConfigurationError(f'norm must be "pre" or "post"; it is {norm!r}', option="norm", value=norm)
+        self.norm = norm
+        self.dropout = Dropout(dropout)
+
+    def added(self, positions: Tensor, norm: nn.Module, find: Callable[[Tensor], Tensor]) -> Tensor:
+        """Positions with what a part of the block finds, normalised before or after."""
+        if self.norm == "pre":
+            return positions + self.dropout(find(norm(positions)))
+        return cast(Tensor, norm(positions + self.dropout(find(positions))))
+
+
+class EncoderBlock(Block):
+    """Self-attention, then two dense layers; each adds what it finds.
 
     Args:
         width: Numbers of a position.
@@ -22,16 +55,24 @@ class EncoderBlock(nn.Module):
         feed_forward: Units between the two dense layers.
         dropout: Share that is dropped in training: of the weights of attention, and of what is added.
         attention_dropout: Share of the weights of attention; the same where None.
+        norm: Where it normalises: ``pre`` or ``post``.
+        activation: ``gelu`` or ``relu``.
     """
 
     def __init__(
-        self, width: int, heads: int, feed_forward: int, dropout: float = 0.0, attention_dropout: float | None = None
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float = 0.0,
+        attention_dropout: float | None = None,
+        norm: NormPlace = "pre",
+        activation: str = "gelu",
     ) -> None:
-        super().__init__()
+        super().__init__(dropout, norm)
         self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = MultiHeadAttention(width, heads, dropout if attention_dropout is None else attention_dropout)
-        self.dense = nn.Sequential(nn.Linear(width, feed_forward), nn.GELU(), nn.Linear(feed_forward, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dense = _dense(width, feed_forward, activation)
 
     def forward(
         self,
@@ -46,16 +87,18 @@ class EncoderBlock(nn.Module):
             allowed: Where attention may go; everywhere where None.
             return_attention: Whether the weights come back as well, (batch, head, query, key).
         """
-        read = self.attention_norm(positions)
-        found = self.attention(read, read, allowed, return_attention)
-        found, weights = found if return_attention else (found, None)
-        positions = positions + self.dropout(found)
-        positions = positions + self.dropout(self.dense(self.dense_norm(positions)))
-        return (positions, weights) if return_attention else positions
+        maps: list[Tensor] = []
+
+        def attention(read: Tensor) -> Tensor:
+            return _kept(self.attention(read, read, allowed, return_attention), maps, return_attention)
+
+        positions = self.added(positions, self.attention_norm, attention)
+        positions = self.added(positions, self.dense_norm, self.dense)
+        return (positions, maps[0]) if return_attention else positions
 
 
 class Encoder(nn.Module):
-    """Encoder blocks one upon the other, and a last normalisation.
+    """Encoder blocks one upon the other, and where these normalise what they read a last normalisation.
 
     Args:
         width: Numbers of a position.
@@ -64,6 +107,8 @@ class Encoder(nn.Module):
         layers: How many blocks.
         dropout: Share that is dropped in training.
         attention_dropout: Share of the weights of attention; the same where None.
+        norm: Where blocks normalise: ``pre`` or ``post``.
+        activation: ``gelu`` or ``relu``.
 
     >>> import torch
     >>> Encoder(32, 4, 64, layers=2)(torch.zeros(2, 7, 32)).shape
@@ -78,12 +123,15 @@ class Encoder(nn.Module):
         layers: int,
         dropout: float = 0.0,
         attention_dropout: float | None = None,
+        norm: NormPlace = "pre",
+        activation: str = "gelu",
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            EncoderBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers)
+            EncoderBlock(width, heads, feed_forward, dropout, attention_dropout, norm, activation)
+            for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
 
     def forward(
         self,
@@ -108,47 +156,188 @@ class Encoder(nn.Module):
         return (found, maps) if return_attention else found
 
 
-class TransformerNetwork(nn.Module):
-    """An encoder over the steps of a window, whose last position makes the forecast.
+class DecoderBlock(Block):
+    """Masked self-attention, attention to what an encoder read, then two dense layers; each adds what it finds.
 
     Args:
-        steps: Inputs of a window along time.
-        features: Inputs at each step.
+        width: Numbers of a position.
+        heads: Heads of attention.
+        feed_forward: Units between the two dense layers.
+        dropout: Share of what is added that is dropped in training.
+        attention_dropout: Share of the weights of attention.
+        norm: Where it normalises: ``pre`` or ``post``.
+        activation: ``gelu`` or ``relu``.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        norm: NormPlace = "pre",
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__(dropout, norm)
+        self.attention_norm, self.memory_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.dense_norm = nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, heads, attention_dropout)
+        self.memory_attention = MultiHeadAttention(width, heads, attention_dropout)
+        self.dense = _dense(width, feed_forward, activation)
+
+    def forward(
+        self,
+        positions: Float[Tensor, "row place unit"],
+        before: KeysValues | None,
+        memory: KeysValues,
+        allowed: Bool[Tensor, "#source 1 key"] | None = None,
+        return_attention: bool = False,
+    ) -> tuple[Float[Tensor, "row place unit"], KeysValues, list[Tensor]]:
+        """Each position, with what it found among those before it and in what was read.
+
+        Args:
+            positions: The new ones of each row.
+            before: Keys and values of positions that were read before; nothing was where None.
+            memory: Keys and values of what the encoder read; several rows that follow each other may share it.
+            allowed: Which of these are no padding; all where None.
+            return_attention: Whether the weights of both come back as well, (row, head, query, key).
+
+        Returns:
+            The positions, keys and values of the old and new ones, and the weights.
+        """
+        maps: list[Tensor] = []
+        known: list[KeysValues] = []
+
+        def attention(read: Tensor) -> Tensor:
+            keys, values = self.attention.keys_values(read)
+            if before is not None:
+                keys, values = torch.cat([before[0], keys], 2), torch.cat([before[1], values], 2)
+            known.append((keys, values))
+            # One new position may see all: nothing that is to come is there yet.
+            causal = read.shape[1] > 1
+            if causal and before is not None and before[0].shape[2]:
+                return self._after_some(read, keys, values, maps, return_attention)
+            queries = self.attention.queries(read)
+            return _kept(
+                self.attention.attend(queries, keys, values, None, return_attention, causal), maps, return_attention
+            )
+
+        def memory_attention(read: Tensor) -> Tensor:
+            shared = len(read) // len(memory[0])  # rows that ask the same memory, such as those of a beam
+            asking = read.reshape(len(memory[0]), shared * read.shape[1], read.shape[2])
+            queries = self.memory_attention.queries(asking)
+            found = self.memory_attention.attend(queries, *memory, allowed, return_attention)
+            if return_attention:
+                found, weights = found
+                maps.append(weights.unflatten(2, (shared, -1)).transpose(1, 2).flatten(0, 1))
+            return cast(Tensor, found.view(read.shape))
+
+        positions = self.added(positions, self.attention_norm, attention)
+        positions = self.added(positions, self.memory_norm, memory_attention)
+        positions = self.added(positions, self.dense_norm, self.dense)
+        return positions, known[0], maps
+
+    def _after_some(self, read: Tensor, keys: Tensor, values: Tensor, maps: list[Tensor], watched: bool) -> Tensor:
+        """Self-attention of several new positions after others, each of which sees those up to its own."""
+        new, whole = read.shape[1], keys.shape[2]
+        allowed = torch.ones(1, new, whole, dtype=torch.bool, device=read.device).tril(whole - new)
+        return _kept(self.attention.attend(self.attention.queries(read), keys, values, allowed, watched), maps, watched)
+
+
+class Decoder(nn.Module):
+    """Decoder blocks one upon the other, and where these normalise what they read a last normalisation.
+
+    Args:
         width: Numbers of a position.
         heads: Heads of attention.
         feed_forward: Units between the dense layers of a block.
         layers: How many blocks.
-        leads: Forecast steps.
-        targets: Numbers to forecast at each of them.
         dropout: Share that is dropped in training.
-        head: Units of further dense layers before the output.
-    """
+        attention_dropout: Share of the weights of attention.
+        norm: Where blocks normalise: ``pre`` or ``post``.
+        activation: ``gelu`` or ``relu``.
 
-    positions: Tensor
+    >>> decoder = Decoder(32, 4, 64, layers=2)
+    >>> memory = decoder.memory(torch.zeros(2, 7, 32))
+    >>> decoder(torch.zeros(2, 5, 32), (), memory)[0].shape
+    torch.Size([2, 5, 32])
+    """
 
     def __init__(
         self,
-        steps: int,
-        features: int,
         width: int,
         heads: int,
         feed_forward: int,
         layers: int,
-        leads: int,
-        targets: int,
         dropout: float = 0.0,
-        head: tuple[int, ...] = (),
+        attention_dropout: float = 0.0,
+        norm: NormPlace = "pre",
+        activation: str = "gelu",
     ) -> None:
         super().__init__()
-        self.embed = nn.Linear(features, width)
-        self.register_buffer("positions", sinusoidal_positions(steps, width))
-        self.dropout = nn.Dropout(dropout)
-        self.encoder = Encoder(width, heads, feed_forward, layers, dropout)
-        self.head = dense(width, head, leads * targets)
-        self.output_shape = (leads, targets)
-        initialise(self)
+        self.blocks = nn.ModuleList(
+            DecoderBlock(width, heads, feed_forward, dropout, attention_dropout, norm, activation)
+            for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
 
-    def forward(self, inputs: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch lead target"]:
-        """Forecasts a batch of windows."""
-        positions = self.encoder(self.dropout(self.embed(inputs) + self.positions))
-        return self.head(positions[:, -1]).unflatten(1, self.output_shape)
+    @property
+    def each(self) -> list[DecoderBlock]:
+        """The blocks, from the first on."""
+        return list(cast("list[DecoderBlock]", self.blocks))
+
+    def memory(self, read: Float[Tensor, "source place unit"]) -> tuple[Tensor, ...]:
+        """Keys and values of what an encoder read, of each block: worked out once for all steps."""
+        return tuple(part for block in self.each for part in block.memory_attention.keys_values(read))
+
+    def forward(
+        self,
+        positions: Float[Tensor, "row place unit"],
+        before: tuple[Tensor, ...],
+        memory: tuple[Tensor, ...],
+        allowed: Bool[Tensor, "#source 1 key"] | None = None,
+        return_attention: bool = False,
+    ) -> tuple[Float[Tensor, "row place unit"], tuple[Tensor, ...], list[Tensor]]:
+        """Reads on.
+
+        Args:
+            positions: The new ones of each row.
+            before: Keys and values of those that were read before, of each block; nothing was where it is empty.
+            memory: As :meth:`memory` gives it; several rows that follow each other may share one of its own.
+            allowed: Which of its places are no padding; all where None.
+            return_attention: Whether the weights come back as well: of each block self-attention's, then memory's.
+
+        Returns:
+            The positions, the keys and values of the old and new ones, and the weights.
+        """
+        after: list[Tensor] = []
+        maps: list[Tensor] = []
+        for number, block in enumerate(self.each):
+            own = slice(2 * number, 2 * number + 2)
+            earlier = cast("KeysValues", before[own]) if before else None
+            positions, known, weights = block(
+                positions, earlier, cast("KeysValues", memory[own]), allowed, return_attention
+            )
+            after += known
+            maps += weights
+        return self.norm(positions), tuple(after), maps
+
+
+def _dense(width: int, feed_forward: int, activation: str) -> nn.Sequential:
+    """The dense layers of a block: wide, then as narrow as before.
+
+    Raises:
+        ConfigurationError: There is no such activation.
+    """
+    if activation not in ACTIVATIONS:
+        raise ConfigurationError(f'there is no activation "{activation}"; {nearest(activation, ACTIVATIONS)}')
+    return nn.Sequential(nn.Linear(width, feed_forward), ACTIVATIONS[activation](), nn.Linear(feed_forward, width))
+
+
+def _kept(found: Any, maps: list[Tensor], watched: bool) -> Tensor:
+    """What attention found; its weights go among the maps where they are wanted."""
+    if watched:
+        found, weights = found
+        maps.append(weights)
+    return cast(Tensor, found)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .health import Health
     from .interface import Task
 
-NAMES = ("forecast", "classify", "generate", "recall")
+NAMES = ("forecast", "classify", "generate", "translate", "recall")
 
 
 def task_configuration(name: str) -> type[TaskConfiguration]:
@@ -77,7 +77,7 @@ def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:
     ['persistence', 'seasonal', 'climatology', 'ridge', 'gru']
     """
     rungs = task_rungs(task)
-    names = entries(named) if named else [name for name, rung in rungs.items() if rung.at_hand]
+    names = entries(named) if named else [name for name, rung in rungs.items() if rung.at_hand and not rung.large]
     if not names:
         raise UsageError(f"--rungs names no rung; known are {', '.join(rungs)}")
     for name in names:

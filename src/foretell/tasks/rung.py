@@ -50,6 +50,7 @@ class Rung:
         combines: Of how many other rungs it is made, those that err least on validation; 0 where it learns by itself.
         among: Rungs that are always among these.
         constant: Whether it says the same of everything.
+        large: Whether it is so large that it is climbed only where it is named.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Rung:
     combines: int = 0
     among: tuple[str, ...] = ()
     constant: bool = False
+    large: bool = False
 
     @property
     def at_hand(self) -> bool:
@@ -68,10 +70,11 @@ class Rung:
 
 
 def climbed(run: RunSection, rungs: Mapping[str, Rung]) -> list[str]:
-    """The rungs of a ladder that a run is about; all where it names none.
+    """The rungs of a ladder that a run is about; all but large ones where it names none.
 
     Args:
         run: Which rungs.
         rungs: All of them.
     """
-    return [run.rung] if run.rung else [name for name in entries(run.rungs) if name in rungs] or list(rungs)
+    named = [name for name in entries(run.rungs) if name in rungs]
+    return [run.rung] if run.rung else named or [name for name, own in rungs.items() if not own.large]

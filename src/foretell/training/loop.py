@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -21,10 +22,11 @@ from ..errors import ConfigurationError, DivergedError
 from ..files import remove_leftovers, write_atomically
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
+from .averaging import Averaging
 from .carrying import Carrying
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
 from .curves import CURVE, RangeTest, keep_rate, kept_rate
-from .losses import Loss
+from .losses import Loss, counted
 from .optimisers import make_optimiser
 from .rates import find_rate
 from .sampling import Order
@@ -176,6 +178,8 @@ def train(
         started = last_saved = time.monotonic()
         earlier, validating = position.seconds, 0.0
 
+        averaging = Averaging(checkpoints, section.average)
+
         def validated() -> dict[str, float]:
             model.eval()
             with torch.inference_mode():
@@ -198,17 +202,19 @@ def train(
             if position.step == 0:
                 carrying.forget()
             for batch in batches[position.step :]:
-                inputs, targets = examples.batch(batch)
                 done = position.epoch * sampler.steps + position.step
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(section, rate, done, total)
                 optimiser.zero_grad()
-                outputs = carrying.run(model, (part.to(fabric.device) for part in inputs))
-                loss = loss_function(outputs, targets.to(fabric.device))
-                fabric.backward(loss)
+                value = 0.0
+                for rows, share, inputs, targets in _parts(examples, batch, section.accumulate, loss_function):
+                    outputs = carrying.run(model, (part.to(fabric.device) for part in inputs), rows)
+                    loss = loss_function(outputs, targets.to(fabric.device))
+                    fabric.backward(loss if share == 1 else loss * share)
+                    value += loss.item() * share
+                carrying.advance()
                 if section.clip:
                     nn.utils.clip_grad_norm_(network.parameters(), section.clip)
-                value = loss.item()
                 if not math.isfinite(value):
                     raise _diverged("loss", value, position, len(batches), checkpoints)
                 optimiser.step()
@@ -226,18 +232,20 @@ def train(
                     last_saved = now
             _require_finite(network, position, len(batches), checkpoints)
             began = time.monotonic()
-            validation = validated()
-            if not math.isfinite(validation["loss"]):
-                raise _diverged("validation loss", validation["loss"], position, len(batches), checkpoints)
-            validating = time.monotonic() - began
-            last_step = position.epoch * sampler.steps + position.step - 1
-            _finish_epoch(position, validation, learning_rate(section, rate, last_step, total))
-            if isinstance(examples, Shows):
-                with torch.inference_mode():
-                    position.history[-1] |= examples.shown(network, position.epoch)
-            if validation["loss"] < position.best_loss:
-                position.best_epoch, position.best_loss = position.epoch, validation["loss"]
-                best = _copy(network)
+            averaging.add(position.epoch + 1, network)
+            with averaging.worn(position.epoch + 1, network):
+                validation = validated()
+                if not math.isfinite(validation["loss"]):
+                    raise _diverged("validation loss", validation["loss"], position, len(batches), checkpoints)
+                validating = time.monotonic() - began
+                last_step = position.epoch * sampler.steps + position.step - 1
+                _finish_epoch(position, validation, learning_rate(section, rate, last_step, total))
+                if isinstance(examples, Shows):
+                    with torch.inference_mode():
+                        position.history[-1] |= examples.shown(network, position.epoch)
+                if validation["loss"] < position.best_loss:
+                    position.best_epoch, position.best_loss = position.epoch, validation["loss"]
+                    best = _copy(network)
             position.history[-1]["seconds"] = round(spent(), 3)
             _write_metrics(folder, position)
             save()
@@ -265,6 +273,21 @@ def _found_rate(
             found = find_rate(network, examples.batch, loss_function, sampler, section, device)
         keep_rate(folder, found)
     return found
+
+
+def _parts(
+    examples: Examples, batch: Int64[ndarray, " batch"], count: int, loss_function: Loss
+) -> list[tuple[slice, float, tuple[Tensor, ...], Tensor]]:
+    """A step's batch in parts: the rows of each, how much its mean counts, its inputs and its targets."""
+    bounds = [len(batch) * number // count for number in range(count + 1)]
+    rows = [slice(start, end) for start, end in pairwise(bounds) if end > start]
+    read = [examples.batch(batch[own]) for own in rows]
+    counts = [counted(loss_function, targets) for _, targets in read]
+    total = max(1, sum(counts))
+    return [
+        (own, number / total, inputs, targets)
+        for own, number, (inputs, targets) in zip(rows, counts, read, strict=True)
+    ]
 
 
 def _helpful_threads(network: nn.Module) -> int:

@@ -23,6 +23,33 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())
 
 
+class MeanSurprise:
+    """The mean over tokens of a surprise that a network sums itself, so that no score of all tokens is kept.
+
+    Args:
+        padding: The token that fills sequences up, and does not count.
+
+    >>> MeanSurprise(0)(torch.tensor(6.0), torch.tensor([[3, 1, 2, 0]])).item()
+    2.0
+    """
+
+    def __init__(self, padding: int) -> None:
+        self.padding = padding
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean."""
+        return outputs.sum() / max(1, self.counted(targets))
+
+    def counted(self, targets: Tensor) -> int:
+        """How many tokens count."""
+        return int((targets != self.padding).sum())
+
+
+def counted(loss: Loss, targets: Tensor) -> int:
+    """How much the mean over some examples counts beside that over others: by what it counts, or by examples."""
+    return loss.counted(targets) if isinstance(loss, MeanSurprise) else len(targets)
+
+
 LOSSES: dict[str, Loss] = {"mae": mean_absolute_error, "mse": mean_squared_error, "cross-entropy": cross_entropy}
 
 

@@ -129,6 +129,8 @@ def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter],
     """
     if section.optimiser == "adamw":
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=section.weight_decay)
+    if section.optimiser == "adam":  # Vaswani et al. 2017, section 5.3
+        return torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
     if section.optimiser == "lazy-adam":
         return LazyAdam(parameters, lr=rate)
     return RMSprop(parameters, lr=rate)

@@ -58,6 +58,7 @@ def find_rate(
         inputs, targets = batch(batches[step % sampler.steps])
         optimiser.zero_grad()
         loss = loss_function(carrying.run(trial, (part.to(device) for part in inputs)), targets.to(device))
+        carrying.advance()
         torch.autograd.backward(loss)
         if section.clip:
             nn.utils.clip_grad_norm_(trial.parameters(), section.clip)

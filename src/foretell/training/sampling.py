@@ -1,6 +1,7 @@
 """Which examples make which batch: a pure function of seed, epoch and step, so that any step can be resumed."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
@@ -114,6 +115,59 @@ class StreamSampler:
         generator = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         first = generator.integers(self.tokens) + np.arange(self.streams) * (self.tokens // self.streams)
         return [(first + step * self.length) % self.tokens for step in range(self.steps)]
+
+
+@dataclass(frozen=True)
+class TokenSampler:
+    """The order of pairs of sequences, in batches of like lengths and of so many tokens at most.
+
+    All pairs are sorted by their lengths, those of the same lengths in random order, and cut into batches; the batches
+    then come in random order. What is cut where depends on lengths alone, so that each epoch has as many steps.
+
+    Attributes:
+        lengths: Tokens of both sides of each pair.
+        tokens: Most tokens of a batch on either side, with those that fill up.
+        batch_size: Most pairs of a batch.
+        steps_per_epoch: Steps of an epoch; None visits each pair once.
+        seed: Where all orders come from.
+
+    >>> lengths = np.array([[3, 2], [9, 8], [3, 3], [2, 2]])
+    >>> [sorted(batch.tolist()) for batch in TokenSampler(lengths, 9, 100, None, seed=1).epoch(0)]
+    [[1], [0, 2, 3]]
+    """
+
+    lengths: Int64[np.ndarray, "pair 2"]
+    tokens: int
+    batch_size: int
+    steps_per_epoch: int | None
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.steps_per_epoch or len(self._bounds) - 1
+
+    def epoch(self, number: int) -> list[Int64[np.ndarray, " batch"]]:
+        """The batches of an epoch, as positions among the pairs."""
+        generator = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+        batches: list[Int64[np.ndarray, " batch"]] = []
+        while len(batches) < self.steps:
+            shuffled = generator.permutation(len(self.lengths))
+            order = shuffled[np.lexsort(self.lengths[shuffled].T)]
+            cut = [order[start:end] for start, end in pairwise(self._bounds)]
+            batches += [cut[place] for place in generator.permutation(len(cut))]
+        return batches[: self.steps]
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        """Where the sorted pairs are cut."""
+        bounds, longest = [0], 0
+        for place, length in enumerate(self.lengths[np.lexsort(self.lengths.T)].max(axis=1).tolist()):
+            longest, count = max(longest, length), place - bounds[-1]
+            if count and (longest * (count + 1) > self.tokens or count == self.batch_size):
+                bounds.append(place)
+                longest = length
+        return [*bounds, len(self.lengths)]
 
 
 def evenly_spread(examples: int, most: int) -> Int64[np.ndarray, " batch"]:

@@ -1,0 +1,451 @@
+"""Pairs of sequences, from whatever a user has: two parallel files, a folder of them, a table, a list.
+
+Of two files the first holds sources and the second targets, line by line. In a folder (or archive) files are called
+after a span and end in a language: ``train.en``, ``val.de.gz``. A file of lines with a tab has the source before it and
+the target after; JSON lines, CSV and Parquet have a column of each.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from jaxtyping import Int64
+
+from ..config import PairSection
+from ..errors import DataError, counted, nearest
+from .labelled import SPAN_WORDS
+from .members import is_archive, members
+from .rows import Rows, decoded_lines, known_encoding, rows_in, rows_of, unpacked
+from .storage import TextFile
+from .vocabulary import whole
+
+SOURCE_NAMES = ("source", "src", "input", "sources", "from", "en", "english", "text")
+TARGET_NAMES = ("target", "tgt", "trg", "output", "targets", "to", "de", "german", "translation")
+SPANS = ("train", "validation", "test")
+_TABBED = (".tsv", ".tab", ".txt")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{2,4})?", re.IGNORECASE)
+_HEADER = re.compile(r"[\w .()#-]{1,30}")
+_SHOWN = 6  # names
+
+
+class Pair(NamedTuple):
+    """A source, its target, and the span that their data name (or nothing)."""
+
+    source: str
+    target: str
+    span: str = ""
+
+
+@dataclass
+class Reading:
+    """Pairs as they come, and what was seen on the way.
+
+    Attributes:
+        name: What to call the data in messages.
+        pairs: The pairs, to be gone through once.
+        languages: Of sources and of targets, where names tell them.
+        notes: What was noticed, a sentence each; complete once all pairs are read.
+    """
+
+    name: str
+    pairs: Iterator[Pair]
+    languages: tuple[str, str] = ("", "")
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of some data.
+
+    Attributes:
+        sources: The sources.
+        targets: The targets, in the same order.
+        named: The number of the span that the data name for each; -1 for none.
+        source: Where they came from, in words.
+        languages: Of sources and of targets, where names tell them.
+        empty: Pairs that were dropped, as a side of them was empty.
+        notes: What the user should know of them.
+
+    >>> pairs = read_pairs([("good morning", "guten Morgen"), ("", "nichts")], PairSection())
+    >>> len(pairs), pairs.targets[0], pairs.empty
+    (1, 'guten Morgen', 1)
+    """
+
+    sources: TextFile
+    targets: TextFile
+    named: Int64[np.ndarray, " pair"]
+    source: str
+    languages: tuple[str, str]
+    empty: int
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def read_pairs(source: object, section: PairSection) -> Pairs:
+    """Reads all pairs of a source.
+
+    Args:
+        source: Two paths, a folder, a path of a table, ``-``, a data frame, or a list of pairs.
+        section: How they are read, and where those of validation and test are.
+
+    Raises:
+        DataError: There is nothing there, files have not as many lines, or no column is found.
+        UnsafeFileError: A file is damaged.
+    """
+    known_encoding(section.encoding)
+    readings = [(reading_of(source, section), "")]
+    for span, files in (("validation", section.validation_data), ("test", section.test_data)):
+        if files:
+            paths = tuple(map(Path, files))
+            readings.append((reading_of(paths if len(paths) > 1 else paths[0], section), span))
+    spans: list[int] = []
+    empty = 0
+    digest = hashlib.sha256()
+
+    def kept() -> Iterator[Pair]:
+        nonlocal empty
+        for reading, span in readings:
+            for pair in reading.pairs:
+                own = Pair(_tidy(pair.source), _tidy(pair.target), span or pair.span)
+                if not own.source or not own.target:
+                    empty += 1
+                    continue
+                digest.update("\0".join(own).encode("utf-8", "surrogatepass") + b"\1")
+                spans.append(SPANS.index(own.span) if own.span else -1)
+                yield own
+
+    targets: list[str] = []
+
+    def sources() -> Iterator[str]:
+        for pair in kept():
+            targets.append(pair.target)
+            yield pair.source
+
+    stored = TextFile.of(sources())
+    first = readings[0][0]
+    if not len(stored):
+        raise DataError(f"{first.name} holds no pair of a source and a target", file=first.name)
+    notes = tuple(note for reading, _ in readings for note in reading.notes)
+    return Pairs(
+        stored,
+        TextFile.of(targets),
+        np.array(spans, np.int64),
+        first.name,
+        first.languages,
+        empty,
+        digest.hexdigest(),
+        notes,
+    )
+
+
+def reading_of(source: object, section: PairSection) -> Reading:
+    """Pairs from a source, as they come.
+
+    Args:
+        source: As :func:`read_pairs` takes it.
+        section: How they are read.
+
+    Raises:
+        DataError: There is no such thing.
+    """
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        own: Sequence[Any] = source
+        if own and all(isinstance(entry, Path) for entry in own):
+            if len(own) != 2:
+                raise DataError(
+                    f"pairs come from two files, of sources and of targets, or from one table; found {len(own)} files"
+                )
+            return _of_files(own[0], own[1], section)
+        return Reading("the list", _of_list(own))
+    if isinstance(source, str | Path) and str(source) != "-":
+        path = Path(source)
+        if path.is_dir() or is_archive(path):
+            return _of_folder(path, section)
+        if path.name.lower().removesuffix(".gz").endswith(_TABBED):
+            return _of_tabbed(path, section)
+    rows = rows_of(source, section.encoding)
+    return _of_rows(rows, section)
+
+
+def _tidy(text: str) -> str:
+    """A text without blanks around it, each stretch of blanks inside as one."""
+    return " ".join(whole(text).split())
+
+
+def _of_list(entries: Sequence[Any]) -> Iterator[Pair]:
+    for place, entry in enumerate(entries):
+        if isinstance(entry, str) or not isinstance(entry, Sequence) or len(entry) != 2:
+            raise DataError(f"entry {place} of the list is no pair: a pair is a source and a target, both texts")
+        if not all(isinstance(side, str) for side in entry):
+            kinds = " and ".join(type(side).__name__ for side in entry)
+            raise DataError(f"entry {place} of the list is no pair of texts; found {kinds}")
+        yield Pair(*entry)
+
+
+def language_of(name: str) -> str:
+    """The language that ends a file's name; nothing where none does.
+
+    >>> language_of("train.en.gz"), language_of("words.txt"), language_of("corpus")
+    ('en', '', '')
+    """
+    stem, dot, ending = PurePosixPath(name).name.removesuffix(".gz").rpartition(".")
+    known = dot and stem and _LANGUAGE.fullmatch(ending) and f".{ending}" not in (*_TABBED, ".csv", ".src", ".tgt")
+    return ending if known else ""
+
+
+def lines_in(name: str, stream: Any, encoding: str) -> Iterator[str]:
+    """The lines of a file, plain or gzipped, without their ends."""
+    for line in decoded_lines(name, unpacked(stream), encoding):
+        yield line.removesuffix("\n").removesuffix("\r")
+
+
+def _lines_of(path: Path, encoding: str) -> Iterator[str]:
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}", file=str(path)) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+    with stream:
+        yield from lines_in(path.name, stream, encoding)
+
+
+def _of_files(first: Path, second: Path, section: PairSection) -> Reading:
+    for path in (first, second):
+        if not path.is_file():
+            raise DataError(f"there is no file {path}" if not path.exists() else f"{path} is no file", file=str(path))
+    pairs = parallel((first.name, second.name), *(_lines_of(path, section.encoding) for path in (first, second)))
+    return Reading(f"{first.name} and {second.name}", pairs, (language_of(first.name), language_of(second.name)))
+
+
+def parallel(names: tuple[str, str], sources: Iterable[str], targets: Iterable[str], span: str = "") -> Iterator[Pair]:
+    """The lines of two files side by side.
+
+    Args:
+        names: Of the files.
+        sources: The lines of one.
+        targets: The lines of the other.
+        span: The span that all are of.
+
+    Raises:
+        DataError: One has more lines than the other.
+    """
+    ends = object()
+    both = zip_longest(sources, targets, fillvalue=cast(str, ends))
+    for number, (source, target) in enumerate(both, start=1):
+        if source is ends or target is ends:
+            more = 0 if target is ends else 1
+            rest = [source, target][more], *(pair[more] for pair in both)
+            longer, shorter = names[more], names[1 - more]
+            if not any(text.strip() for text in rest):
+                return  # empty lines at the end of one
+            raise DataError(
+                f"two parallel files have as many lines as each other; {shorter} ends after {number - 1:,} lines, "
+                f"{longer} has {number - 1 + len(rest):,}: line {number:,} of {longer} has no partner",
+                file=longer,
+                line=number,
+            )
+        yield Pair(source, target, span)
+
+
+def _of_folder(path: Path, section: PairSection) -> Reading:
+    """The files of a folder or an archive, by span and language."""
+    import io
+
+    spans: dict[str, dict[str, str]] = {}
+    contents: dict[str, bytes] = {}
+    for member in members(path, ("",)):
+        name = str(member.path)
+        language = language_of(name)
+        word = re.split(r"[^a-z]", member.path.name.lower())[0]
+        if language and word in SPAN_WORDS:
+            stem = member.path.name.removesuffix(".gz").rpartition(".")[0]
+            spans.setdefault(f"{SPAN_WORDS[word]} {stem}", {})[language] = name
+            contents[name] = member.read()
+    languages = sorted({language for own in spans.values() for language in own})
+    source, target = _direction(path, languages, section)
+    found: dict[str, tuple[str, str]] = {}
+    for key, own in sorted(spans.items()):
+        span, stem = key.split(" ", 1)
+        if {source, target} <= own.keys():
+            if span in found:
+                told = f"{stem}.{source} and {found[span][0]}"
+                raise DataError(f"{path} holds several files of {span}, such as {told}; name files one by one")
+            found[span] = (own[source], own[target])
+    if "train" not in found:
+        raise DataError(
+            f"{path} holds no files of training in {source} and {target}, such as train.{source} and train.{target}",
+            file=str(path),
+        )
+
+    def pairs() -> Iterator[Pair]:
+        for span, names in found.items():
+            lines = (lines_in(name, io.BytesIO(contents[name]), section.encoding) for name in names)
+            yield from parallel(names, *lines, span=span)
+
+    told = ", ".join(f"{span} from {names[0]} and {names[1]}" for span, names in found.items())
+    return Reading(path.name, pairs(), (source, target), [f"{path.name}: {told}"])
+
+
+def _direction(path: Path, languages: list[str], section: PairSection) -> tuple[str, str]:
+    if len(languages) < 2:
+        raise DataError(
+            f"{path} holds no parallel files: they are called after a span and end in a language, such as train.en and "
+            "train.de, val.en.gz and val.de.gz",
+            file=str(path),
+        )
+    named = [section.source, section.target]
+    for language, flag in zip(named, ("--source", "--target"), strict=True):
+        if language is not None and language not in languages:
+            told = nearest(language, languages)
+            raise DataError(f'{path} holds no files that end in ".{language}"; {told}; {flag} names another')
+    if None in named and len(languages) == 2:
+        named = [own or next(one for one in languages if one not in named) for own in named] if any(named) else named
+    if None in named:
+        raise DataError(
+            f"{path} holds files in {', '.join(languages)}: say from which to which, such as --source {languages[0]} "
+            f"--target {languages[1]}",
+            file=str(path),
+        )
+    if named[0] == named[1]:
+        raise DataError(f"--source and --target are both {named[0]}; sources and targets differ")
+    return cast("tuple[str, str]", tuple(named))
+
+
+def _of_tabbed(path: Path, section: PairSection) -> Reading:
+    """Lines with a tab between source and target; quotes are as they stand."""
+    lines = _lines_of(path, section.encoding)
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
+        raise DataError(f"{path.name} is empty; a line is a source, a tab and a target", file=path.name)
+    cells = [cell.strip() for cell in first.split("\t")]
+    if len(cells) < 2:
+        raise DataError(
+            f"{path.name}, line 1: a line is a source, a tab and a target; found no tab; of two parallel files name "
+            "both",
+            file=path.name,
+            line=1,
+        )
+    usual = {*SOURCE_NAMES, *TARGET_NAMES}
+    heads = {section.source, section.target} & {*cells}
+    is_header = bool(heads) or sum(cell.lower() in usual for cell in cells) >= 2
+    if not is_header and (section.source or section.target or section.span_column):
+        named = next(name for name in (section.source, section.target, section.span_column) if name)
+        raise DataError(
+            f'{path.name} has no column "{named}"; {nearest(named, cells)}; its first line is {", ".join(cells[:4])}',
+            file=path.name,
+            column=named,
+        )
+    reading = Reading(path.name, iter(()))
+    header = cells if is_header else ["source", "target", *(f"column {n}" for n in range(3, len(cells) + 1))]
+    if not is_header:
+        reading.notes.append(f"{path.name} has no header: sources stand before the first tab, targets after it")
+
+    def rows() -> Iterator[tuple[int, Sequence[str]]]:
+        if not is_header:
+            yield 1, first.split("\t")
+        for number, line in enumerate(lines, start=2):
+            if not line.strip():
+                yield number, ["", ""]
+                continue
+            own = line.split("\t")
+            if len(own) < 2 or (is_header and len(own) != len(header)):
+                wanted = f"as many fields as the header, {len(header)}" if is_header else "a tab after its source"
+                raise DataError(
+                    f"{path.name}, line {number}: a line has {wanted}; found {counted(len(own), 'field')}",
+                    file=path.name,
+                    line=number,
+                )
+            yield number, own
+
+    places = _columns(Rows(path.name, header, iter(())), section)
+    reading.pairs = _cells(path.name, rows(), places)
+    reading.languages = _named_languages([header[place] for place in places[:2]])
+    return reading
+
+
+def _of_rows(rows: Rows, section: PairSection) -> Reading:
+    places = _columns(rows, section)
+
+    def cells() -> Iterator[tuple[int, Sequence[Any]]]:
+        with rows:
+            for row in rows.rows:
+                yield row.number, row.cells
+
+    return Reading(
+        rows.name, _cells(rows.name, cells(), places), _named_languages([rows.columns[place] for place in places[:2]])
+    )
+
+
+def _named_languages(columns: Sequence[str]) -> tuple[str, str]:
+    """The languages that columns are called after."""
+    own = [name.lower() if len(name) == 2 and name.isalpha() else "" for name in columns]
+    return own[0], own[1]
+
+
+def _columns(rows: Rows, section: PairSection) -> tuple[int, ...]:
+    """Where sources, targets and perhaps spans stand."""
+    columns = rows.columns
+    span = [] if section.span_column is None else [_place(rows, section.span_column, "--span-column")]
+    free = [name for place, name in enumerate(columns) if place not in span]
+    lower = {name.lower(): name for name in free}
+    source, target = section.source, section.target
+    if source is None and target is None:
+        source = next((lower[name] for name in SOURCE_NAMES if name in lower), None)
+        target = next((lower[name] for name in TARGET_NAMES if name in lower), None)
+    if len(free) == 2 and (source is None or target is None):
+        known = source or target
+        others = [name for name in free if name != known]
+        source, target = (source or others[0], target or others[-1])
+    if source is None or target is None:
+        missing, flag = ("sources", "--source") if source is None else ("targets", "--target")
+        raise DataError(
+            f"{rows.name} has no column that is called like {missing}; name it with {flag}; there are "
+            f"{', '.join(columns[:_SHOWN])}",
+            file=rows.name,
+        )
+    if source == target:
+        raise DataError(f'--source and --target are both "{source}"; sources and targets stand in two columns')
+    return _place(rows, source, "--source"), _place(rows, target, "--target"), *span
+
+
+def _place(rows: Rows, name: str, option: str) -> int:
+    if name not in rows.columns:
+        raise DataError(
+            f'{rows.name} has no column "{name}"; {nearest(name, rows.columns)}; {option} names another',
+            file=rows.name,
+            column=name,
+        )
+    return rows.columns.index(name)
+
+
+def _cells(name: str, rows: Iterable[tuple[int, Sequence[Any]]], places: tuple[int, ...]) -> Iterator[Pair]:
+    for number, cells in rows:
+        own = [cells[place] if place < len(cells) else None for place in places]
+        for side in own[:2]:
+            if side is not None and not isinstance(side, str | int | float):
+                raise DataError(
+                    f"{name}, row {number}: sources and targets are texts; found {type(side).__name__}",
+                    file=name,
+                    row=number,
+                )
+        span = ""
+        if len(own) > 2:
+            word = str(own[2] or "").strip().lower()
+            if word not in SPAN_WORDS:
+                raise DataError(
+                    f'{name}, row {number}: a span is train, validation or test; found "{word}"', file=name, row=number
+                )
+            span = SPAN_WORDS[word]
+        yield Pair(*("" if side is None else str(side) for side in own[:2]), span=span)
+
+
+__all__ = ["Pair", "Pairs", "Reading", "language_of", "parallel", "read_pairs", "reading_of", "rows_in"]

@@ -1,0 +1,1 @@
+"""Translating: one sequence is read, another is written."""

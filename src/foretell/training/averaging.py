@@ -1,0 +1,71 @@
+"""The mean of the weights after the last epochs, which is what is judged and kept.
+
+Vaswani et al. 2017, section 6.1, average the last checkpoints. Each epoch's weights are a file of their own, written
+once, so that a stopped run goes on with the same mean.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ..errors import UnsafeFileError
+from ..files import write_atomically
+
+
+class Averaging:
+    """The weights after the last epochs.
+
+    Args:
+        folder: Where they are kept.
+        count: Of how many epochs; those of one are the network's own, and nothing is kept.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+
+    def add(self, epoch: int, network: nn.Module) -> None:
+        """Keeps the weights after an epoch, and those of older ones no longer."""
+        if self.count > 1:
+            weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+            write_atomically(self._file(epoch), save(weights))
+            self._file(epoch - self.count).unlink(missing_ok=True)
+
+    @contextmanager
+    def worn(self, epoch: int, network: nn.Module) -> Iterator[None]:
+        """A block in which a network has the mean weights of the epochs up to one; then its own again.
+
+        Raises:
+            UnsafeFileError: The weights of an epoch are gone or damaged.
+        """
+        if self.count == 1:
+            yield
+            return
+        own = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        network.load_state_dict(self._mean(range(max(1, epoch - self.count + 1), epoch + 1)))
+        try:
+            yield
+        finally:
+            network.load_state_dict(own)
+
+    def _mean(self, epochs: range) -> dict[str, Tensor]:
+        total: dict[str, Tensor] = {}
+        for epoch in epochs:
+            try:
+                weights = load_file(self._file(epoch))
+            except (OSError, SafetensorError) as error:
+                raise UnsafeFileError(f"{self._file(epoch)} cannot be read: {error}") from None
+            for name, tensor in weights.items():
+                wide = tensor.double() if tensor.is_floating_point() else tensor
+                total[name] = total[name] + wide if name in total and tensor.is_floating_point() else wide
+        kinds = {name: tensor.dtype for name, tensor in weights.items()}
+        return {
+            name: (tensor / len(epochs) if tensor.is_floating_point() else tensor).to(kinds[name])
+            for name, tensor in total.items()
+        }
+
+    def _file(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:05d}.safetensors"
