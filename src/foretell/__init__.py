@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.generate.estimator import Generator
+    from .tasks.translate.estimator import Translator
 
 # Imported when first asked for: `import foretell` must not wait for torch.
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "Generator": ".tasks.generate.estimator",
     "Predictor": ".predictor",
     "Table": ".data.tables",
+    "Translator": ".tasks.translate.estimator",
     "load": ".predictor",
     "nn": ".nn",
     "read_table": ".data.tables",
@@ -38,6 +40,7 @@ __all__ = [
     "Generator",
     "Predictor",
     "Table",
+    "Translator",
     "__version__",
     "load",
     "nn",

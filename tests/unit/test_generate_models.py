@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretell.decoding import Sampling, Steps, beam_search, log_softmax, sample
+from foretell.decoding import Beam, Sampling, Steps, beam_search, log_softmax, sample
 from foretell.evaluation.kneser_ney import count_ngrams
 from foretell.nn import LanguageNetwork
 from foretell.tasks.generate.config import LanguageSection
@@ -199,7 +199,7 @@ def test_every_model_can_be_drawn_from_and_searched(name: str, kind: Any) -> Non
     steps = list(sample(model, prompts, how, 12, seed=1, ended=lambda rows, tokens: tokens == 4))
     assert 1 <= len(steps) <= 12
     assert all(0 not in drawn.tokens for drawn in steps)
-    best, *_ = beam_search(model, prompts[1], 4, 5)
+    best, *_ = beam_search(model, [prompts[1]], Beam(4, 5))[0]
     whole = np.concatenate([prompts[1], best.tokens]).astype(np.int32)
     assert best.score == pytest.approx(-model.nats(whole, 6).sum(), abs=1e-4)
 

@@ -25,6 +25,7 @@ VERBS = {
     "inspect": "Look inside a run: gradients through time, recurrent matrices, parameters.",
     "predict": "Forecast from new rows with a model.",
     "generate": "Write on from a prompt, or say how well a model foresees a text.",
+    "translate": "Translate texts with a model, and see what it looked at.",
     "score": "Compare earlier forecasts with what came, and see whether anything has drifted.",
     "runs": "List, show, compare and delete runs.",
     "config": "Show every option: as a JSON schema, or as TOML to edit.",

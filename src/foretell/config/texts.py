@@ -112,7 +112,7 @@ class PieceSection(Section):
         "bpe", description="What both sides are cut into: pieces that byte-pair encoding finds, characters, or words."
     )
     vocabulary: int | None = Field(
-        None, ge=2, le=1_000_000, description="Most pieces, of both sides together (8,000 when not named)."
+        None, ge=2, le=1_000_000, description="Most pieces of both sides (8,000 when not named, or 30,000 words)."
     )
     lowercase: bool = Field(False, description="Capital letters are read, and written, as small ones.")
     max_length: int = Field(

@@ -25,7 +25,7 @@ from .vocabulary import MOST_TOKENS, whole
 PADDING, UNKNOWN, BEGIN, END = range(4)
 SPECIAL = ("[padding]", "[unknown]", "[begin]", "[end]")
 KINDS = ("bpe", "characters", "words")
-PIECES = 8_000  # of a vocabulary whose size nobody named
+MOST = {"bpe": 8_000, "characters": 8_000, "words": 30_000}  # of a vocabulary whose size nobody named
 RARE = 2  # times that a letter, or a word, must occur to have a token
 BLANK = "▁"  # stands for the blank before a word
 _WORD = rf"{BLANK}?\w+|{BLANK}?[^\w{BLANK}]|{BLANK}"
@@ -49,10 +49,11 @@ class JointVocabulary:
         tokens: What each stands for, by number; the first four are special, then the frequent ones.
         merges: Which two pieces become one, in order (bpe).
 
-    >>> learned = JointVocabulary.learn(["a dog", "a cat"], ["ein Hund", "eine Katze"], PieceSection(tokens="characters"))
-    >>> tokens = learned.encode(["a hen"])[0]
-    >>> tokens.tolist()[1], learned.text(tokens)
-    (6, 'a hen')
+    >>> section = PieceSection(tokens="characters")
+    >>> learned = JointVocabulary.learn(["a dog", "a cat"], ["ein Hund", "eine Katze"], section)
+    >>> tokens = learned.encode(["a duck"])[0]
+    >>> len(learned), tokens[-1], learned.text(tokens, {5: "k"})
+    (18, 1, 'a duck')
     """
 
     kind: str
@@ -84,16 +85,18 @@ class JointVocabulary:
 
     def _with_units(self, texts: Sequence[str], most: int | None) -> "JointVocabulary":
         """The same with the characters, or the words, of texts."""
-        prepared = self._prepared
+        prepared = self.words
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(prepared(text))
         rare = RARE if self.kind == "words" else 1
         units = [unit for unit, count in sorted(counts.items(), key=lambda own: (-own[1], own[0])) if count >= rare]
         _require(most, len(units) + len(SPECIAL), self.kind, "those that occur twice" if self.kind == "words" else "")
-        return JointVocabulary(self.kind, self.lowercase, (*SPECIAL, *units[: (most or PIECES) - len(SPECIAL)]))
+        return JointVocabulary(
+            self.kind, self.lowercase, (*SPECIAL, *units[: (most or MOST[self.kind]) - len(SPECIAL)])
+        )
 
-    def _prepared(self, text: str) -> list[str]:
+    def words(self, text: str) -> list[str]:
         """A text's characters or words, each as it is looked up."""
         normal = self._pipeline.normalizer.normalize_str(text)
         if self.kind == "characters":
@@ -108,7 +111,7 @@ class JointVocabulary:
             letters.update(pipeline.normalizer.normalize_str(text))
         kept = sum(count >= RARE for count in letters.values())
         trainer = trainers.BpeTrainer(
-            vocab_size=most or PIECES, limit_alphabet=kept, special_tokens=list(SPECIAL), show_progress=False
+            vocab_size=most or MOST[self.kind], limit_alphabet=kept, special_tokens=list(SPECIAL), show_progress=False
         )
         pipeline.train_from_iterator(texts, trainer)
         numbers = pipeline.get_vocab()
@@ -133,11 +136,11 @@ class JointVocabulary:
 
     def encode(self, texts: Iterable[str]) -> list[TokenArray]:
         """The numbers of each text's tokens."""
-        found = []
-        for some in _in_parts(map(whole, texts)):
-            for encoding in self._tokenizer.encode_batch_fast(some):
-                found.append(self._known(np.array(encoding.ids, np.int32)))
-        return found
+        return [
+            self._known(np.array(encoding.ids, np.int32))
+            for some in _in_parts(map(whole, texts))
+            for encoding in self._tokenizer.encode_batch_fast(some)
+        ]
 
     def cut(self, text: str) -> Cut:
         """A text in tokens, with what each stands for."""

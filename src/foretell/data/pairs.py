@@ -6,6 +6,7 @@ the target after; JSON lines, CSV and Parquet have a column of each.
 """
 
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from jaxtyping import Int64
 
 from ..config import PairSection
 from ..errors import DataError, counted, nearest
+from .builtin import dates
 from .labelled import SPAN_WORDS
 from .members import is_archive, members
-from .rows import Rows, decoded_lines, known_encoding, rows_in, rows_of, unpacked
+from .rows import Rows, decoded_lines, known_encoding, rows_of, unpacked
 from .storage import TextFile
 from .vocabulary import whole
 
@@ -167,6 +169,8 @@ def reading_of(source: object, section: PairSection) -> Reading:
         return Reading("the list", _of_list(own))
     if isinstance(source, str | Path) and str(source) != "-":
         path = Path(source)
+        if str(source) == dates.NAME and not path.exists():
+            return Reading(dates.NAME, (Pair(*own) for own in dates.dates()))
         if path.is_dir() or is_archive(path):
             return _of_folder(path, section)
         if path.name.lower().removesuffix(".gz").endswith(_TABBED):
@@ -222,7 +226,8 @@ def _of_files(first: Path, second: Path, section: PairSection) -> Reading:
     for path in (first, second):
         if not path.is_file():
             raise DataError(f"there is no file {path}" if not path.exists() else f"{path} is no file", file=str(path))
-    pairs = parallel((first.name, second.name), *(_lines_of(path, section.encoding) for path in (first, second)))
+    sources, targets = (_lines_of(path, section.encoding) for path in (first, second))
+    pairs = parallel((first.name, second.name), sources, targets)
     return Reading(f"{first.name} and {second.name}", pairs, (language_of(first.name), language_of(second.name)))
 
 
@@ -258,8 +263,6 @@ def parallel(names: tuple[str, str], sources: Iterable[str], targets: Iterable[s
 
 def _of_folder(path: Path, section: PairSection) -> Reading:
     """The files of a folder or an archive, by span and language."""
-    import io
-
     spans: dict[str, dict[str, str]] = {}
     contents: dict[str, bytes] = {}
     for member in members(path, ("",)):
@@ -288,8 +291,8 @@ def _of_folder(path: Path, section: PairSection) -> Reading:
 
     def pairs() -> Iterator[Pair]:
         for span, names in found.items():
-            lines = (lines_in(name, io.BytesIO(contents[name]), section.encoding) for name in names)
-            yield from parallel(names, *lines, span=span)
+            one, other = (lines_in(name, io.BytesIO(contents[name]), section.encoding) for name in names)
+            yield from parallel(names, one, other, span)
 
     told = ", ".join(f"{span} from {names[0]} and {names[1]}" for span, names in found.items())
     return Reading(path.name, pairs(), (source, target), [f"{path.name}: {told}"])
@@ -445,7 +448,5 @@ def _cells(name: str, rows: Iterable[tuple[int, Sequence[Any]]], places: tuple[i
                     f'{name}, row {number}: a span is train, validation or test; found "{word}"', file=name, row=number
                 )
             span = SPAN_WORDS[word]
-        yield Pair(*("" if side is None else str(side) for side in own[:2]), span=span)
-
-
-__all__ = ["Pair", "Pairs", "Reading", "language_of", "parallel", "read_pairs", "reading_of", "rows_in"]
+        first, second = ("" if side is None else str(side) for side in own[:2])
+        yield Pair(first, second, span)

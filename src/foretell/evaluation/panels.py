@@ -86,7 +86,21 @@ class Grid:
     caption: str = ""
 
 
-Item = Figure | Grid | Matrix | Passages
+@dataclass(frozen=True)
+class Maps:
+    """How much each row takes from each column, between 0 and 1: several maps over the same names, side by side.
+
+    ``maps`` are pairs of a heading and the weights, row by row.
+    """
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    maps: Sequence[tuple[str, Sequence[Sequence[float]]]]
+    caption: str = ""
+
+
+Item = Figure | Grid | Maps | Matrix | Passages
 
 
 @dataclass(frozen=True)

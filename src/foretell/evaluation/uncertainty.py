@@ -9,6 +9,7 @@ McNemar, "Note on the sampling error of the difference between correlated propor
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +31,8 @@ class Skill:
         low: Lower end of the interval; None where time is too short to tell.
         high: Upper end.
         verdict: ``better`` or ``worse`` only where the interval excludes zero, and McNemar's test agrees.
-        p: How likely McNemar's test finds a difference as large by chance, where answers are right or wrong.
+        p: How likely a paired test finds a difference as large by chance: McNemar's where answers are right or wrong, a
+            bootstrap's where errors are no means.
     """
 
     value: float
@@ -40,7 +42,7 @@ class Skill:
     p: float | None = None
 
     def document(self) -> dict[str, float | None]:
-        """Value, interval and McNemar's p, where there is one, as a JSON object."""
+        """Value, interval and the p of a paired test, where there is one, as a JSON object."""
         return {"value": self.value, "low": self.low, "high": self.high, **({} if self.p is None else {"p": self.p})}
 
 
@@ -132,6 +134,52 @@ def independent_skill(
         p = mcnemar(int((ours < theirs).sum()), int((ours > theirs).sum()))
         return Skill(value, low, high, verdict if p < 1 - confidence else "unclear", p)
     return Skill(value, low, high, verdict)
+
+
+def pooled_skill(
+    numbers: Float64[np.ndarray, "seed example number"],
+    baseline: Float64[np.ndarray, "seed_of_baseline example number"],
+    error: Callable[[Float64[np.ndarray, " number"]], float],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Skill:
+    """The skill of a model against a baseline where an error is no mean over examples, but made of what adds up.
+
+    The same examples are drawn for both: a paired bootstrap (Koehn 2004), whose p says how often resamples differ by as
+    much from what they differ by on average as the whole does from nothing.
+
+    Args:
+        numbers: What adds up, of each example under the model; for each seed where there are several.
+        baseline: The same under the baseline.
+        error: The error of examples whose numbers add up to these.
+        resamples: Bootstrap draws.
+        confidence: Probability that the interval shall cover.
+        seed: Of the draws.
+
+    >>> wrong, counts = np.r_[np.ones(10), np.zeros(90)], np.ones(100)
+    >>> ours, theirs = (np.stack([own, counts], 1)[None] for own in (wrong, np.roll(wrong, 5) + wrong[::-1]))
+    >>> found = pooled_skill(ours, theirs, lambda sums: float(sums[0] / sums[1]))
+    >>> round(found.value, 2), found.verdict
+    (0.5, 'better')
+    """
+    both = (numbers, baseline)
+    errors = [float(np.mean([error(own.sum(0)) for own in each])) for each in both]
+    value = 1 - errors[0] / errors[1] if errors[1] else math.nan
+    if numbers.shape[1] < FEWEST_EXAMPLES:
+        return Skill(value, None, None, "unclear")
+    generator = np.random.default_rng(seed)
+    examples = numbers.shape[1]
+    drawn = generator.multinomial(examples, np.full(examples, 1 / examples), resamples).astype(np.float64)
+    model, reference = (
+        _over_seeds(np.stack([[error(sums) for sums in drawn @ own] for own in each]), generator) for each in both
+    )
+    low, high = _interval(model, reference, confidence) if (reference > 0).all() else (None, None)
+    differences, whole = reference - model, errors[1] - errors[0]
+    p = float((1 + (np.abs(differences - differences.mean()) >= abs(whole)).sum()) / (1 + resamples))
+    verdict = _verdict(*_ends(differences, confidence))
+    return Skill(value, low, high, verdict if p < 1 - confidence else "unclear", p)
 
 
 def mcnemar(better: int, worse: int) -> float:

@@ -158,7 +158,10 @@ def _rounded(value: Any) -> Any:
 
 
 def _bootstrap(result: Climb) -> str:
-    if result.results[result.reference].outcomes[0].test.block is not None:
+    test = result.results[result.reference].outcomes[0].test
+    if test.pooled is not None:
+        return "bootstrap over pairs, the same ones drawn for both; a verdict asks the p of that test as well"
+    if test.block is not None:
         return "moving-block bootstrap of paired errors"
     return "bootstrap of paired errors; where answers are right or wrong a verdict asks McNemar's test as well"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.repeats import SPREAD, mean_metrics, spread_of
-from ..evaluation.uncertainty import Skill, bootstrap_skill, independent_skill
+from ..evaluation.uncertainty import Skill, bootstrap_skill, independent_skill, pooled_skill
 from ..tasks.interface import Evaluation, Fitted, Prepared, Task
 
 
@@ -117,7 +117,9 @@ def skill_against(result: Result, reference: Result) -> Skill:
     """How much better a rung is than a baseline, over the test windows of all folds, and over all seeds."""
     if result.rung == reference.rung:
         return Skill(0.0, 0.0, 0.0, "unclear")
-    block = result.outcomes[0].test.block
+    block, pooled = result.outcomes[0].test.block, result.outcomes[0].test.pooled
+    if pooled is not None:
+        return pooled_skill(result.test_losses(), reference.test_losses(), pooled)
     if block is None:
         return independent_skill(result.test_losses(), reference.test_losses())
     return bootstrap_skill(result.test_losses(), reference.test_losses(), result.moments(), block)

@@ -201,7 +201,7 @@ class RecurrentPair(nn.Module):
     def begin(self, memory: Memory) -> State:
         """The parts of each layer's state."""
         sizes = [layer.units for layer in self.layers for _ in range(layer.cell.parts)]
-        return tuple(part.contiguous() for part in memory[0].split(sizes, 1))
+        return tuple(part.contiguous() for part in torch.split(memory[0], sizes, 1))
 
     def decode(
         self, vectors: Float[Tensor, "row place unit"], memory: Memory, state: State, maps: Maps | None = None

@@ -4,8 +4,9 @@ import json
 from html import escape
 from pathlib import Path
 
-from ..evaluation.panels import Figure, Grid, Item, Matrix, Number, Panel, Passages
+from ..evaluation.panels import Figure, Grid, Item, Maps, Matrix, Number, Panel, Passages
 from ..files import write_atomically
+from .maps import draw_maps
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --quiet: #5b6472; --paper: #fff; --line: #dde2e8; --accent: #0b7fab; }
@@ -22,6 +23,9 @@ td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 40
 .passage { border-left: 3px solid var(--line); padding: .1rem 0 .1rem .8rem; margin: .9rem 0; max-width: 80ch; overflow-wrap: anywhere; white-space: pre-wrap }
 .passage b { display: block; font-size: .9rem; color: var(--quiet); white-space: normal } mark { color: inherit; border-radius: 3px; background: none }
 td.cell { text-align: right; padding: .5rem .8rem; min-width: 4.5rem } th.name { white-space: nowrap }
+.maps { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem } .map { margin: .2rem 0; overflow-x: auto; max-width: 100% } h4 { font-size: .85rem; font-weight: 600; color: var(--quiet); margin: 0 }
+svg { max-width: none; font: 11px ui-monospace, monospace } svg text { fill: var(--ink) } svg text.row { text-anchor: end }
+svg rect { width: 17px; height: 17px; fill: var(--accent); stroke: var(--line); stroke-width: .5 } svg rect:hover { stroke: var(--ink); stroke-width: 1.5 }
 .better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }
 """
 _LONG = 36  # letters; a longer text is broken into lines
@@ -45,8 +49,7 @@ def write_page(path: Path, title: str, lead: str, panels: list[Panel]) -> None:
         lead: A sentence below it.
         panels: What to show, in order.
     """
-    from plotly.offline import get_plotlyjs
-
+    drawn = any(isinstance(item, Figure) for panel in panels for item in panel.items)
     sections = "\n".join(_section(number, panel) for number, panel in enumerate(panels))
     page = f"""<!doctype html>
 <html lang="en">
@@ -64,12 +67,18 @@ def write_page(path: Path, title: str, lead: str, panels: list[Panel]) -> None:
 <p>{escape(lead)}</p>
 {sections}
 </main>
-<script>{get_plotlyjs()}</script>
-<script>{_SCRIPT}</script>
+{_plotly() if drawn else ""}
 </body>
 </html>
 """
     write_atomically(path, page.encode())
+
+
+def _plotly() -> str:
+    """What draws figures; a page without any goes without it."""
+    from plotly.offline import get_plotlyjs
+
+    return f"<script>{get_plotlyjs()}</script>\n<script>{_SCRIPT}</script>"
 
 
 def _section(number: int, panel: Panel) -> str:
@@ -84,6 +93,8 @@ def _item(identifier: str, item: Item) -> str:
         return _figure(identifier, item)
     if isinstance(item, Matrix):
         return _matrix(item)
+    if isinstance(item, Maps):
+        return draw_maps(item)
     return _passages(item) if isinstance(item, Passages) else _grid(item)
 
 

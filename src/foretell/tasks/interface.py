@@ -1,6 +1,6 @@
 """What every task offers to the rooms below it, which treat all tasks alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -26,17 +26,19 @@ class Evaluation:
 
     Attributes:
         metrics: As in the leaderboard's JSON; the task's measure says which one models are chosen by.
-        losses: The error of each window, the same windows for every rung.
+        losses: The error of each window, the same windows for every rung; several numbers of each where it is pooled.
         moments: The place in time of each window.
         block: Length of a bootstrap block, in places; None where examples have nothing to do with each other.
         details: What the task's own panels need.
+        pooled: The error of examples whose numbers add up to some; None where it is the mean of their losses.
     """
 
     metrics: dict[str, Any]
-    losses: Float64[np.ndarray, " window"]
+    losses: Float64[np.ndarray, "window ..."]
     moments: Int64[np.ndarray, " window"]
     block: int | None
     details: Any = None
+    pooled: Callable[[Any], float] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data.storage import TokenArray
 from ...data.tokenizer import UNKNOWN, Tokenizer
-from ...decoding import Drawn, Sampling, Scores, Tokens, beam_search, entropies, log_softmax, sample
+from ...decoding import Beam, Drawn, Sampling, Scores, Tokens, beam_search, entropies, log_softmax, sample
 from ...errors import ConfigurationError, DataError, UsageError, nearest
 from ...nn.threads import kernel_threads, usable_processors
 from ...training.loop import SMALL
@@ -158,7 +158,7 @@ class Writer:
         never = (UNKNOWN,) if self.tokenizer.has_unknown else ()
         begun, ended = self.encoded(prompt, section), self._ends(section.stop) if section.stop else None
         texts: list[Text] = []
-        for own in beam_search(self.model, begun, width, length, never, ended):
+        for own in beam_search(self.model, [begun], Beam(width, length, never=never), ended)[0]:
             text = Text(prompt, bits=[float(-own.score / np.log(2))])
             for token, piece in zip(own.tokens, self.tokenizer.pieces(own.tokens), strict=True):
                 text.tokens.append(token)

@@ -136,8 +136,9 @@ def further_columns(metrics: Metrics) -> dict[str, str]:
 def length_parts(metrics: Metrics) -> Parts | None:
     """How good translations are by the length of what was read.
 
-    >>> length_parts({"by_length": [{"from": 1, "to": 9, "count": 2, "exact": 0.5, "chrf": 80.0}]}).rows
-    [['1 to 9', '50.0 %', '80.00', '2']]
+    >>> bins = [{"from": 1, "to": 9, "count": 2, "exact": 0.5, "chrf": 80.0}] * 2
+    >>> length_parts({"by_length": bins}).rows[0]
+    ['1 to 9', '50.0 %', '80.00', '2']
     """
     rows = [
         [f"{own['from']} to {own['to']}", f"{100 * own['exact']:.1f} %", f"{own['chrf']:.2f}", str(own["count"])]
@@ -162,17 +163,6 @@ MEASURE = Measure(
 _RATE: dict[str, Span] = {"learning_rate": Range(3e-4, 1e-2, log=True), "dropout": Range(0.0, 0.5)}
 _RECURRENT: dict[str, Span] = {**_RATE, "units": Range(64, 512, log=True), "embedding": Range(64, 512, log=True)}
 _TRANSFORMER: dict[str, Span] = {**_RATE, "warmup_steps": Range(500, 8000, log=True)}
-_PAPER: dict[str, object] = {
-    "optimiser": "adam",
-    "schedule": "inverse-sqrt",
-    "warmup_steps": 4000,
-    "clip": 0.0,
-    "batch_tokens": 25_000,
-    "norm": "post",
-    "average": 5,
-    "beam": 4,
-    "length_penalty": 0.6,
-}
 _TINY: dict[str, object] = {
     "optimiser": "adam",
     "schedule": "inverse-sqrt",
@@ -205,6 +195,23 @@ def _recurrent(summary: str, **options: object) -> Rung:
     return Rung("model", summary, {**trained, **options}, _RECURRENT)
 
 
+def _paper(**options: object) -> dict[str, object]:
+    """What both of the paper's networks share: its section 5, and 6.1."""
+    return {
+        "optimiser": "adam",
+        "schedule": "inverse-sqrt",
+        "warmup_steps": 4000,
+        "clip": 0.0,
+        "batch_tokens": 25_000,
+        "layers": 6,
+        "norm": "post",
+        "average": 5,
+        "beam": 4,
+        "length_penalty": 0.6,
+        **options,
+    }
+
+
 RUNGS: dict[str, Rung] = {
     "copy": Rung("baseline", "what was read, as it is"),
     "dictionary": Rung("baseline", "each word by the word that its pairs make likeliest, in order"),
@@ -215,30 +222,14 @@ RUNGS: dict[str, Rung] = {
     "transformer-base": Rung(
         "model",
         "attention alone, the paper's 6+6 layers of width 512",
-        {
-            **_PAPER,
-            "embedding": 512,
-            "layers": 6,
-            "feed_forward": 2048,
-            "heads": 8,
-            "dropout": 0.1,
-            "learning_rate": 7e-4,
-        },
+        _paper(embedding=512, feed_forward=2048, heads=8, dropout=0.1, learning_rate=7e-4),
         _TRANSFORMER,
         large=True,
     ),
     "transformer-big": Rung(
         "model",
         "attention alone, the paper's 6+6 layers of width 1024",
-        {
-            **_PAPER,
-            "embedding": 1024,
-            "layers": 6,
-            "feed_forward": 4096,
-            "heads": 16,
-            "dropout": 0.3,
-            "learning_rate": 5e-4,
-        },
+        _paper(embedding=1024, feed_forward=4096, heads=16, dropout=0.3, learning_rate=5e-4),
         _TRANSFORMER,
         large=True,
     ),

@@ -94,8 +94,7 @@ class PreparedPairs:
             *self.pairs.notes,
             f"pairs: {counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} test",
             *(f"dropped: {counted(number, 'pair')}, {reason}" for reason, number in self.lost.items() if number),
-            f"{len(self.vocabulary):,} {shown} of both sides; tokens of a source {means[0]:.1f}, of a target "
-            f"{means[1]:.1f}",
+            f"{len(self.vocabulary):,} {shown}; a source has {means[0]:.1f} of them, a target {means[1]:.1f}",
             *self._unknown(),
             *self._known_by_heart(),
             *(f"no rung has a use for --{name.replace('_', '-')}" for name in self.idle),
@@ -144,18 +143,18 @@ def prepare(source: object, configuration: Configuration, vocabulary: JointVocab
     if learned is None:
         texts = texts_of(pairs, np.flatnonzero(spans == 0))
         learned = JointVocabulary.learn(*texts, configuration.pieces)
-    files = [
+    sources, targets = (
         TokenFile.of(learned.encode(side[number] for number in range(len(side))))
         for side in (pairs.sources, pairs.targets)
-    ]
+    )
     most = configuration.pieces.max_length
-    long = (np.maximum(*(file.lengths for file in files)) > most) & (spans < DROPPED)
+    long = (np.maximum(sources.lengths, targets.lengths) > most) & (spans < DROPPED)
     lost = {
         "a side of them empty": pairs.empty,
         "in a later span as well": doubled,
         f"of more than {most} tokens (--max-length)": int(long.sum()),
     }
-    prepared = PreparedPairs(configuration, pairs, np.where(long, DROPPED, spans), lost, learned, *files)
+    prepared = PreparedPairs(configuration, pairs, np.where(long, DROPPED, spans), lost, learned, sources, targets)
     counts = prepared.counts
     if counts["train"] < LEAST or min(counts.values()) < SHORTEST:
         raise DataError(

@@ -1,41 +1,20 @@
-"""Choosing what comes next: greedy, sampling and beam search, one interface over any model that can step.
+"""Drawing what comes next, token by token.
 
-A model is given tokens and a state, and gives back a score for each token that may follow, and the state after. Scores
-are logarithms of probabilities up to a number that they share. Whatever is drawn for a text depends on the seed, on
-what it begins with and on how many before it begin alike, not on others beside it, as far as a model's scores do not
-(a product's last bit may).
+Whatever is drawn for a text depends on the seed, on what it begins with and on how many before it begin alike, not on
+others beside it, as far as a model's scores do not (a product's last bit may).
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int, Int64
+from jaxtyping import Bool, Float64, Int64
+
+from .steps import Prompt, Scores, Steps, Tokens, log_softmax
 
 _AT_ONCE = 1024  # random numbers of a text
 _COLDEST = 1e-20
-Prompt = Int[np.ndarray, " _time"]  # those beside it are of other lengths
-Scores = Float[np.ndarray, "batch token"]
-Tokens = Int64[np.ndarray, " batch"]
-
-
-@runtime_checkable
-class Steps(Protocol):
-    """A model that says what comes next, token by token."""
-
-    def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
-        """The scores of what follows each prompt, and the state after them."""
-        ...
-
-    def step(self, tokens: Tokens, state: Any) -> tuple[Scores, Any]:
-        """The scores after one more token of each text, and the state then."""
-        ...
-
-    def chosen(self, state: Any, rows: Int64[np.ndarray, " row"]) -> Any:
-        """The state of some of the texts, in some order, perhaps several times the same."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -202,87 +181,6 @@ def choose(likely: Scores, numbers: Float64[np.ndarray, " batch"]) -> Tokens:
     # Always below the sum of all, however the product is rounded.
     asked = np.minimum(numbers * sums[:, -1], np.nextafter(sums[:, -1], 0)).astype(sums.dtype)
     return (sums > asked[:, None]).argmax(axis=1)
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A continuation, and the logarithm of its probability."""
-
-    tokens: tuple[int, ...]
-    score: float
-
-
-def beam_search(
-    model: Steps,
-    prompt: Prompt,
-    width: int,
-    length: int,
-    never: Sequence[int] = (),
-    ended: Callable[[tuple[int, ...]], bool] | None = None,
-) -> list[Hypothesis]:
-    """The likeliest continuations that are found when so many are followed at once; the likeliest first.
-
-    One that has ended is followed no more, and stands beside those that go on; once as many have ended as are wanted,
-    and none that goes on is likelier, nothing better can come.
-
-    Args:
-        model: What says what may come next.
-        prompt: What they continue.
-        width: How many are followed, and come back.
-        length: Most tokens of each.
-        never: Tokens that none of them holds.
-        ended: Says of a continuation whether it ends with its last token; none does where None.
-    """
-    scores, state = model.begin([prompt])
-    found = np.zeros((1, 0), np.int64)
-    sums = np.zeros(1)
-    done: list[Hypothesis] = []
-    for step in range(length):
-        likely = log_softmax(scores.astype(np.float64))
-        likely[:, list(never)] = -np.inf
-        total = (sums[:, None] + likely).ravel()
-        best = np.argsort(-total, kind="stable")[:width]
-        best = best[np.isfinite(total[best])]
-        rows, tokens = np.divmod(best, likely.shape[1])
-        found, sums = np.column_stack([found[rows], tokens]), total[best]
-        if ended is not None:
-            ends = np.array([ended(tuple(own)) for own in found.tolist()])
-            done = _likeliest([*done, *_hypotheses(found[ends], sums[ends])], width)
-            found, sums, rows, tokens = found[~ends], sums[~ends], rows[~ends], tokens[~ends]
-            if not len(found) or (len(done) == width and done[-1].score >= sums.max()):
-                return done
-        if step + 1 < length:
-            scores, state = model.step(tokens, model.chosen(state, rows))
-    return _likeliest([*done, *_hypotheses(found, sums)], width)
-
-
-def _hypotheses(found: Int64[np.ndarray, "row token"], sums: Float64[np.ndarray, " row"]) -> list[Hypothesis]:
-    return [Hypothesis(tuple(map(int, own)), float(score)) for own, score in zip(found, sums, strict=True)]
-
-
-def _likeliest(found: list[Hypothesis], count: int) -> list[Hypothesis]:
-    return sorted(found, key=lambda own: -own.score)[:count]
-
-
-def log_softmax(scores: Float[np.ndarray, "*batch token"]) -> Float[np.ndarray, "*batch token"]:
-    """The logarithms of probabilities.
-
-    >>> float(np.exp(log_softmax(np.array([[1.0, 3.0]]))).sum().round(9))
-    1.0
-    """
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-
-def entropies(scores: Scores) -> Float64[np.ndarray, " batch"]:
-    """How open it is what comes next, in bits.
-
-    >>> entropies(np.zeros((1, 8))).round(9).tolist()
-    [3.0]
-    """
-    logarithms = log_softmax(scores.astype(np.float64))
-    likely = np.exp(logarithms)
-    return -(likely * np.where(likely > 0, logarithms, 0)).sum(axis=1) / np.log(2)
 
 
 def _ranks(likely: Scores) -> Int64[np.ndarray, "batch token"]:

@@ -1,0 +1,268 @@
+"""A translator that has learned: what it needs to translate again, on another machine, from a folder alone."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+
+from ...artefact import Artefact
+from ...data.joint import UNKNOWN, JointVocabulary
+from ...data.unlabelled import read_unlabelled
+from ...errors import ConfigurationError, UnsafeFileError, UsageError, counted, nearest
+from ...nn import EncoderDecoder
+from ...nn.threads import kernel_threads, usable_processors
+from ...training.curves import RangeTest
+from ...training.loop import SMALL
+from ...training.seeds import threads
+from ..cards import card, document_of
+from ..weights import load_network, of_a_model_folder, require_finite
+from .config import MEASURE, RUNGS, Configuration, EncoderDecoderSection, Translating, TranslatingSection
+from .models import Answer, Asked, CopyModel, DictionaryModel, Model, NetworkModel
+from .rungs import COPY, DICTIONARY, NETWORKS, build_network
+
+VOCABULARY = "vocabulary.json"
+STRANGE = 0.1  # share of unknown tokens of texts that a model does not understand
+
+
+@dataclass(frozen=True)
+class LearnedTranslator:
+    """One rung, learned.
+
+    Attributes:
+        rung: Its name on the ladder.
+        configuration: All options of its training.
+        model: What translates.
+        vocabulary: What cuts texts.
+        about: The pairs that it learned from.
+        note: What it chose or found, in a sentence.
+        history: One record for each epoch of its training.
+        rates: What the search for a learning rate found, where one was asked for.
+    """
+
+    rung: str
+    configuration: Configuration
+    model: Model
+    vocabulary: JointVocabulary
+    about: dict[str, Any]
+    note: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    rates: RangeTest | None = None
+
+    @property
+    def encoding(self) -> str:
+        """How the pairs of the training were encoded."""
+        return self.configuration.pairs.encoding
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it learned."""
+        return self.model.parameters
+
+    @property
+    def language(self) -> str:
+        """The language of targets, as far as it is known."""
+        return self.configuration.search.language or str(self.about["languages"][1])
+
+    def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedTranslator":
+        """The same with what a model folder does not hold: its curve, and the rates that were tried."""
+        return replace(self, history=history, rates=rates)
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Inside a block torch has one thread where the model is small: its steps are shorter than waiting."""
+        with threads(1 if self.parameters < SMALL else 0), kernel_threads(usable_processors()):
+            yield
+
+    def translations(self, texts: Sequence[str], section: TranslatingSection) -> list[list[Answer]]:
+        """The translations of each text, the best first; an empty text has an empty one.
+
+        Args:
+            texts: What is translated.
+            section: How.
+        """
+        tidy = [" ".join(text.split()) for text in texts]
+        full = [place for place, text in enumerate(tidy) if text]
+        self._warn_of_strange([tidy[place] for place in full])
+        found = [[Answer("")] for _ in tidy]
+        if len(full) < len(tidy):
+            warnings.warn(f"{counted(len(tidy) - len(full), 'text')} without any letter stay empty", stacklevel=2)
+        with self.threads():
+            own = self.model.translations([tidy[place] for place in full], self.vocabulary, self.asked(section))
+        for place, answers in zip(full, own, strict=True):
+            found[place] = answers or [Answer("")]
+        return found
+
+    def asked(self, section: TranslatingSection) -> Asked:
+        """How translations are looked for: what is not named is as the model was judged."""
+        search = self.configuration.search
+        beam = 1 if section.greedy else section.beam or max(search.beam, section.n_best)
+        penalty = search.length_penalty if section.length_penalty is None else section.length_penalty
+        return Asked(beam, penalty, section.max_length, section.copy_unknown, section.n_best)
+
+    def unknown(self, texts: Sequence[str]) -> float:
+        """The share of the tokens of texts that training never saw."""
+        tokens = self.vocabulary.encode(texts)
+        return sum(int((own == UNKNOWN).sum()) for own in tokens) / max(1, sum(map(len, tokens)))
+
+    def _warn_of_strange(self, texts: Sequence[str]) -> None:
+        share = self.unknown(texts)
+        if share >= STRANGE:
+            warnings.warn(
+                f"{share:.0%} of the tokens are unknown to the model, which never saw them in training: is this the "
+                f"language that it reads{self._named()}?".replace("%", " %", 1),
+                stacklevel=3,
+            )
+
+    def _named(self) -> str:
+        return f" ({self.about['languages'][0]})" if self.about["languages"][0] else ""
+
+    def answer(self, texts: Sequence[str], **options: Any) -> pl.DataFrame:
+        """The translations of texts: a row for each, or with ``n_best`` several rows of a text.
+
+        Args:
+            texts: What is translated.
+            **options: How.
+        """
+        section = translating_section(options)
+        rows = [
+            (text, answer.text, rank, answer.score)
+            for text, answers in zip(texts, self.translations(texts, section), strict=True)
+            for rank, answer in enumerate(answers, 1)
+        ]
+        schema = {"source": pl.String, "translation": pl.String, "rank": pl.Int64, "score": pl.Float64}
+        frame = pl.DataFrame(rows, schema=schema, orient="row")
+        return frame if section.n_best > 1 else frame.drop("rank")
+
+    def predict(
+        self, source: object, *, text: str | None = None, encoding: str | None = None, **options: Any
+    ) -> pl.DataFrame:
+        """The translations of many texts: those of a list, the lines of a text file, a column of a table.
+
+        Args:
+            source: A path, a data frame, or a list of texts.
+            text: The column with the texts; found where None.
+            encoding: How they are encoded; as the pairs of the training where None.
+            **options: How they are translated.
+
+        Raises:
+            DataError: There is no such file.
+        """
+        usual = self.configuration.pairs.source or "source"
+        texts, beside = read_unlabelled(source, text, encoding or self.encoding, usual)
+        answers = self.answer(texts, **options)
+        if beside is None:
+            return answers
+        own = answers.drop("source")
+        if "rank" in own.columns:  # the columns of a table stand beside each translation of a row
+            rows = (own["rank"] == 1).cum_sum() - 1
+            beside = beside[rows.to_list()]
+        return pl.concat([beside, own.rename({name: _free(name, beside) for name in own.columns})], how="horizontal")
+
+    def artefact(self, metrics: dict[str, Any]) -> Artefact:
+        """All it knows, and how good it is."""
+        values, arrays = self.model.state()
+        document = {**document_of(self, metrics), "model": values}
+        return Artefact("translate", document, arrays, {VOCABULARY: self.vocabulary.document()}, _card(self, metrics))
+
+    @classmethod
+    def restore(cls, artefact: Artefact) -> "LearnedTranslator":
+        """The translator that a model folder holds.
+
+        Raises:
+            UnsafeFileError: The folder's documents contradict each other.
+        """
+        document = artefact.document
+        with of_a_model_folder():
+            rung, configuration = str(document["rung"]), Configuration.model_validate(document["config"])
+            vocabulary = JointVocabulary.restore(artefact.files[VOCABULARY])
+            require_finite(artefact.arrays)
+            model = _model(rung, document["model"], artefact.arrays, len(vocabulary))
+            about, note = dict(document["data"]), str(document["note"])
+            languages = about["languages"]
+            if not isinstance(languages, list) or [type(own) for own in languages] != [str, str]:
+                raise ValueError("it does not say between which languages it translates")
+            if not {"fingerprint", "source", "pairs"} <= about.keys():
+                raise ValueError("it does not say what it learned from")
+            return cls(rung, configuration, model, vocabulary, about, note)
+
+
+def translating_section(
+    options: Mapping[str, object], environment: Mapping[str, str] | None = None
+) -> TranslatingSection:
+    """The options of translating, checked.
+
+    Args:
+        options: By name.
+        environment: What options that were not named may come from; nothing where None.
+
+    Raises:
+        UsageError: There is no such option.
+        ConfigurationError: One breaks its rule, or two exclude each other.
+    """
+    for name in options:
+        if name not in TranslatingSection.model_fields:
+            known = nearest(name, TranslatingSection.model_fields)
+            raise UsageError(f'translating has no option "{name}"; {known}', option=name)
+    section = Translating.build(options, environment=environment or {}).translating
+    if section.greedy and (section.beam or 1) > 1:
+        raise ConfigurationError(f"--greedy follows one translation, --beam {section.beam} several; leave one away")
+    followed = 1 if section.greedy else section.beam
+    if followed is not None and section.n_best > followed:
+        raise ConfigurationError(
+            f"--n-best {section.n_best} asks for more translations than are followed ({followed}); say --beam "
+            f"{section.n_best}",
+            option="n_best",
+        )
+    return section
+
+
+def _free(name: str, frame: pl.DataFrame) -> str:
+    while name in frame.columns:
+        name = f"found {name}"
+    return name
+
+
+def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], tokens: int) -> Model:
+    if rung == COPY:
+        return CopyModel()
+    if rung == DICTIONARY:
+        words = values["words"]
+        if not isinstance(words, dict) or not all(isinstance(own, str) for own in words.values()):
+            raise ValueError("a dictionary has a word for each word")
+        return DictionaryModel(words)
+    if rung not in NETWORKS:
+        raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
+    section = EncoderDecoderSection.model_validate(values["network"])
+    if int(values["tokens"]) != tokens:
+        raise ValueError("its network reads other tokens than its vocabulary has")
+    network = load_network(lambda: build_network(rung, tokens, section), arrays)
+    return NetworkModel(cast(EncoderDecoder, network), section)
+
+
+def _card(learned: LearnedTranslator, metrics: dict[str, Any]) -> str:
+    """The model card."""
+    about, test = learned.about, metrics.get("test") or {}
+    between = " to ".join(about["languages"]) if all(about["languages"]) else "one sequence to another"
+    facts = {
+        "Translates": between,
+        "Reads and writes": f"{len(learned.vocabulary):,} {learned.vocabulary.kind}",
+        "Learned from": f"{about['source']}, {about['pairs']['train']:,} pairs",
+    }
+    figures = {
+        "BLEU": ("bleu", "bleu_signature"),
+        "BLEU as papers print it": ("bleu_papers", "papers_signature"),
+        "chrF": ("chrf", "chrf_signature"),
+    }
+    facts |= {
+        heading: f"{test[name]:.2f} ({test[signature]})"
+        for heading, (name, signature) in figures.items()
+        if name in test
+    }
+    usage = """It translates what resembles its training, and may leave out or invent what does not. Use it with
+`foretell translate FOLDER TEXT`, or `foretell.load("FOLDER").predict(["a text"])`."""
+    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
+    return card(f"Translator of {about['source']}", rung, facts, MEASURE, metrics, usage)
