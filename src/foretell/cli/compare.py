@@ -77,6 +77,8 @@ def _conclude(document: dict[str, Any], measure: Measure) -> None:
     best = next(row for row in document["rows"] if row["rung"] == document["best"])
     if parts := measure.parts(best["split"]["test"]):
         click.echo(f"\n{best['rung']} on test:\n{columns(parts.header, parts.rows[:20], parts.right)}")
+    for sentence in measure.signed(best["split"]["test"]):
+        click.echo(sentence)
     span = "validation of the first fold" if "folds" in document else "validation"
     click.echo(f"\nbest on {span}: {document['best']}; skill is against {document['reference']}, the best baseline")
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")

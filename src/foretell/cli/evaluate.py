@@ -63,6 +63,8 @@ def command(
     )
     if parts := measure.parts(metrics):
         click.echo(columns(parts.header, parts.rows, parts.right))
+    for sentence in measure.signed(metrics):
+        click.echo(sentence)
 
 
 def _reading(task: str, fitted: Any, otherwise: Mapping[str, Any]) -> Any:

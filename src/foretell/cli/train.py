@@ -110,6 +110,8 @@ def show_rung(document: dict[str, Any], rung: str, measure: Measure) -> None:
     click.echo(f"\n{rung}: test {measure.text(row['split']['test'])}{note}")
     if skill := row_cells(row, measure)[3]:
         click.echo(f"skill against {document['reference']}: {skill}, {row['verdict']}")
+    for sentence in measure.signed(row["split"]["test"]):
+        click.echo(sentence)
     click.echo(f"report: {document['report']}\nmodel:  {document['model']}")
 
 

@@ -52,7 +52,7 @@ class JointVocabulary:
     >>> section = PieceSection(tokens="characters")
     >>> learned = JointVocabulary.learn(["a dog", "a cat"], ["ein Hund", "eine Katze"], section)
     >>> tokens = learned.encode(["a duck"])[0]
-    >>> len(learned), tokens[-1], learned.text(tokens, {5: "k"})
+    >>> len(learned), int(tokens[-1]), learned.text(tokens, {5: "k"})
     (18, 1, 'a duck')
     """
 

@@ -5,7 +5,7 @@ character n-gram F-score for automatic MT evaluation" (2015); Post, "A Call for 
 The papers on Multi30k print BLEU of texts in small letters that Moses's tokenizer has cut.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,8 +39,7 @@ class Judged:
     @cached_property
     def order(self) -> int:
         """Tokens of the longest n-gram: fewer than four where no reference has as many."""
-        known = self._bleu(ORDER).tokenizer
-        return max(1, min(ORDER, max(len(known(text).split()) for text in self.wanted)))
+        return _order(map(self._bleu(ORDER).tokenizer, self.wanted))
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -55,20 +54,21 @@ class Judged:
         """All figures, each with its signature."""
         from sacrebleu.metrics.chrf import CHRF
 
-        bleu, papers, chrf = self._bleu(self.order), self._papers(self.order), CHRF()
         cut = [_moses(texts, self.language) for texts in (self.said, self.wanted)]
+        shorter = _order(cut[1])
+        bleu, papers, chrf = self._bleu(self.order), self._papers(shorter), CHRF()
         exact = self._exact
         score = float(bleu.corpus_score(list(self.said), [list(self.wanted)]).score)
         low, high = self.interval()
-        order = "" if self.order == ORDER else f"|order:{self.order}"
+        told = f"of texts cut by sacremoses ({self.language or 'en'})"
         return {
             "bleu": score,
             "missing": 100 - score,
             "bleu_low": low,
             "bleu_high": high,
-            "bleu_signature": f"{bleu.get_signature()}{order}",
+            "bleu_signature": f"{bleu.get_signature()}{_told(self.order)}",
             "bleu_papers": float(papers.corpus_score(cut[0], [cut[1]]).score),
-            "papers_signature": f"{papers.get_signature()}{order} of texts cut by sacremoses ({self.language or 'en'})",
+            "papers_signature": f"{papers.get_signature()}{_told(shorter)} {told}",
             "chrf": float(chrf.corpus_score(list(self.said), [list(self.wanted)]).score),
             "chrf_signature": str(chrf.get_signature()),
             "exact": float(exact.mean()),
@@ -124,6 +124,15 @@ class Judged:
         from sacrebleu.metrics.bleu import BLEU
 
         return BLEU(tokenize="none", lowercase=True, force=True, max_ngram_order=order)
+
+
+def _order(texts: Iterable[str]) -> int:
+    """Tokens of the longest n-gram: fewer than four where no text has as many."""
+    return max(1, min(ORDER, max(len(text.split()) for text in texts)))
+
+
+def _told(order: int) -> str:
+    return "" if order == ORDER else f"|order:{order}"
 
 
 def bleu_of(sums: Float64[np.ndarray, " number"], order: int) -> float:

@@ -23,6 +23,7 @@ class Measure:
         counted: What is counted: ``windows``.
         columns: What a span's metrics have to say beside, by headings.
         parts: A span's metrics part by part, where there are several.
+        signed: By which protocols metrics were worked out, a sentence each, where there are several in use.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Measure:
     counted: str = "windows"
     columns: Callable[[Metrics], dict[str, str]] = lambda metrics: {}
     parts: Callable[[Metrics], "Parts | None"] = lambda metrics: None
+    signed: Callable[[Metrics], list[str]] = lambda metrics: []
 
 
 @dataclass(frozen=True)

@@ -112,25 +112,35 @@ class Predicting(TranslatingSection):
 
 
 def bleu_text(metrics: Metrics) -> str:
-    """BLEU in sacrebleu's default protocol and in the papers', and chrF.
+    """BLEU in sacrebleu's default protocol, and in that of papers.
 
-    >>> bleu_text({"bleu": 35.214, "bleu_papers": 38.5, "chrf": 60.07})
-    '35.21 BLEU (papers 38.50), chrF 60.07'
+    >>> bleu_text({"bleu": 35.214, "bleu_papers": 38.5})
+    '35.21 (38.50)'
     """
     spread = (metrics.get("spread") or {}).get("bleu")
     told = "" if spread is None else f" ± {spread:.2f}"
-    return f"{metrics['bleu']:.2f}{told} BLEU (papers {metrics['bleu_papers']:.2f}), chrF {metrics['chrf']:.2f}"
+    return f"{metrics['bleu']:.2f}{told} ({metrics['bleu_papers']:.2f})"
 
 
 def further_columns(metrics: Metrics) -> dict[str, str]:
     """What stands beside BLEU.
 
-    >>> further_columns({"bleu_low": 34.0, "bleu_high": 36.5, "exact": 0.125})
-    {'BLEU, 95 %': '34.0 to 36.5', 'exact': '12.5 %'}
+    >>> further_columns({"bleu_low": 34.0, "bleu_high": 36.5, "chrf": 60.0, "exact": 0.125})
+    {'BLEU, 95 %': '34.0 to 36.5', 'chrF': '60.00', 'exact': '12.5 %'}
     """
     low, high = metrics.get("bleu_low"), metrics.get("bleu_high")
     interval = "" if low is None or high is None else f"{low:.1f} to {high:.1f}"
-    return {"BLEU, 95 %": interval, "exact": f"{100 * metrics['exact']:.1f} %"}
+    return {"BLEU, 95 %": interval, "chrF": f"{metrics['chrf']:.2f}", "exact": f"{100 * metrics['exact']:.1f} %"}
+
+
+def signatures(metrics: Metrics) -> list[str]:
+    """The protocols of BLEU and chrF, a sentence each.
+
+    >>> signatures({"bleu_signature": "tok:13a", "papers_signature": "case:lc", "chrf_signature": "nc:6"})[0]
+    'BLEU: sacrebleu tok:13a; in brackets as papers print it: case:lc'
+    """
+    papers = f"in brackets as papers print it: {metrics['papers_signature']}"
+    return [f"BLEU: sacrebleu {metrics['bleu_signature']}; {papers}", f"chrF: sacrebleu {metrics['chrf_signature']}"]
 
 
 def length_parts(metrics: Metrics) -> Parts | None:
@@ -148,8 +158,8 @@ def length_parts(metrics: Metrics) -> Parts | None:
 
 
 MEASURE = Measure(
-    "BLEU",
-    "BLEU and chrF",
+    "BLEU (papers')",
+    "BLEU (as papers print it)",
     "missing",
     bleu_text,
     lambda metrics: (float(metrics["bleu"]), "BLEU"),
@@ -158,6 +168,7 @@ MEASURE = Measure(
     counted="pairs",
     columns=further_columns,
     parts=length_parts,
+    signed=signatures,
 )
 
 _RATE: dict[str, Span] = {"learning_rate": Range(3e-4, 1e-2, log=True), "dropout": Range(0.0, 0.5)}
