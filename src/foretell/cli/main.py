@@ -27,6 +27,7 @@ VERBS = {
     "generate": "Write on from a prompt, or say how well a model foresees a text.",
     "translate": "Translate texts with a model, and see what it looked at.",
     "score": "Compare earlier forecasts with what came, and see whether anything has drifted.",
+    "export": "Write a model for another program: ONNX, CTranslate2.",
     "runs": "List, show, compare and delete runs.",
     "config": "Show every option: as a JSON schema, or as TOML to edit.",
     "doctor": "Show what is installed, which device is used, and how fast it is.",

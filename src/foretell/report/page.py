@@ -24,8 +24,8 @@ td.number { text-align: right } figure { margin: 1rem 0 } .plot { min-height: 40
 .passage b { display: block; font-size: .9rem; color: var(--quiet); white-space: normal } mark { color: inherit; border-radius: 3px; background: none }
 td.cell { text-align: right; padding: .5rem .8rem; min-width: 4.5rem } th.name { white-space: nowrap }
 .maps { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem } .map { margin: .2rem 0; overflow-x: auto; max-width: 100% } h4 { font-size: .85rem; font-weight: 600; color: var(--quiet); margin: 0 }
-svg { max-width: none; font: 11px ui-monospace, monospace } svg text { fill: var(--ink) } svg text.row { text-anchor: end }
-svg rect { width: 17px; height: 17px; fill: var(--accent); stroke: var(--line); stroke-width: .5 } svg rect:hover { stroke: var(--ink); stroke-width: 1.5 }
+.map svg { max-width: none; font: 11px ui-monospace, monospace } .map text { fill: var(--ink) } .map text.row { text-anchor: end }
+.map rect { width: 17px; height: 17px; fill: var(--accent); stroke: var(--line); stroke-width: .5 } .map rect:hover { stroke: var(--ink); stroke-width: 1.5 }
 .better { color: #2e8b57; font-weight: 600 } .worse { color: #d1495b; font-weight: 600 }
 """
 _LONG = 36  # letters; a longer text is broken into lines

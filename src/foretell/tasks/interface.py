@@ -253,6 +253,36 @@ class ReadsLines(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A model for another program, and how it compares on some texts or windows.
+
+    Attributes:
+        files: The names of what was written.
+        compared: How many both answered.
+        same: How many of them alike.
+        seconds: How long that took here.
+        their_seconds: How long it took the other program.
+    """
+
+    files: list[str]
+    compared: int
+    same: int
+    seconds: float
+    their_seconds: float
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """A task whose models can be written for other programs."""
+
+    forms: tuple[str, ...]
+
+    def export(self, fitted: Any, form: str, folder: Path, source: object) -> Exported:
+        """Writes a model for another program, and has both answer what a source holds; nothing where it is None."""
+        ...
+
+
 @runtime_checkable
 class Embeds(Protocol):
     """What has learned, and may have learned a vector for each word of a vocabulary."""

@@ -115,4 +115,4 @@ def _pairs(prepared: PreparedPairs) -> Panel:
 
 def _frequent(vocabulary: JointVocabulary) -> list[list[str | Number]]:
     tokens = vocabulary.tokens[len(SPECIAL) : len(SPECIAL) + _FREQUENT]
-    return [[token, len(SPECIAL) + place] for place, token in enumerate(tokens)]
+    return [[token.replace(" ", "␣"), len(SPECIAL) + place] for place, token in enumerate(tokens)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from ...evaluation.panels import Panel
 from ...nn import recurrence
 from ...training.losses import MeanSurprise
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe, Start
+from ..interface import Attempt, Evaluation, Exported, Probe, Start
 from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
 from .examples import PairExamples
+from .exporting import FORMS, export
 from .judging import evaluation_of
 from .learned import LearnedTranslator
 from .models import CopyModel, DictionaryModel, NetworkModel, cased_words, words_of
@@ -30,6 +32,7 @@ from .prepare import PreparedPairs, about, prepare, spans_of, texts_of
 from .rungs import COPY, DICTIONARY, NETWORKS, build_network, unread
 
 MODULES = ("sacrebleu", "sacremoses")
+_COMPARED = 1000  # texts that another program translates as well
 
 
 class TranslateTask:
@@ -39,6 +42,7 @@ class TranslateTask:
     configuration = Configuration
     rungs: dict[str, Rung] = RUNGS
     measure = MEASURE
+    forms = FORMS
 
     def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedPairs:
         """Reads pairs and learns their tokens, or takes those of a model to start from."""
@@ -85,6 +89,14 @@ class TranslateTask:
     def probe(self, fitted: LearnedTranslator, source: object, count: int) -> Probe | None:
         """None yet: states of an encoder and a decoder are looked at by their attention."""
         return None
+
+    def export(self, fitted: LearnedTranslator, form: str, folder: Path, source: object) -> Exported:
+        """Writes a translator for another program, and has both translate the sources of test, or of other pairs."""
+        texts: list[str] = []
+        if source is not None:
+            pairs, spans = _read_again(fitted, source)
+            texts = texts_of(pairs, np.arange(len(pairs)) if spans is None else np.flatnonzero(spans == 2))[0]
+        return export(fitted, form, folder, texts[:_COMPARED])
 
     def restore(self, artefact: Artefact) -> LearnedTranslator:
         """The translator that a model folder holds."""
