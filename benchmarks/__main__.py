@@ -11,7 +11,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from . import generation, lecture, reading, reviews, serving, startup, windows
+from . import generation, lecture, reading, reviews, serving, startup, translation, windows
 from .measure import Row, machine, shown
 
 HERE = Path(__file__).parent
@@ -22,6 +22,7 @@ PARTS = {
     "serving": serving,
     "reviews": reviews,
     "generation": generation,
+    "translation": translation,
     "lecture": lecture,
 }
 
