@@ -19,6 +19,7 @@ ROOMS = [
     "files",
     "data",
     "nn",
+    "exporting",
     "decoding",
     "training",
     "evaluation",

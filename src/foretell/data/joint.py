@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from tokenizers import Encoding, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -163,7 +163,7 @@ class JointVocabulary:
         """Whether a word stands at a text's beginning, or after a blank."""
         return start == 0 or text[start - 1].isspace() or text[start : start + 1].isspace()
 
-    def text(self, tokens: Iterable[int], copies: Mapping[int, str] | None = None) -> str:
+    def text(self, tokens: Iterable[SupportsIndex], copies: Mapping[int, str] | None = None) -> str:
         """What tokens stand for.
 
         Args:
@@ -172,9 +172,9 @@ class JointVocabulary:
         """
         shown = []
         for place, number in enumerate(tokens):
-            if number == UNKNOWN:
+            if int(number) == UNKNOWN:
                 shown.append((copies or {}).get(place, "\ufffd"))
-            elif number >= len(SPECIAL):
+            elif int(number) >= len(SPECIAL):
                 shown.append(self.tokens[number])
         joined = "".join(shown)
         return joined if self.kind == "characters" else joined.replace(BLANK, " ").strip()

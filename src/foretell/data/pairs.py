@@ -376,7 +376,12 @@ def _of_tabbed(path: Path, section: PairSection) -> Reading:
 
 
 def _of_rows(rows: Rows, section: PairSection) -> Reading:
-    places = _columns(rows, section)
+    try:
+        places = _columns(rows, section)
+    except DataError:
+        if rows.stream is not None:
+            rows.stream.close()
+        raise
 
     def cells() -> Iterator[tuple[int, Sequence[Any]]]:
         with rows:

@@ -17,7 +17,7 @@ from .dropout import Dropout
 
 NormPlace = Literal["pre", "post"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
-KeysValues = tuple[Float[Tensor, "row head key own"], Float[Tensor, "row head key own"]]
+KeysValues = tuple[Float[Tensor, "_row _head _key _own"], Float[Tensor, "_row _head _key _own"]]
 
 
 class Block(nn.Module):

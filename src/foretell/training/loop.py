@@ -178,7 +178,7 @@ def train(
         started = last_saved = time.monotonic()
         earlier, validating = position.seconds, 0.0
 
-        averaging = Averaging(checkpoints, section.average)
+        averaging = Averaging(checkpoints, section.average_last)
 
         def validated() -> dict[str, float]:
             model.eval()

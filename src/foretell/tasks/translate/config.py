@@ -184,7 +184,7 @@ _TINY: dict[str, object] = {
     "feed_forward": 256,
     "heads": 4,
     "dropout": 0.3,
-    "average": 10,
+    "average_last": 10,
     "epochs": 60,
     "patience": 10,
 }
@@ -201,7 +201,7 @@ def _recurrent(summary: str, **options: object) -> Rung:
         "dropout": 0.2,
         "output_dropout": 0.3,
         "epochs": 30,
-        "average": 3,
+        "average_last": 3,
     }
     return Rung("model", summary, {**trained, **options}, _RECURRENT)
 
@@ -216,7 +216,7 @@ def _paper(**options: object) -> dict[str, object]:
         "batch_tokens": 25_000,
         "layers": 6,
         "norm": "post",
-        "average": 5,
+        "average_last": 5,
         "beam": 4,
         "length_penalty": 0.6,
         **options,
