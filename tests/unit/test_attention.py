@@ -245,7 +245,8 @@ def test_an_encoder_is_its_blocks_and_a_normalisation() -> None:
     for block in encoder.blocks:
         assert isinstance(block, EncoderBlock)
         expected = as_torchs_block(block)(expected)
-    expected = torch.nn.functional.layer_norm(expected, (WIDTH,), encoder.norm.weight, encoder.norm.bias)
+    last: Any = encoder.norm
+    expected = torch.nn.functional.layer_norm(expected, (WIDTH,), last.weight, last.bias)
     torch.testing.assert_close(encoder(positions), expected, atol=2e-5, rtol=0)
     one = sum(weight.numel() for weight in made_block().parameters())
     assert one == 4 * WIDTH * (WIDTH + 1) + 2 * WIDTH * FORWARD + FORWARD + WIDTH + 4 * WIDTH

@@ -20,9 +20,7 @@ KINDS = [(LSTM, ""), (GRU, "additive"), (LSTM, "multiplicative"), (GRU, "multipl
 
 def network(kind: Any, attention: str, layers: int = 1) -> EncoderDecoder:
     torch.manual_seed(4)
-    encoder = [
-        Bidirectional(kind(8 if number == 0 else 10, 5, return_sequences=True)) for number in range(layers)
-    ]
+    encoder = [Bidirectional(kind(8 if number == 0 else 10, 5, return_sequences=True)) for number in range(layers)]
     decoder = [kind(8 if number == 0 else 6, 6, return_sequences=True) for number in range(layers)]
     made: Any = {"additive": AdditiveAttention(6, 10, 7), "multiplicative": MultiplicativeAttention(6, 10)}
     return with_biases(EncoderDecoder(30, 8, RecurrentPair(encoder, decoder, made.get(attention)), 0)).eval()
@@ -119,9 +117,7 @@ def test_the_surprise_is_that_of_the_scores() -> None:
     asked = torch.randint(1, 30, written.shape)
     asked[1, 3:] = 0
     scores = made(source, lengths, written)
-    expected = torch.nn.functional.cross_entropy(
-        scores.flatten(0, 1), asked.flatten(), ignore_index=0, reduction="sum"
-    )
+    expected = torch.nn.functional.cross_entropy(scores.flatten(0, 1), asked.flatten(), ignore_index=0, reduction="sum")
     torch.testing.assert_close(made(source, lengths, written, asked), expected, atol=1e-4, rtol=1e-5)
     made.smoothing = 0.1
     torch.testing.assert_close(made(source, lengths, written, asked), expected, atol=1e-4, rtol=1e-5)

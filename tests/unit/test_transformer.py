@@ -21,9 +21,8 @@ Sides = tuple[Encoder, Decoder]
 
 def sides(norm: Any, activation: str = "relu") -> Sides:
     torch.manual_seed(5)
-    encoder, decoder = (
-        kind(WIDTH, HEADS, FORWARD, LAYERS, norm=norm, activation=activation) for kind in (Encoder, Decoder)
-    )
+    encoder = Encoder(WIDTH, HEADS, FORWARD, LAYERS, norm=norm, activation=activation)
+    decoder = Decoder(WIDTH, HEADS, FORWARD, LAYERS, norm=norm, activation=activation)
     for own in (encoder, decoder):
         with_biases(own)
         with torch.no_grad():
@@ -36,8 +35,10 @@ def sides(norm: Any, activation: str = "relu") -> Sides:
 def torchs(ours: Sides, norm: str, activation: str = "relu") -> torch.nn.Transformer:
     """torch's Transformer with the weights of ours."""
     options: Any = {"dropout": 0.0, "activation": activation, "batch_first": True, "norm_first": norm == "pre"}
-    layers = (torch.nn.TransformerEncoderLayer, torch.nn.TransformerDecoderLayer)
-    made = [layer(WIDTH, HEADS, FORWARD, **options) for layer in layers]
+    made: Any = [
+        layer(WIDTH, HEADS, FORWARD, **options)
+        for layer in (torch.nn.TransformerEncoderLayer, torch.nn.TransformerDecoderLayer)
+    ]
     last = [torch.nn.LayerNorm(WIDTH) if norm == "pre" else None for _ in range(2)]
     encoder = torch.nn.TransformerEncoder(made[0], LAYERS, last[0], enable_nested_tensor=False)
     decoder = torch.nn.TransformerDecoder(made[1], LAYERS, last[1])
@@ -70,9 +71,7 @@ def both(ours: Sides, theirs: torch.nn.Transformer, source: Tensor, target: Tens
     read = ours[0](source, inside[:, None])
     found, _, _ = ours[1](target, (), ours[1].memory(read), inside[:, None])
     causal = torch.nn.Transformer.generate_square_subsequent_mask(target.shape[1]) != 0
-    expected = theirs(
-        source, target, tgt_mask=causal, src_key_padding_mask=~inside, memory_key_padding_mask=~inside
-    )
+    expected = theirs(source, target, tgt_mask=causal, src_key_padding_mask=~inside, memory_key_padding_mask=~inside)
     return found, expected
 
 

@@ -17,14 +17,33 @@ def task_of(data: Data, given: Mapping[str, Any]) -> str:
         given: Options that were named, which tell it too.
     """
     if isinstance(data, tuple):
-        return "generate"
+        return "translate" if _are_parallel(data) else "generate"
     path, labelled = Path(str(data)), bool(given.get("text") or given.get("label") or given.get("multi_label"))
     try:
+        if not labelled and _holds_parallel_files(path):
+            return "translate"
         if not labelled and (_is_prose(path) or _holds_files_alone(path)):
             return "generate"
         return "classify" if labelled or _holds_texts(path) else "forecast"
     except OSError:  # no path at all, such as one that is too long, which whoever reads it will say
         return "forecast"
+
+
+def _are_parallel(files: tuple[Path, ...]) -> bool:
+    """Whether two files are called alike but for the language that ends their names."""
+    from ..data.pairs import language_of
+
+    languages = [language_of(file.name) for file in files]
+    stems = {file.name.removesuffix(".gz").rpartition(".")[0] for file in files}
+    return len(files) == 2 and all(languages) and len(set(languages)) == 2 and len(stems) == 1
+
+
+def _holds_parallel_files(path: Path) -> bool:
+    """Whether a folder has such files of training."""
+    from ..data.pairs import language_of
+
+    names = [own.name for own in path.iterdir()] if path.is_dir() else []
+    return len({language_of(name) for name in names if name.startswith("train.")} - {""}) > 1
 
 
 def _is_prose(path: Path) -> bool:

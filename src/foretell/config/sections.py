@@ -163,7 +163,9 @@ class TrainingSection(Section):
     accumulate: int = Field(
         1, ge=1, le=10_000, description="Parts in which a step's batch is worked through, so that large ones fit."
     )
-    average_last: int = own(1, ge=1, le=100, description="Epochs after whose ends weights are averaged, the last so many.")
+    average_last: int = own(
+        1, ge=1, le=100, description="Epochs after whose ends weights are averaged, the last so many."
+    )
     patience: int = own(5, ge=0, description="Epochs without a better validation loss before stopping; 0 never stops.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")

@@ -8,7 +8,7 @@ one it is cut into its parts.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -74,27 +74,20 @@ class JointVocabulary:
             ConfigurationError: More are wanted than there are.
             DataError: There is none.
         """
-        texts = [whole(text) for side in (sources, targets) for text in side]
-        if section.tokens == "bpe":
-            found = cls("bpe", section.lowercase, SPECIAL, ())._with_pairs(texts, section.vocabulary)
-        else:
-            found = cls(section.tokens, section.lowercase, SPECIAL)._with_units(texts, section.vocabulary)
+        sides = [[whole(text) for text in side] for side in (sources, targets)]
+        empty = cls(section.tokens, section.lowercase, SPECIAL)
+        found = (empty._with_pairs if section.tokens == "bpe" else empty._with_units)(sides, section.vocabulary)
         if len(found) <= len(SPECIAL):
             raise DataError(f"the training pairs hold no {section.tokens} that could be learned from")
         return found
 
-    def _with_units(self, texts: Sequence[str], most: int | None) -> "JointVocabulary":
-        """The same with the characters, or the words, of texts."""
-        prepared = self.words
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(prepared(text))
-        rare = RARE if self.kind == "words" else 1
-        units = [unit for unit, count in sorted(counts.items(), key=lambda own: (-own[1], own[0])) if count >= rare]
+    def _with_units(self, sides: Sequence[Sequence[str]], most: int | None) -> "JointVocabulary":
+        """The same with the characters, or the words, of both sides."""
+        total, kept = _counted(sides, self.words, RARE if self.kind == "words" else 1)
+        units = sorted(kept, key=lambda own: (-total[own], own))
         _require(most, len(units) + len(SPECIAL), self.kind, "those that occur twice" if self.kind == "words" else "")
-        return JointVocabulary(
-            self.kind, self.lowercase, (*SPECIAL, *units[: (most or MOST[self.kind]) - len(SPECIAL)])
-        )
+        units = units[: (most or MOST[self.kind]) - len(SPECIAL)]
+        return JointVocabulary(self.kind, self.lowercase, (*SPECIAL, *units))
 
     def words(self, text: str) -> list[str]:
         """A text's characters or words, each as it is looked up."""
@@ -103,16 +96,13 @@ class JointVocabulary:
             return list(normal)
         return [piece for piece, _ in self._pipeline.pre_tokenizer.pre_tokenize_str(normal)]
 
-    def _with_pairs(self, texts: Sequence[str], most: int | None) -> "JointVocabulary":
-        """The same with pieces of texts that byte-pair encoding finds, those alone that texts use."""
+    def _with_pairs(self, sides: Sequence[Sequence[str]], most: int | None) -> "JointVocabulary":
+        """The same with pieces of both sides that byte-pair encoding finds, those alone that texts use."""
         pipeline = _pipeline(Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN], fuse_unk=True)), "bpe", self.lowercase)
-        letters: Counter[str] = Counter()
-        for text in texts:
-            letters.update(pipeline.normalizer.normalize_str(text))
-        kept = sum(count >= RARE for count in letters.values())
-        trainer = trainers.BpeTrainer(
-            vocab_size=most or MOST[self.kind], limit_alphabet=kept, special_tokens=list(SPECIAL), show_progress=False
-        )
+        total, kept = _counted(sides, pipeline.normalizer.normalize_str, RARE)
+        rare = str.maketrans(dict.fromkeys(total.keys() - kept, " "))
+        texts = [text.translate(rare) for side in sides for text in side]
+        trainer = trainers.BpeTrainer(vocab_size=most or MOST["bpe"], special_tokens=list(SPECIAL), show_progress=False)
         pipeline.train_from_iterator(texts, trainer)
         numbers = pipeline.get_vocab()
         _require(most, len(numbers), "pieces", "")
@@ -252,6 +242,19 @@ class JointVocabulary:
         else:
             model = models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])
         return _pipeline(Tokenizer(model), self.kind, self.lowercase)
+
+
+def _counted(
+    sides: Sequence[Sequence[str]], cut: Callable[[str], Iterable[str]], least: int
+) -> tuple[Counter[str], set[str]]:
+    """How often each unit occurs, and which of them do so often enough: on one side, as a name stands on both."""
+    counts: list[Counter[str]] = []
+    for side in sides:
+        counts.append(Counter())
+        for text in side:
+            counts[-1].update(cut(text))
+    total = counts[0] + counts[1]
+    return total, {unit for unit in total if max(own[unit] for own in counts) >= least}
 
 
 def _require(most: int | None, found: int, kind: str, which: str) -> None:

@@ -147,7 +147,8 @@ def bleu_of(sums: Float64[np.ndarray, " number"], order: int) -> float:
     whole = [round(own) for own in sums.tolist()]
     matching, all_of = whole[:order], whole[order : 2 * order]
     said, wanted = whole[2 * order :]
-    return float(BLEU.compute_bleu(matching, all_of, said, wanted, max_ngram_order=order).score)
+    score = BLEU.compute_bleu(matching, all_of, said, wanted, smooth_method="exp", max_ngram_order=order)
+    return float(score.score)
 
 
 def resampled(
