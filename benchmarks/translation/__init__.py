@@ -1,4 +1,4 @@
-"""Learning to translate and translating: tokens and sentences per second beside torch.nn.Transformer and CTranslate2."""
+"""Translating, and learning to: tokens and sentences per second beside torch.nn.Transformer and CTranslate2."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ BATCH = 2500  # tokens of a step
 DROPOUT = 0.3
 SENTENCES, LONG = 1000, 128
 ROWS = 320  # texts that are written side by side
+_LOSS = nn.CrossEntropyLoss(ignore_index=PADDING, label_smoothing=0.1)
 
 
 def measure() -> list[Row]:
@@ -80,7 +81,6 @@ def _training() -> list[Row]:
         batches = [_batch(generator, BATCH // length, length) for length in lengths]
         network, torchs = ours(dropout), Torchs(dropout)
         optimisers = [torch.optim.Adam(own.parameters(), lr=1e-4, fused=True) for own in (network, torchs)]
-        loss = nn.CrossEntropyLoss(ignore_index=PADDING, label_smoothing=0.1)
 
         def fused(network: EncoderDecoder = network, optimiser: Any = optimisers[0], batches: Any = batches) -> None:
             for source, lengths, written, asked in batches:
@@ -91,7 +91,7 @@ def _training() -> list[Row]:
         def plain(torchs: Torchs = torchs, optimiser: Any = optimisers[1], batches: Any = batches) -> None:
             for source, _, written, asked in batches:
                 optimiser.zero_grad()
-                loss(torchs(source, written).flatten(0, 1), asked.flatten()).backward()
+                _LOSS(torchs(source, written).flatten(0, 1), asked.flatten()).backward()
                 optimiser.step()
 
         times = race({"torch.nn.Transformer": plain, "foretell": fused}, repetitions=7)
@@ -154,8 +154,9 @@ def _decoding(width: int, *, long: bool = False) -> list[Row]:
             # No translation ends by itself: END is never drawn, each is as long as its source.
             beam_search(model, part, Beam(width, [len(text) for text in part], never=(PADDING, BEGIN, END)))
 
+    anew = Uncached(lambda source, _, written: torchs(source, written))
     contestants: dict[str, Callable[[], object]] = {
-        "torch.nn.Transformer, read anew": lambda: translated(Uncached(lambda source, _, written: torchs(source, written))),
+        "torch.nn.Transformer, read anew": lambda: translated(anew),
         "foretell, read anew": lambda: translated(Uncached(network)),
         "foretell": lambda: translated(model),
     }

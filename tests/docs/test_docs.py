@@ -9,7 +9,7 @@ import click
 import pytest
 
 from foretell.cli.main import cli
-from foretell.recipes.reading import read_recipe
+from foretell.recipes.reading import read_recipe, recipe_names
 from foretell.training.seeds import threads
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_commands_and_options_exist(page: Path) -> None:
         rest = words[1:]
         if "--recipe" in rest:  # stands for the recipe's task
             name = rest[rest.index("--recipe") + 1]
-            rest.insert(1, read_recipe(name if "/" in name else "demo").task)
+            rest.insert(1, read_recipe(name if name in recipe_names() else "demo").task)
         while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
             found = command.get_command(context, rest[0])
             assert found is not None, f"{page.name}: {line}"

@@ -11,7 +11,8 @@ import pytest
 
 from foretell.config import PairSection
 from foretell.data.builtin.dates import FORMS, dates
-from foretell.data.pairs import Pairs, language_of, read_pairs
+from foretell.data.pairs import Pairs, read_pairs
+from foretell.data.parallel import language_of
 from foretell.errors import DataError, UnsafeFileError
 
 ENGLISH = ["A dog runs.", "Two cats sleep.", "", "A man reads."]

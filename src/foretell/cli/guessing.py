@@ -31,7 +31,7 @@ def task_of(data: Data, given: Mapping[str, Any]) -> str:
 
 def _are_parallel(files: tuple[Path, ...]) -> bool:
     """Whether two files are called alike but for the language that ends their names."""
-    from ..data.pairs import language_of
+    from ..data.parallel import language_of
 
     languages = [language_of(file.name) for file in files]
     stems = {file.name.removesuffix(".gz").rpartition(".")[0] for file in files}
@@ -40,7 +40,7 @@ def _are_parallel(files: tuple[Path, ...]) -> bool:
 
 def _holds_parallel_files(path: Path) -> bool:
     """Whether a folder has such files of training."""
-    from ..data.pairs import language_of
+    from ..data.parallel import language_of
 
     names = [own.name for own in path.iterdir()] if path.is_dir() else []
     return len({language_of(name) for name in names if name.startswith("train.")} - {""}) > 1

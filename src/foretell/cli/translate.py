@@ -110,7 +110,7 @@ def _translator(run: str, runs_dir: Path) -> "tuple[Predictor, LearnedTranslator
 
 def _lines(source: str, encoding: str) -> list[str]:
     """The lines of a file, or of standard input."""
-    from ..data.pairs import lines_in
+    from ..data.parallel import lines_in
     from ..errors import DataError
 
     if source == "-":
