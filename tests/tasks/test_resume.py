@@ -32,7 +32,10 @@ def processes() -> Any:
 def curve(folder: Path) -> list[dict[str, Any]]:
     """The learning curve without its clock."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+    return [
+        {key: value for key, value in json.loads(line).items() if key not in ("seconds", "per_second")}
+        for line in lines
+    ]
 
 
 def progress(folder: Path) -> tuple[int, int]:

@@ -114,3 +114,11 @@ def test_prompts_that_are_done_are_followed_no_more() -> None:
 
 def test_no_prompts_have_no_continuations() -> None:
     assert beam_search(made(0), prompts_of(0, 2), Beam(2, 0)) == [[], []]
+
+
+@given(st.integers(1, 6), st.integers(1, 3))
+def test_of_what_is_as_likely_the_first_tokens_are_taken(width: int, kinds: int) -> None:
+    table = np.floor(np.random.default_rng(width).random((TOKENS,) * 3) * kinds)  # many are alike
+    found = beam_search(Markov(table), [np.array([1])], Beam(width, 1))[0]
+    order = np.argsort(-table[0, 1], kind="stable")[:width]
+    assert [own.tokens[0] for own in found] == order.tolist()

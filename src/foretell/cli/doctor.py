@@ -23,6 +23,15 @@ _PACKAGES = (
     "click",
     "plotly",
     "matplotlib",
+    "tokenizers",
+    "scikit-learn",
+    "lightgbm",
+    "optuna",
+    "sacrebleu",
+    "sacremoses",
+    "ctranslate2",
+    "onnx",
+    "onnxruntime",
 )
 
 

@@ -20,6 +20,8 @@ from .output import columns, output_options, print_json, warnings_told
 @click.option(
     "--label", multiple=True, help="Column of DATA with the labels (called as in the training when not named)."
 )
+@click.option("--source", help="Column of DATA with the sources (called as in the training when not named).")
+@click.option("--target", help="Column of DATA with the targets (called as in the training when not named).")
 @click.option("--encoding", help="How DATA are encoded (as those of the training when not named).")
 @runs_dir_option
 @output_options

@@ -94,7 +94,8 @@ class Teller:
         if not self.quiet and (self._watched or time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES):
             self._line(
                 f"{self.current} epoch {record['epoch']}/{epochs}: loss {record['train']['loss']:.4f}, "
-                f"validation {record['validation']['loss']:.4f}, {record['seconds']:.0f} s"
+                f"validation {record['validation']['loss']:.4f}, {record['seconds']:.0f} s, "
+                f"{record['per_second']:,.0f} a second"
             )
 
     def row(self, row: dict[str, Any], reference: str | None) -> None:

@@ -113,12 +113,27 @@ def _best(
     if beam.never:
         scores = scores.clone()
         scores[:, list(beam.never)] = -torch.inf
-    likely, tokens = scores.topk(wanted, 1)
+    likely, tokens = _highest(scores, wanted)
     prompts, own = sums.shape
     total = sums[:, :, None] + (likely - whole).numpy().astype(np.float64).reshape(prompts, own, wanted)
     order = np.argsort(-total.reshape(prompts, -1), axis=1, kind="stable")[:, : 2 * beam.width]
     chosen = np.take_along_axis(tokens.numpy().reshape(prompts, -1), order, 1)
     return np.take_along_axis(total.reshape(prompts, -1), order, 1), order // wanted, chosen
+
+
+def _highest(
+    scores: Float[Tensor, "row token"], count: int
+) -> tuple[Float[Tensor, "row some"], Int64[Tensor, "row some"]]:
+    """The highest scores of each row and their tokens, in order; of those that are alike the first tokens."""
+    found, tokens = scores.topk(count, 1)
+    tokens, by_token = tokens.sort(1)
+    found, by_score = found.gather(1, by_token).sort(dim=1, descending=True, stable=True)
+    tokens = tokens.gather(1, by_score)
+    alike = (scores >= found[:, -1:]).sum(1) > count  # others were left out that are as high
+    for row in alike.nonzero()[:, 0].tolist():
+        ordered = scores[row].sort(descending=True, stable=True)
+        found[row], tokens[row] = ordered.values[:count], ordered.indices[:count]
+    return found, tokens
 
 
 def _gather(

@@ -199,6 +199,7 @@ def train(
         while position.epoch < section.epochs and not _exhausted(position, section) and position.cut is None:
             model.train()
             batches = sampler.epoch(position.epoch)
+            began, learned_from = time.monotonic(), 0
             if position.step == 0:
                 carrying.forget()
             for batch in batches[position.step :]:
@@ -208,6 +209,7 @@ def train(
                 optimiser.zero_grad()
                 value = 0.0
                 for rows, share, inputs, targets in _parts(examples, batch, section.accumulate, loss_function):
+                    learned_from += counted(loss_function, targets)
                     outputs = carrying.run(model, (part.to(fabric.device) for part in inputs), rows)
                     loss = loss_function(outputs, targets.to(fabric.device))
                     fabric.backward(loss if share == 1 else loss * share)
@@ -231,6 +233,7 @@ def train(
                     save()
                     last_saved = now
             _require_finite(network, position, len(batches), checkpoints)
+            per_second = round(learned_from / max(1e-9, time.monotonic() - began), 1)
             began = time.monotonic()
             averaging.add(position.epoch + 1, network)
             with averaging.worn(position.epoch + 1, network):
@@ -246,7 +249,7 @@ def train(
                 if validation["loss"] < position.best_loss:
                     position.best_epoch, position.best_loss = position.epoch, validation["loss"]
                     best = _copy(network)
-            position.history[-1]["seconds"] = round(spent(), 3)
+            position.history[-1] |= {"per_second": per_second, "seconds": round(spent(), 3)}
             _write_metrics(folder, position)
             save()
             last_saved = time.monotonic()

@@ -12,17 +12,18 @@ import torch
 from ...artefact import Artefact
 from ...data.joint import PADDING
 from ...data.pairs import Pairs, read_pairs
-from ...errors import MissingError, UsageError
+from ...errors import DataError, MissingError, UsageError
 from ...evaluation.dictionary import learn_dictionary
 from ...evaluation.panels import Panel
 from ...nn import recurrence
-from ...training.losses import MeanSurprise
+from ...training.losses import LOSSES, MeanSurprise
+from ...training.sampling import evenly_spread
 from ...training.seeds import seeded
 from ..interface import Attempt, Evaluation, Exported, Probe, Start
 from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
-from .examples import PairExamples
+from .examples import PairExamples, filled
 from .exporting import FORMS, export
 from .judging import evaluation_of
 from .learned import LearnedTranslator
@@ -87,8 +88,21 @@ class TranslateTask:
         return {"span": "all" if spans is None else "test", "metrics": _evaluated(fitted, pairs, numbers).metrics}
 
     def probe(self, fitted: LearnedTranslator, source: object, count: int) -> Probe | None:
-        """None yet: states of an encoder and a decoder are looked at by their attention."""
-        return None
+        """A network and some pairs of validation, or of other pairs, whose sources are as long as most are."""
+        if not isinstance(fitted.model, NetworkModel):
+            return None
+        pairs, spans = _read_again(fitted, source)
+        numbers = np.arange(len(pairs)) if spans is None else np.flatnonzero(spans == 1)
+        sources, targets = (fitted.vocabulary.encode(texts) for texts in texts_of(pairs, numbers))
+        lengths = np.array([len(own) for own in sources])
+        usual = np.flatnonzero(lengths == np.bincount(lengths).argmax())
+        chosen = [int(own) for own in usual[evenly_spread(len(usual), count)]]
+        shortest = min(len(targets[own]) for own in chosen)
+        read, sizes = filled([sources[own] for own in chosen], end=True)
+        written, _ = filled([targets[own][: shortest - 1] for own in chosen], begin=True)
+        asked, _ = filled([targets[own][:shortest] for own in chosen])
+        span = "all" if spans is None else "validation"
+        return Probe(fitted.model.network, (read, sizes, written), asked, LOSSES["cross-entropy"], span)
 
     def export(self, fitted: LearnedTranslator, form: str, folder: Path, source: object) -> Exported:
         """Writes a translator for another program, and has both translate the sources of test, or of other pairs."""
@@ -135,13 +149,26 @@ def _evaluated(fitted: LearnedTranslator, pairs: Pairs, numbers: np.ndarray) -> 
 
 
 def _read_again(fitted: LearnedTranslator, source: object) -> tuple[Pairs, np.ndarray | None]:
-    """Pairs, and where they are those of a translator's training their spans."""
+    """Pairs, and where they are those of a translator's training their spans.
+
+    Others need neither the training's columns nor its files of validation and test.
+    """
     configuration = fitted.configuration
-    pairs = read_pairs(source, configuration.pairs)
-    if pairs.fingerprint == fitted.about["fingerprint"]:
-        return pairs, spans_of(pairs, configuration)[0]
-    alone = configuration.pairs.model_copy(update={"validation_data": (), "test_data": ()})
-    return read_pairs(source, alone), None
+    section = configuration.pairs
+    alone = section.model_copy(update={"validation_data": (), "test_data": ()})
+    nameless = alone.model_copy(update={"source": None, "target": None, "span_column": None})
+    problem: DataError | None = None
+    for own in (section, alone, nameless):
+        try:
+            pairs = read_pairs(source, own)
+        except DataError as error:
+            problem = problem or error
+            continue
+        if pairs.fingerprint == fitted.about["fingerprint"]:
+            return pairs, spans_of(pairs, configuration)[0]
+        if own is not section or section == alone:
+            return pairs, None
+    raise problem or DataError("there are no pairs")
 
 
 def _learned(prepared: PreparedPairs, rung: str, model: Any, note: str) -> LearnedTranslator:
@@ -160,6 +187,8 @@ def _trained(prepared: PreparedPairs, rung: str, attempt: Attempt) -> LearnedTra
     examples = PairExamples(prepared, section.seed)
     result, note = train_network(network, examples, MeanSurprise(PADDING), examples.order, section, attempt)
     model = NetworkModel(network, configuration.network)
+    if rates := [record["per_second"] for record in result.history if "per_second" in record]:
+        note = f"{note}, {round(float(np.median(rates)), -1):,.0f} target tokens a second"
     return _learned(prepared, rung, model, note).with_history(result.history, result.rates)
 
 
