@@ -185,8 +185,9 @@ _TINY: dict[str, object] = {
     "heads": 4,
     "dropout": 0.3,
     "average_last": 10,
-    "epochs": 60,
-    "patience": 10,
+    "epochs": 80,
+    "patience": 15,
+    "length_penalty": 1.4,
 }
 
 
@@ -200,7 +201,8 @@ def _recurrent(summary: str, **options: object) -> Rung:
         "units": (256,),
         "dropout": 0.2,
         "output_dropout": 0.3,
-        "epochs": 30,
+        "epochs": 20,
+        "patience": 4,
         "average_last": 3,
     }
     return Rung("model", summary, {**trained, **options}, _RECURRENT)
