@@ -93,7 +93,7 @@ class TranslatingSection(Section):
         None,
         ge=1,
         le=100_000,
-        description="Most tokens of a translation (twice those of the text, and 50, if not named).",
+        description="Most tokens of a translation (ten more than the longest in training if not named).",
     )
     copy_unknown: bool = Field(True, description="Unknown symbols are copied from where they are aligned.")
 
@@ -158,7 +158,7 @@ def length_parts(metrics: Metrics) -> Parts | None:
 
 
 MEASURE = Measure(
-    "BLEU (papers')",
+    "BLEU",
     "BLEU (as papers print it)",
     "missing",
     bleu_text,

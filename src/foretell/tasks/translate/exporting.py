@@ -18,7 +18,7 @@ from .models import Asked, NetworkModel
 
 FORMS = ("onnx", "ctranslate2")
 _SIDE_BY_SIDE = 64  # texts
-Greedy = Callable[[Sequence[Cut], Sequence[int]], list[list[int]]]
+Greedy = Callable[[Sequence[Cut]], list[list[int]]]
 
 
 def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[str]) -> Exported:
@@ -46,49 +46,48 @@ def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[s
         folder / VOCABULARY, (json.dumps(fitted.vocabulary.document(), ensure_ascii=False) + "\n").encode()
     )
     write_atomically(folder / "README.md", _USAGE[form].encode())
-    theirs = _onnx(folder, model) if form == "onnx" else _ctranslate2(folder, tokens)
+    theirs = _onnx(folder, fitted.longest) if form == "onnx" else _ctranslate2(folder, tokens, fitted.longest)
     cuts = sorted((fitted.vocabulary.cut(" ".join(text.split())) for text in texts), key=lambda cut: -len(cut.tokens))
-    asked = Asked(1, 0.0, copy_unknown=False)
+    asked = Asked(1, 0.0, fitted.longest, copy_unknown=False)
 
-    def ours(some: Sequence[Cut], most: Sequence[int]) -> list[list[int]]:
+    def ours(some: Sequence[Cut]) -> list[list[int]]:
         return [list(each[0].tokens) if each else [] for each in model.said(some, asked)]
 
     with fitted.threads():
-        own, seconds = _timed(ours, cuts, asked)
-        other, their_seconds = _timed(theirs, cuts, asked)
+        own, seconds = _timed(ours, cuts)
+        other, their_seconds = _timed(theirs, cuts)
     same = sum(one == two for one, two in zip(own, other, strict=True))
     return Exported([*files, VOCABULARY, "README.md"], len(cuts), same, seconds, their_seconds)
 
 
-def _timed(translate: Greedy, cuts: Sequence[Cut], asked: Asked) -> tuple[list[list[int]], float]:
+def _timed(translate: Greedy, cuts: Sequence[Cut]) -> tuple[list[list[int]], float]:
     """The tokens of all translations, and the seconds that they took after the first few."""
     parts = [cuts[start : start + _SIDE_BY_SIDE] for start in range(0, len(cuts), _SIDE_BY_SIDE)]
     if parts:
-        translate(parts[-1], [asked.most(len(cut.tokens)) for cut in parts[-1]])
+        translate(parts[-1])
     started = time.perf_counter()
-    found = [own for part in parts for own in translate(part, [asked.most(len(cut.tokens)) for cut in part])]
+    found = [own for part in parts for own in translate(part)]
     return found, time.perf_counter() - started
 
 
-def _ctranslate2(folder: Path, tokens: Sequence[str]) -> Greedy:
+def _ctranslate2(folder: Path, tokens: Sequence[str], length: int) -> Greedy:
     import ctranslate2
 
     translator = ctranslate2.Translator(str(folder), device="cpu", inter_threads=1)
     numbers = {token: number for number, token in enumerate(tokens)}
     never = [[SPECIAL[PADDING]], [SPECIAL[BEGIN]]]
 
-    def translate(cuts: Sequence[Cut], most: Sequence[int]) -> list[list[int]]:
+    def translate(cuts: Sequence[Cut]) -> list[list[int]]:
         texts = [[tokens[number] for number in cut.tokens] for cut in cuts]
         results = translator.translate_batch(
-            texts, beam_size=1, max_decoding_length=max(most), suppress_sequences=never, max_input_length=0
+            texts, beam_size=1, max_decoding_length=length, suppress_sequences=never, max_input_length=0
         )
-        found = [[numbers[token] for token in result.hypotheses[0]] for result in results]
-        return [own[:limit] for own, limit in zip(found, most, strict=True)]
+        return [[numbers[token] for token in result.hypotheses[0]] for result in results]
 
     return translate
 
 
-def _onnx(folder: Path, model: NetworkModel) -> Greedy:
+def _onnx(folder: Path, length: int) -> Greedy:
     import onnxruntime
 
     encoder, decoder = (
@@ -100,7 +99,7 @@ def _onnx(folder: Path, model: NetworkModel) -> Greedy:
     sizes = [int(entry.shape[1]) for entry in states]
     wanted = {entry.name for entry in decoder.get_inputs()}
 
-    def translate(cuts: Sequence[Cut], most: Sequence[int]) -> list[list[int]]:
+    def translate(cuts: Sequence[Cut]) -> list[list[int]]:
         sources = [np.append(cut.tokens, END) for cut in cuts]
         lengths = np.array([len(own) for own in sources], np.int64)
         source = np.full((len(cuts), int(lengths.max())), PADDING, np.int64)
@@ -114,7 +113,7 @@ def _onnx(folder: Path, model: NetworkModel) -> Greedy:
         tokens = np.full((len(cuts), 1), BEGIN, np.int64)
         found: list[list[int]] = [[] for _ in cuts]
         going = np.ones(len(cuts), bool)
-        for _ in range(max(most)):
+        for _ in range(length):
             begun = {entry.name: part for entry, part in zip(states, parts, strict=True)}
             scores, *parts = decoder.run(None, {"tokens": tokens, **begun, **asked})
             scores[:, -1, [PADDING, BEGIN]] = -np.inf
@@ -122,7 +121,6 @@ def _onnx(folder: Path, model: NetworkModel) -> Greedy:
             going &= tokens[:, 0] != END
             for row in np.flatnonzero(going).tolist():
                 found[row].append(int(tokens[row, 0]))
-            going &= [len(own) < limit for own, limit in zip(found, most, strict=True)]
             if not going.any():
                 break
         return found

@@ -29,6 +29,7 @@ def evaluation_of(
     texts: tuple[Sequence[str], Sequence[str]],
     section: SearchSection,
     language: str,
+    length: int,
 ) -> Evaluation:
     """How a model does on pairs.
 
@@ -38,9 +39,10 @@ def evaluation_of(
         texts: Sources and targets.
         section: How translations are found, and judged.
         language: Of targets.
+        length: Most tokens of a translation.
     """
     sources, wanted = texts
-    answers = model.translations(sources, vocabulary, Asked(section.beam, section.length_penalty))
+    answers = model.translations(sources, vocabulary, Asked(section.beam, section.length_penalty, length))
     said, tokens = [each[0].text if each else "" for each in answers], vocabulary.encode(sources)
     lengths = np.array([len(own) for own in tokens], np.int64)
     references = [text.lower() for text in wanted] if vocabulary.lowercase else list(wanted)

@@ -25,6 +25,8 @@ from .models import Answer, Asked, CopyModel, DictionaryModel, Model, NetworkMod
 from .rungs import COPY, DICTIONARY, NETWORKS, build_network
 
 VOCABULARY = "vocabulary.json"
+LONGEST = 100_000  # tokens of a target from a model folder
+SPARE = 10  # tokens that a translation may have more than any in training
 STRANGE = 0.1  # share of unknown tokens of texts that a model does not understand
 
 
@@ -67,6 +69,11 @@ class LearnedTranslator:
         """The language of targets, as far as it is known."""
         return self.configuration.search.language or str(self.about["languages"][1])
 
+    @property
+    def longest(self) -> int:
+        """Most tokens of a translation where nobody says it: a few more than the longest target of training has."""
+        return int(self.about["longest"]) + SPARE
+
     def with_history(self, history: list[dict[str, Any]], rates: RangeTest | None) -> "LearnedTranslator":
         """The same with what a model folder does not hold: its curve, and the rates that were tried."""
         return replace(self, history=history, rates=rates)
@@ -101,7 +108,7 @@ class LearnedTranslator:
         search = self.configuration.search
         beam = 1 if section.greedy else section.beam or max(search.beam, section.n_best)
         penalty = search.length_penalty if section.length_penalty is None else section.length_penalty
-        return Asked(beam, penalty, section.max_length, section.copy_unknown, section.n_best)
+        return Asked(beam, penalty, section.max_length or self.longest, section.copy_unknown, section.n_best)
 
     def unknown(self, texts: Sequence[str]) -> float:
         """The share of the tokens of texts that training never saw."""
@@ -187,6 +194,8 @@ class LearnedTranslator:
                 raise ValueError("it does not say between which languages it translates")
             if not {"fingerprint", "source", "pairs"} <= about.keys():
                 raise ValueError("it does not say what it learned from")
+            if not 1 <= int(about["longest"]) <= LONGEST:
+                raise ValueError("a target of training has some tokens")
             return cls(rung, configuration, model, vocabulary, about, note)
 
 

@@ -44,20 +44,16 @@ class Asked:
     Attributes:
         beam: How many are followed at once.
         penalty: How much longer ones are favoured.
-        length: Most tokens of each; found by the length of its source where None.
+        length: Most tokens of each.
         copy_unknown: Whether unknown symbols are copied from where they are aligned.
         count: How many come back.
     """
 
     beam: int
     penalty: float
-    length: int | None = None
+    length: int
     copy_unknown: bool = True
     count: int = 1
-
-    def most(self, source: int) -> int:
-        """Most tokens of the translation of a text of so many."""
-        return self.length or 2 * source + 50
 
 
 @runtime_checkable
@@ -201,7 +197,7 @@ class NetworkModel:
             cuts: The texts.
             asked: How they are looked for.
         """
-        beam = Beam(asked.beam, [asked.most(len(cut.tokens)) for cut in cuts], asked.penalty, END, _NEVER)
+        beam = Beam(asked.beam, asked.length, asked.penalty, END, _NEVER)
         hypotheses = beam_search(self, [cut.tokens for cut in cuts], beam)
         return [
             [

@@ -94,7 +94,9 @@ def _attention(learned: LearnedTranslator, looked: Looked) -> list[Panel]:
         return []
     text = looked.sources[int(short[looked.lengths[short].argmax()])]
     search = learned.configuration.search
-    panels = attention_panels(model, learned.vocabulary, text, Asked(search.beam, search.length_penalty))
+    panels = attention_panels(
+        model, learned.vocabulary, text, Asked(search.beam, search.length_penalty, learned.longest)
+    )
     return panels[:1]  # all of it is shown by foretell translate --attention
 
 

@@ -245,4 +245,5 @@ def about(prepared: PreparedPairs) -> dict[str, Any]:
         "fingerprint": prepared.fingerprint,
         "languages": list(prepared.pairs.languages),
         "pairs": prepared.counts,
+        "longest": int(prepared.targets.lengths[prepared.of_span("train")].max()),
     }

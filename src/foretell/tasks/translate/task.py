@@ -145,7 +145,8 @@ def require_metrics() -> None:
 def _evaluated(fitted: LearnedTranslator, pairs: Pairs, numbers: np.ndarray) -> Evaluation:
     with fitted.threads():
         section = fitted.configuration.search
-        return evaluation_of(fitted.model, fitted.vocabulary, texts_of(pairs, numbers), section, fitted.language)
+        texts, length = texts_of(pairs, numbers), fitted.longest
+        return evaluation_of(fitted.model, fitted.vocabulary, texts, section, fitted.language, length)
 
 
 def _read_again(fitted: LearnedTranslator, source: object) -> tuple[Pairs, np.ndarray | None]:
