@@ -312,3 +312,44 @@ def test_multi30k_is_read_from_its_folder(shared_data: Path, run: Run) -> None:
     assert found.document["windows"] == {"train": 29_000, "validation": 1_014, "test": 1_000}
     copy, dictionary = (row["split"]["test"]["bleu"] for row in found.document["rows"])
     assert copy < 5 < 12 < dictionary < 15
+
+
+def test_other_pairs_need_not_be_called_as_those_of_the_training(compared: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "plain.tsv").write_text("March 4, 2021\t2021-03-04\n1.2.2000\t2000-02-01\n")
+    pl.DataFrame({"written": ["1.2.2000"], "day": ["2000-02-01"]}).write_csv(tmp_path / "named.csv")
+    frame = pl.DataFrame({"from": ["1.2.2000"] * 40, "to": ["2000-02-01"] * 40})
+    frame.write_csv(tmp_path / "training.csv")
+    options = ["--source", "from", "--target", "to", "--rung", "copy", "--spans", "0.5,0.25,0.25", "--name", "own"]
+    done = run("train", "translate", "training.csv", *options)
+    assert done.code == 3  # all pairs are one, which falls into one span
+    assert "training needs 10 pairs or more" in done.err
+    assert run("evaluate", compared / "copy", "plain.tsv", "--json").document["metrics"]["count"] == 2
+    named = run("evaluate", compared / "copy", "named.csv", "--source", "written", "--target", "day", "--json")
+    assert named.document["metrics"]["count"] == 1
+
+
+def test_gradients_of_an_encoder_and_a_decoder_are_seen(compared: Path, run: Run) -> None:
+    found = run("inspect", compared / "gru-attention", "--json")
+    assert found.code == 0, found.err
+    modules = {layer["module"] for model in found.document["models"] for layer in model["layers"]}
+    assert any("encoder" in name for name in modules)
+    assert any("decoder" in name for name in modules)
+
+
+@pytest.mark.parametrize("rung", ["gru-attention", "transformer-tiny"])
+def test_half_the_bits_and_twice_as_many_train_too(days: tuple[Path, Path], rung: str, run: Run) -> None:
+    options = [*days, "--rung", rung, *TINY, *QUICK, "--epochs", "1", "--steps-per-epoch", "3"]
+    for precision in ("bf16", "64"):
+        found = run("train", "translate", *options, "--precision", precision, "--name", precision, "--json")
+        assert found.code == 0, found.err
+        assert np.isfinite(found.document["rows"][-1]["split"]["test"]["bleu"])
+
+
+def test_several_seeds_have_a_spread(days: tuple[Path, Path], run: Run) -> None:
+    options = ["--rungs", "dictionary,gru-attention", "--seeds", "2", *TINY, *QUICK, "--epochs", "1", "--json"]
+    document = run("compare", "translate", *days, *options).document
+    row = document["rows"][-1]
+    assert row["split"]["test"]["spread"]["bleu"] >= 0
+    assert row["split"]["test"]["trials"] == 2
+    listed = run("runs", "list")
+    assert "translate" in listed.out
