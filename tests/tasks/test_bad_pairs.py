@@ -23,8 +23,8 @@ def written(folder: Path, one: bytes | None = None, two: bytes | None = None) ->
 
 CASES: dict[str, tuple[bytes | None, bytes | None, list[str], int, str]] = {
     "files of unequal length": (None, b"x\n" * 199, [], 3, "line 200 of a.en has no partner"),
-    "an empty file": (b"", b"", [], 3, "holds no pair"),
-    "empty lines alone": (b"\n\n\n", b"\n\n\n", [], 3, "holds no pair"),
+    "an empty file": (b"", b"", [], 3, "no pair of a source and a target stands in a.en"),
+    "empty lines alone": (b"\n\n\n", b"\n\n\n", [], 3, "3 have an empty side"),
     "too few pairs": (b"a\nb\nc\n", b"x\ny\nz\n", [], 3, "training needs 10 pairs or more"),
     "all beyond the length": (None, None, ["--max-length", "1"], 3, "of more than 1 tokens (--max-length)"),
     "a vocabulary too large": (
@@ -34,6 +34,8 @@ CASES: dict[str, tuple[bytes | None, bytes | None, list[str], int, str]] = {
         3,
         "--vocabulary asks for 90,000 pieces, and the",
     ),
+    "a vocabulary below its letters": (None, None, ["--vocabulary", "9"], 3, "too few for the"),
+    "validation from a file that is none": (None, None, ["--validation-data", "x.en,x.de"], 3, "there is no file x.en"),
     "a vocabulary of one": (None, None, ["--vocabulary", "1"], 3, "greater than or equal to 2"),
     "not UTF-8": (b"sch\xf6n\n" * 200, None, [], 3, "a.en: byte 3 (0xf6) is not utf-8"),
     "zero bytes": (None, b"\0\1\2" * 50, [], 3, "has no partner"),
@@ -48,6 +50,7 @@ CASES: dict[str, tuple[bytes | None, bytes | None, list[str], int, str]] = {
         "must be a multiple of its heads",
     ),
     "no such language": (None, None, ["--bleu-tokens", "klingon"], 2, "'klingon' is not one of"),
+    "one source again and again": (b"same\n" * 200, None, [], 3, "all pairs of one source are of one span"),
     "a damaged archive": (b"\x1f\x8b\x08nothing", None, [], 5, "a.en is damaged"),
 }
 
@@ -115,6 +118,9 @@ ASKED: dict[str, tuple[list[str], int, str]] = {
         "asks for more translations than are followed",
     ),
     "greedy and a beam": (["a", "--greedy", "--beam", "3"], 3, "--greedy follows one translation"),
+    "a folder that is none": (["a", "-o", "nowhere/out.txt"], 1, "there is no folder nowhere"),
+    "an encoding that is none": (["--file", "empty.txt", "--encoding", "nope"], 3, 'there is no encoding "nope"'),
+    "a folder for a file": (["--file", "."], 3, ". is no file"),
     "a beam of none": (["a", "--beam", "0"], 3, "greater than or equal to 1"),
     "no length": (["a", "--max-length", "0"], 3, "greater than or equal to 1"),
 }

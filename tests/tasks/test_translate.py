@@ -264,8 +264,8 @@ def test_data_are_checked(days: tuple[Path, Path], run: Run) -> None:
     assert found.document["languages"] == ["en", "iso"]
     shown = run("data", "check", *days)
     assert "299 pairs" in shown.out  # files of one name in two languages are pairs
-    days[0].with_name("days.short").write_text("one\n")
-    broken = run("data", "check", days[0], days[0].with_name("days.short"), "--task", "translate")
+    days[0].with_name("days.xx").write_text("one\n")
+    broken = run("data", "check", days[0], days[0].with_name("days.xx"))
     assert broken.code == 3
     assert "has no partner" in broken.out
 
@@ -353,3 +353,27 @@ def test_several_seeds_have_a_spread(days: tuple[Path, Path], run: Run) -> None:
     assert row["split"]["test"]["trials"] == 2
     listed = run("runs", "list")
     assert "translate" in listed.out
+
+
+def test_dropped_pairs_are_dropped_wherever_they_are_judged(days: tuple[Path, Path], run: Run) -> None:
+    options = [*days, "--rung", "dictionary", "--tokens", "characters", "--max-length", "20", "--name", "short"]
+    trained = run("train", "translate", *options, "--json").document
+    assert trained["dropped"]["of more than 20 tokens (--max-length)"] > 10
+    again = run("evaluate", "short", "--json").document["metrics"]
+    judged = trained["rows"][-1]["split"]["test"]
+    assert (again["count"], again["bleu"]) == (judged["count"], judged["bleu"])
+    assert again["count"] == trained["windows"]["test"]
+
+
+def test_long_pairs_that_are_dropped_teach_no_tokens(run: Run, tmp_path: Path) -> None:
+    lines = [f"{written}\t{day}\n" for written, day, _ in dates(100)]
+    (tmp_path / "long.tsv").write_text("".join([*lines, "ж" * 500 + "\tж\n"] * 2))
+    assert run("train", "translate", "long.tsv", "--rung", "copy", "--tokens", "characters", "--name", "long").code == 0
+    vocabulary = json.loads((tmp_path / "runs" / "long" / "model" / "vocabulary.json").read_text())
+    assert "ж" not in vocabulary["tokens"]
+
+
+def test_what_a_baseline_has_no_use_for_is_told(compared: Path, run: Run) -> None:
+    found = run("translate", compared / "dictionary", "May 3", "--max-length", "1")
+    assert found.code == 0
+    assert "dictionary looks for one translation, and has no use for --max-length" in found.err

@@ -1,7 +1,9 @@
 """Pairs from whatever a user has: files side by side, folders, tables, lists; what is wrong with them, line by line."""
 
 import gzip
+import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from foretell.config import PairSection
 from foretell.data.builtin.dates import FORMS, dates
 from foretell.data.pairs import Pairs, read_pairs
 from foretell.data.parallel import language_of
-from foretell.errors import DataError, UnsafeFileError
+from foretell.errors import ConfigurationError, DataError, UnsafeFileError
 
 ENGLISH = ["A dog runs.", "Two cats sleep.", "", "A man reads."]
 GERMAN = ["Ein Hund rennt.", "Zwei Katzen schlafen.", "nichts", "Ein Mann liest."]
@@ -151,7 +153,7 @@ def test_data_frames_and_lists_are_pairs_too() -> None:
         ([("a", "b"), "cd"], "entry 1 of the list is no pair"),
         ([("a", "b", "c")], "entry 0 of the list is no pair"),
         ([("a", 3)], "no pair of texts; found str and int"),
-        ([], "holds no pair"),
+        ([], "no pair of a source and a target stands in the list"),
     ):
         with pytest.raises(DataError, match=said):
             read_pairs(bad, PairSection())
@@ -244,6 +246,43 @@ def test_the_built_in_dates_are_the_same_everywhere_and_share_no_day_between_spa
     assert read_pairs("dates", PairSection()).named.tolist() == [
         ("train", "validation", "test").index(span) for _, _, span in found
     ]
+
+
+def test_standard_input_is_read_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fed(content: bytes) -> Pairs:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return read_pairs("-", PairSection())
+
+    assert as_list(fed(b"Go.\tVa !\nRun!\tCours !\n")) == [("Go.", "Va !"), ("Run!", "Cours !")]
+    assert as_list(fed(gzip.compress(b"Go.\tVa !\n"))) == [("Go.", "Va !")]
+    assert as_list(fed(b'{"source": "Go.", "target": "Va !"}\n')) == [("Go.", "Va !")]
+    assert as_list(fed(b"source,target\nGo.,Va !\n")) == [("Go.", "Va !")]
+    assert fed(b"left,right\nGo.,Va !\n").notes == (
+        'the columns of standard input are called "left" and "right": a file has a header',
+    )
+
+
+def test_one_side_alone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.en holds one side of pairs: of two parallel files name both"):
+        read_pairs(written(tmp_path / "a.en", ENGLISH), PairSection())
+
+
+def test_spans_are_named_once(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"source": list("abc"), "target": list("xyz"), "part": ["train", "dev", "train"]})
+    files = (str(written(tmp_path / "t.en", ["a"])), str(written(tmp_path / "t.de", ["x"])))
+    with pytest.raises(ConfigurationError, match="names pairs of validation itself; leave --validation-data away"):
+        read_pairs(frame, PairSection(span_column="part", validation_data=files))
+    found = read_pairs(frame, PairSection(span_column="part", test_data=",".join(files)))
+    assert found.named.tolist() == [0, 1, 0, 2]
+
+
+def test_what_is_no_text_is_none() -> None:
+    rows = pl.DataFrame({"source": ["a", "b", "c"], "target": [1.5, float("nan"), None]})
+    assert as_list(read_pairs(rows, PairSection())) == [("a", "1.5")]
+    with pytest.raises(DataError, match="row 1: sources and targets are texts; found bool"):
+        read_pairs(pl.DataFrame({"source": ["a"], "target": [True]}), PairSection())
+    with pytest.raises(DataError, match='no column "nope"'):
+        read_pairs(pl.DataFrame({"a": ["a"], "b": ["x"], "c": ["y"]}), PairSection(source="nope"))
 
 
 def test_multi30k_is_as_its_page_says(shared_data: Path) -> None:

@@ -30,12 +30,11 @@ def task_of(data: Data, given: Mapping[str, Any]) -> str:
 
 
 def _are_parallel(files: tuple[Path, ...]) -> bool:
-    """Whether two files are called alike but for the language that ends their names."""
+    """Whether two files end in two languages."""
     from ..data.parallel import language_of
 
     languages = [language_of(file.name) for file in files]
-    stems = {file.name.removesuffix(".gz").rpartition(".")[0] for file in files}
-    return len(files) == 2 and all(languages) and len(set(languages)) == 2 and len(stems) == 1
+    return len(files) == 2 and all(languages) and len(set(languages)) == 2
 
 
 def _holds_parallel_files(path: Path) -> bool:

@@ -53,7 +53,8 @@ def command(
     **options: Any,
 ) -> None:
     """Translate TEXT with the model of RUN; without TEXT each line of --file, or of standard input."""
-    from ..errors import DataError, UsageError
+    from ..data.rows import known_encoding
+    from ..errors import DataError, StorageError, UsageError
     from ..tasks.translate.learned import translating_section
 
     if text is not None and source is not None:
@@ -68,6 +69,11 @@ def command(
         raise UsageError("--encoding says how --file is read; leave it away")
     if text is not None and not text.strip():
         raise DataError("there is nothing to translate: the text is empty; give it a word or more")
+    for path in (attention, output):
+        if path is not None and not path.parent.is_dir():
+            raise StorageError(f"{path} could not be written: there is no folder {path.parent}", file=str(path))
+    if encoding is not None:
+        known_encoding(encoding)
     named = {name: value for name, value in options.items() if value not in (None, ())}
     section = translating_section(named, os.environ)
     predictor, learned = _translator(run, runs_dir)
@@ -117,7 +123,8 @@ def _lines(source: str, encoding: str) -> list[str]:
         return list(lines_in("standard input", sys.stdin.buffer, encoding))
     path = Path(source)
     if not path.is_file():
-        raise DataError(f"there is no file {path}", file=str(path))
+        told = f"{path} is no file" if path.exists() else f"there is no file {path}"
+        raise DataError(told, file=str(path))
     with path.open("rb") as stream:
         found = list(lines_in(path.name, stream, encoding))
     if not found:

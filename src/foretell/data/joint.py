@@ -102,6 +102,13 @@ class JointVocabulary:
         total, kept = _counted(sides, pipeline.normalizer.normalize_str, RARE)
         rare = str.maketrans(dict.fromkeys(total.keys() - kept, " "))
         texts = [text.translate(rare) for side in sides for text in side]
+        if most is not None and most < len(kept) + len(SPECIAL):
+            raise ConfigurationError(
+                f"--vocabulary {most} is too few for the {len(kept)} letters of the training pairs, each of which is a "
+                f"piece; say {len(kept) + len(SPECIAL)} or more",
+                option="vocabulary",
+                value=most,
+            )
         trainer = trainers.BpeTrainer(vocab_size=most or MOST["bpe"], special_tokens=list(SPECIAL), show_progress=False)
         pipeline.train_from_iterator(texts, trainer)
         numbers = pipeline.get_vocab()

@@ -6,21 +6,22 @@ the target after; JSON lines, CSV and Parquet have a column of each.
 """
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Int64
 
-from ..config import PairSection
-from ..errors import DataError, counted, nearest
+from ..config import PairSection, entries
+from ..errors import ConfigurationError, DataError, counted, nearest
 from .builtin import dates
 from .labelled import SPAN_WORDS
 from .members import is_archive
-from .parallel import TABBED, Pair, Reading, lines_of, of_files, of_folder
-from .rows import Rows, known_encoding, rows_of
+from .parallel import TABBED, Pair, Reading, language_of, lines_in, lines_of, of_files, of_folder
+from .rows import Rows, known_encoding, rows_in, rows_of, unpacked
 from .storage import TextFile
 from .vocabulary import whole
 
@@ -28,6 +29,7 @@ SOURCE_NAMES = ("source", "src", "input", "sources", "from", "en", "english", "t
 TARGET_NAMES = ("target", "tgt", "trg", "output", "targets", "to", "de", "german", "translation")
 SPANS = ("train", "validation", "test")
 _SHOWN = 6  # names
+_PEEKED = 1 << 16  # bytes of standard input
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
     readings = [(reading_of(source, section), "")]
     for span, files in (("validation", section.validation_data), ("test", section.test_data)):
         if files:
-            paths = tuple(map(Path, files))
+            paths = tuple(map(Path, entries(files)))
             readings.append((reading_of(paths if len(paths) > 1 else paths[0], section), span))
     spans: list[int] = []
+    own_spans: set[int] = set()  # that DATA themselves name
     empty = 0
     digest = hashlib.sha256()
 
@@ -92,6 +95,8 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
                     continue
                 digest.update("\0".join(own).encode("utf-8", "surrogatepass") + b"\1")
                 spans.append(SPANS.index(own.span) if own.span else -1)
+                if pair.span:
+                    own_spans.add(SPANS.index(pair.span))
                 yield own
 
     targets: list[str] = []
@@ -104,7 +109,13 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
     stored = TextFile.of(sources())
     first = readings[0][0]
     if not len(stored):
-        raise DataError(f"{first.name} holds no pair of a source and a target", file=first.name)
+        told = f"; {empty:,} have an empty side" if empty else ""
+        raise DataError(f"no pair of a source and a target stands in {first.name}{told}", file=first.name)
+    for span, files in (("validation", section.validation_data), ("test", section.test_data)):
+        if files and SPANS.index(span) in own_spans:
+            raise ConfigurationError(
+                f"{first.name} names pairs of {span} itself; leave --{span}-data away", option=f"{span}_data"
+            )
     notes = tuple(note for reading, _ in readings for note in reading.notes)
     return Pairs(
         stored,
@@ -144,9 +155,18 @@ def reading_of(source: object, section: PairSection) -> Reading:
         if path.is_dir() or is_archive(path):
             return of_folder(path, section)
         if path.name.lower().removesuffix(".gz").endswith(TABBED):
-            return _of_tabbed(path, section)
-    rows = rows_of(source, section.encoding)
-    return _of_rows(rows, section)
+            return _of_tabbed(path.name, lines_of(path, section.encoding), section)
+        if language_of(path.name) and path.is_file():
+            raise DataError(
+                f"{path.name} holds one side of pairs: of two parallel files name both, sources first", file=path.name
+            )
+    if str(source) == "-":
+        stream = unpacked(cast(Any, sys.stdin.buffer))
+        first = stream.peek(_PEEKED).partition(b"\n")[0]
+        if b"\t" in first and not first.lstrip().startswith((b"{", b"[", b"PAR1")):
+            return _of_tabbed("standard input", lines_in("standard input", stream, section.encoding), section)
+        return _of_rows(rows_in("standard input", stream, section.encoding), section)
+    return _of_rows(rows_of(source, section.encoding), section)
 
 
 def _tidy(text: str) -> str:
@@ -164,18 +184,16 @@ def _of_list(entries: Sequence[Any]) -> Iterator[Pair]:
         yield Pair(*entry)
 
 
-def _of_tabbed(path: Path, section: PairSection) -> Reading:
+def _of_tabbed(name: str, lines: Iterator[str], section: PairSection) -> Reading:
     """Lines with a tab between source and target; quotes are as they stand."""
-    lines = lines_of(path, section.encoding)
     first = next((line for line in lines if line.strip()), None)
     if first is None:
-        raise DataError(f"{path.name} is empty; a line is a source, a tab and a target", file=path.name)
+        raise DataError(f"{name} is empty; a line is a source, a tab and a target", file=name)
     cells = [cell.strip() for cell in first.split("\t")]
     if len(cells) < 2:
         raise DataError(
-            f"{path.name}, line 1: a line is a source, a tab and a target; found no tab; of two parallel files name "
-            "both",
-            file=path.name,
+            f"{name}, line 1: a line is a source, a tab and a target; found no tab; of two parallel files name both",
+            file=name,
             line=1,
         )
     usual = {*SOURCE_NAMES, *TARGET_NAMES}
@@ -184,14 +202,14 @@ def _of_tabbed(path: Path, section: PairSection) -> Reading:
     if not is_header and (section.source or section.target or section.span_column):
         named = next(name for name in (section.source, section.target, section.span_column) if name)
         raise DataError(
-            f'{path.name} has no column "{named}"; {nearest(named, cells)}; its first line is {", ".join(cells[:4])}',
-            file=path.name,
+            f'{name} has no column "{named}"; {nearest(named, cells)}; its first line is {", ".join(cells[:4])}',
+            file=name,
             column=named,
         )
-    reading = Reading(path.name, iter(()))
+    reading = Reading(name, iter(()))
     header = cells if is_header else ["source", "target", *(f"column {n}" for n in range(3, len(cells) + 1))]
     if not is_header:
-        reading.notes.append(f"{path.name} has no header: sources stand before the first tab, targets after it")
+        reading.notes.append(f"{name} has no header: sources stand before the first tab, targets after it")
 
     def rows() -> Iterator[tuple[int, Sequence[str]]]:
         if not is_header:
@@ -204,14 +222,14 @@ def _of_tabbed(path: Path, section: PairSection) -> Reading:
             if len(own) < 2 or (is_header and len(own) != len(header)):
                 wanted = f"as many fields as the header, {len(header)}" if is_header else "a tab after its source"
                 raise DataError(
-                    f"{path.name}, line {number}: a line has {wanted}; found {counted(len(own), 'field')}",
-                    file=path.name,
+                    f"{name}, line {number}: a line has {wanted}; found {counted(len(own), 'field')}",
+                    file=name,
                     line=number,
                 )
             yield number, own
 
-    places = _columns(Rows(path.name, header, iter(())), section)
-    reading.pairs = _cells(path.name, rows(), places)
+    places = _columns(Rows(name, header, iter(())), section)
+    reading.pairs = _cells(name, rows(), places)
     reading.languages = _named_languages([header[place] for place in places[:2]])
     return reading
 
@@ -229,9 +247,11 @@ def _of_rows(rows: Rows, section: PairSection) -> Reading:
             for row in rows.rows:
                 yield row.number, row.cells
 
-    return Reading(
-        rows.name, _cells(rows.name, cells(), places), _named_languages([rows.columns[place] for place in places[:2]])
-    )
+    names = [rows.columns[place] for place in places[:2]]
+    notes = []
+    if not {name.lower() for name in names} & {*SOURCE_NAMES, *TARGET_NAMES} and section.source is None:
+        notes.append(f'the columns of {rows.name} are called "{names[0]}" and "{names[1]}": a file has a header')
+    return Reading(rows.name, _cells(rows.name, cells(), places), _named_languages(names), notes)
 
 
 def _named_languages(columns: Sequence[str]) -> tuple[str, str]:
@@ -254,6 +274,9 @@ def _columns(rows: Rows, section: PairSection) -> tuple[int, ...]:
         known = source or target
         others = [name for name in free if name != known]
         source, target = (source or others[0], target or others[-1])
+    for name, flag in ((section.source, "--source"), (section.target, "--target")):
+        if name is not None:
+            _place(rows, name, flag)
     if source is None or target is None:
         missing, flag = ("sources", "--source") if source is None else ("targets", "--target")
         raise DataError(
@@ -280,7 +303,7 @@ def _cells(name: str, rows: Iterable[tuple[int, Sequence[Any]]], places: tuple[i
     for number, cells in rows:
         own = [cells[place] if place < len(cells) else None for place in places]
         for side in own[:2]:
-            if side is not None and not isinstance(side, str | int | float):
+            if isinstance(side, bool) or not isinstance(side, str | int | float | None):
                 raise DataError(
                     f"{name}, row {number}: sources and targets are texts; found {type(side).__name__}",
                     file=name,
@@ -294,5 +317,6 @@ def _cells(name: str, rows: Iterable[tuple[int, Sequence[Any]]], places: tuple[i
                     f'{name}, row {number}: a span is train, validation or test; found "{word}"', file=name, row=number
                 )
             span = SPAN_WORDS[word]
-        first, second = ("" if side is None else str(side) for side in own[:2])
+        # What is no number is missing, as in tables of numbers.
+        first, second = ("" if side is None or side != side else str(side) for side in own[:2])
         yield Pair(first, second, span)

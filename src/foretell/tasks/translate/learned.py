@@ -93,6 +93,9 @@ class LearnedTranslator:
         """
         tidy = [" ".join(text.split()) for text in texts]
         full = [place for place, text in enumerate(tidy) if text]
+        if not isinstance(self.model, NetworkModel) and (idle := sorted(section.unusual())):
+            told = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+            warnings.warn(f"{self.rung} looks for one translation, and has no use for {told}", stacklevel=2)
         self._warn_of_strange([tidy[place] for place in full])
         found = [[Answer("")] for _ in tidy]
         if len(full) < len(tidy):

@@ -18,6 +18,7 @@ from .config import Configuration
 SHARES = (0.8, 0.1, 0.1)
 LEAST, SHORTEST = 10, 2  # pairs of training, and of validation and test
 DROPPED = 3  # in place of a span's number
+Numbers = Int64[np.ndarray, " chosen"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class PreparedPairs:
                 share = float((np.concatenate(tokens) == UNKNOWN).mean()) if tokens else 0.0
                 if share:
                     told.append(f"{span} {side} {share:.2%}".replace("%", " %"))
-        return [f"tokens that training never saw: {', '.join(told)}"] if told else []
+        return [f"tokens that the vocabulary does not hold: {', '.join(told)}"] if told else []
 
     def _known_by_heart(self) -> list[str]:
         sources = [set(self.texts(span)[0]) for span in ("train", "test")]
@@ -139,16 +140,18 @@ def prepare(source: object, configuration: Configuration, vocabulary: JointVocab
     """
     pairs = read_pairs(source, configuration.pairs)
     spans, doubled = spans_of(pairs, configuration)
-    learned = vocabulary
-    if learned is None:
-        texts = texts_of(pairs, np.flatnonzero(spans == 0))
-        learned = JointVocabulary.learn(*texts, configuration.pieces)
-    sources, targets = (
-        TokenFile.of(learned.encode(side[number] for number in range(len(side))))
-        for side in (pairs.sources, pairs.targets)
-    )
     most = configuration.pieces.max_length
-    long = (np.maximum(sources.lengths, targets.lengths) > most) & (spans < DROPPED)
+    learned, training = vocabulary, spans == 0
+    if learned is None:
+        learned = JointVocabulary.learn(*texts_of(pairs, np.flatnonzero(training)), configuration.pieces)
+    sources, targets = _cut(pairs, learned)
+    long = _longer(sources, targets, most) & (spans < DROPPED)
+    if vocabulary is None and (long & training).any() and not long[training].all():
+        # What is dropped teaches no token either.
+        kept = np.flatnonzero(training & ~long)
+        learned = JointVocabulary.learn(*texts_of(pairs, kept), configuration.pieces)
+        sources, targets = _cut(pairs, learned)
+        long = (_longer(sources, targets, most) | (long & training)) & (spans < DROPPED)
     lost = {
         "a side of them empty": pairs.empty,
         "in a later span as well": doubled,
@@ -160,10 +163,39 @@ def prepare(source: object, configuration: Configuration, vocabulary: JointVocab
         raise DataError(
             f"training needs {LEAST} pairs or more, validation and test {SHORTEST} each; {pairs.source} leaves "
             f"{counts['train']:,}, {counts['validation']:,} and {counts['test']:,}"
-            f"{_because(lost)}; give it more pairs, or other --spans",
+            f"{_because(lost)}; all pairs of one source are of one span; give it more pairs, other --spans"
+            f"{', or a larger --max-length' if long.any() else ''}",
             file=pairs.source,
         )
     return prepared
+
+
+def span_of(pairs: Pairs, configuration: Configuration, vocabulary: JointVocabulary, span: str) -> Numbers:
+    """The numbers of the pairs of a span that is judged, as they were when a vocabulary was learned.
+
+    Args:
+        pairs: All pairs of the training.
+        configuration: All options.
+        vocabulary: The vocabulary.
+        span: ``validation`` or ``test``.
+    """
+    numbers = np.flatnonzero(spans_of(pairs, configuration)[0] == SPANS.index(span))
+    cut = [vocabulary.encode(texts) for texts in texts_of(pairs, numbers)]
+    lengths = np.array([max(map(len, own)) for own in zip(*cut, strict=True)], np.int64)
+    return numbers[lengths <= configuration.pieces.max_length]
+
+
+def _cut(pairs: Pairs, vocabulary: JointVocabulary) -> tuple[TokenFile, TokenFile]:
+    """The tokens of all sources, and of all targets."""
+    sources, targets = (
+        TokenFile.of(vocabulary.encode(side[number] for number in range(len(side))))
+        for side in (pairs.sources, pairs.targets)
+    )
+    return sources, targets
+
+
+def _longer(sources: TokenFile, targets: TokenFile, most: int) -> Bool[np.ndarray, " pair"]:
+    return np.maximum(sources.lengths, targets.lengths) > most
 
 
 def _because(lost: Mapping[str, int]) -> str:

@@ -29,7 +29,7 @@ from .judging import evaluation_of
 from .learned import LearnedTranslator
 from .models import CopyModel, DictionaryModel, NetworkModel, cased_words, words_of
 from .panels import translate_panels
-from .prepare import PreparedPairs, about, prepare, spans_of, texts_of
+from .prepare import PreparedPairs, about, prepare, span_of, texts_of
 from .rungs import COPY, DICTIONARY, NETWORKS, build_network, unread
 
 MODULES = ("sacrebleu", "sacremoses")
@@ -83,16 +83,14 @@ class TranslateTask:
     def judge(self, fitted: LearnedTranslator, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own pairs, or on all of other pairs."""
         require_metrics()
-        pairs, spans = _read_again(fitted, source)
-        numbers = np.arange(len(pairs)) if spans is None else np.flatnonzero(spans == 2)
-        return {"span": "all" if spans is None else "test", "metrics": _evaluated(fitted, pairs, numbers).metrics}
+        pairs, numbers, span = _read_again(fitted, source, "test")
+        return {"span": span, "metrics": _evaluated(fitted, pairs, numbers).metrics}
 
     def probe(self, fitted: LearnedTranslator, source: object, count: int) -> Probe | None:
         """A network and some pairs of validation, or of other pairs, whose sources are as long as most are."""
         if not isinstance(fitted.model, NetworkModel):
             return None
-        pairs, spans = _read_again(fitted, source)
-        numbers = np.arange(len(pairs)) if spans is None else np.flatnonzero(spans == 1)
+        pairs, numbers, span = _read_again(fitted, source, "validation")
         sources, targets = (fitted.vocabulary.encode(texts) for texts in texts_of(pairs, numbers))
         lengths = np.array([len(own) for own in sources])
         usual = np.flatnonzero(lengths == np.bincount(lengths).argmax())
@@ -101,15 +99,14 @@ class TranslateTask:
         read, sizes = filled([sources[own] for own in chosen], end=True)
         written, _ = filled([targets[own][: shortest - 1] for own in chosen], begin=True)
         asked, _ = filled([targets[own][:shortest] for own in chosen])
-        span = "all" if spans is None else "validation"
         return Probe(fitted.model.network, (read, sizes, written), asked, LOSSES["cross-entropy"], span)
 
     def export(self, fitted: LearnedTranslator, form: str, folder: Path, source: object) -> Exported:
         """Writes a translator for another program, and has both translate the sources of test, or of other pairs."""
         texts: list[str] = []
         if source is not None:
-            pairs, spans = _read_again(fitted, source)
-            texts = texts_of(pairs, np.arange(len(pairs)) if spans is None else np.flatnonzero(spans == 2))[0]
+            pairs, numbers, _ = _read_again(fitted, source, "test")
+            texts = texts_of(pairs, numbers)[0]
         return export(fitted, form, folder, texts[:_COMPARED])
 
     def restore(self, artefact: Artefact) -> LearnedTranslator:
@@ -149,8 +146,10 @@ def _evaluated(fitted: LearnedTranslator, pairs: Pairs, numbers: np.ndarray) -> 
         return evaluation_of(fitted.model, fitted.vocabulary, texts, section, fitted.language, length)
 
 
-def _read_again(fitted: LearnedTranslator, source: object) -> tuple[Pairs, np.ndarray | None]:
-    """Pairs, and where they are those of a translator's training their spans.
+def _read_again(fitted: LearnedTranslator, source: object, span: str) -> tuple[Pairs, np.ndarray, str]:
+    """Pairs, the numbers of those that are judged, and what these are.
+
+    They are those of a span where a translator learned from the same pairs, else all.
 
     Others need neither the training's columns nor its files of validation and test.
     """
@@ -166,9 +165,9 @@ def _read_again(fitted: LearnedTranslator, source: object) -> tuple[Pairs, np.nd
             problem = problem or error
             continue
         if pairs.fingerprint == fitted.about["fingerprint"]:
-            return pairs, spans_of(pairs, configuration)[0]
+            return pairs, span_of(pairs, configuration, fitted.vocabulary, span), span
         if own is not section or section == alone:
-            return pairs, None
+            return pairs, np.arange(len(pairs)), "all"
     raise problem or DataError("there are no pairs")
 
 
