@@ -377,3 +377,9 @@ def test_what_a_baseline_has_no_use_for_is_told(compared: Path, run: Run) -> Non
     found = run("translate", compared / "dictionary", "May 3", "--max-length", "1")
     assert found.code == 0
     assert "dictionary looks for one translation, and has no use for --max-length" in found.err
+
+
+def test_a_warm_up_that_never_ends_is_told(days: tuple[Path, Path], run: Run) -> None:
+    options = [*days, "--rung", "gru-attention", *TINY, *QUICK, "--epochs", "1", "--steps-per-epoch", "2"]
+    document = run("train", "translate", *options, "--warmup-steps", "50", "--json").document
+    assert "its warm-up of 50 steps is longer than its training of 2: name fewer" in document["rows"][-1]["note"]

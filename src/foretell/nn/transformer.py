@@ -4,7 +4,6 @@ What is masked is masked by place alone, so that padding is invisible and readin
 values of the tokens before at hand, gives what reading all at once gives.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import torch
@@ -12,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..errors import ConfigurationError, nearest
-from .attention import MultiHeadAttention
+from .attention import MultiHeadAttention, before
 from .dropout import Dropout
 
 NormPlace = Literal["pre", "post"]
@@ -39,11 +38,14 @@ class Block(nn.Module):
         self.norm = norm
         self.dropout = Dropout(dropout)
 
-    def added(self, positions: Tensor, norm: nn.Module, find: Callable[[Tensor], Tensor]) -> Tensor:
-        """Positions with what a part of the block finds, normalised before or after."""
-        if self.norm == "pre":
-            return positions + self.dropout(find(norm(positions)))
-        return cast(Tensor, norm(positions + self.dropout(find(positions))))
+    def reads(self, positions: Tensor, norm: nn.Module) -> Tensor:
+        """What a part of the block reads of positions."""
+        return cast(Tensor, norm(positions)) if self.norm == "pre" else positions
+
+    def adds(self, positions: Tensor, found: Tensor, norm: nn.Module) -> Tensor:
+        """Positions with what that part found."""
+        added = positions + self.dropout(found)
+        return added if self.norm == "pre" else cast(Tensor, norm(added))
 
 
 class EncoderBlock(Block):
@@ -87,14 +89,12 @@ class EncoderBlock(Block):
             allowed: Where attention may go; everywhere where None.
             return_attention: Whether the weights come back as well, (batch, head, query, key).
         """
-        maps: list[Tensor] = []
-
-        def attention(read: Tensor) -> Tensor:
-            return _kept(self.attention(read, read, allowed, return_attention), maps, return_attention)
-
-        positions = self.added(positions, self.attention_norm, attention)
-        positions = self.added(positions, self.dense_norm, self.dense)
-        return (positions, maps[0]) if return_attention else positions
+        read = self.reads(positions, self.attention_norm)
+        found, weights = _both(self.attention(read, read, allowed, return_attention))
+        positions = self.adds(positions, found, self.attention_norm)
+        found = self.dense(self.reads(positions, self.dense_norm))
+        positions = self.adds(positions, found, self.dense_norm)
+        return (positions, weights) if return_attention else positions
 
 
 class Encoder(nn.Module):
@@ -189,7 +189,7 @@ class DecoderBlock(Block):
     def forward(
         self,
         positions: Float[Tensor, "row place unit"],
-        before: KeysValues | None,
+        earlier: KeysValues | None,
         memory: KeysValues,
         allowed: Bool[Tensor, "#source 1 key"] | None = None,
         return_attention: bool = False,
@@ -198,7 +198,7 @@ class DecoderBlock(Block):
 
         Args:
             positions: The new ones of each row.
-            before: Keys and values of positions that were read before; nothing was where None.
+            earlier: Keys and values of positions that were read before; nothing was where None.
             memory: Keys and values of what the encoder read; several rows that follow each other may share it.
             allowed: Which of these are no padding; all where None.
             return_attention: Whether the weights of both come back as well, (row, head, query, key).
@@ -206,43 +206,39 @@ class DecoderBlock(Block):
         Returns:
             The positions, keys and values of the old and new ones, and the weights.
         """
-        maps: list[Tensor] = []
-        known: list[KeysValues] = []
+        read = self.reads(positions, self.attention_norm)
+        keys, values = self.attention.keys_values(read)
+        if earlier is not None:
+            keys, values = torch.cat([earlier[0], keys], 2), torch.cat([earlier[1], values], 2)
+        found, looked_back = _both(self._look_back(self.attention.queries(read), keys, values, return_attention))
+        positions = self.adds(positions, found, self.attention_norm)
+        read = self.reads(positions, self.memory_norm)
+        found, looked_up = self._look_up(read, memory, allowed, return_attention)
+        positions = self.adds(positions, found, self.memory_norm)
+        found = self.dense(self.reads(positions, self.dense_norm))
+        positions = self.adds(positions, found, self.dense_norm)
+        return positions, (keys, values), [own for own in (looked_back, looked_up) if own is not None]
 
-        def attention(read: Tensor) -> Tensor:
-            keys, values = self.attention.keys_values(read)
-            if before is not None:
-                keys, values = torch.cat([before[0], keys], 2), torch.cat([before[1], values], 2)
-            known.append((keys, values))
-            # One new position may see all: nothing that is to come is there yet.
-            causal = read.shape[1] > 1
-            if causal and before is not None and before[0].shape[2]:
-                return self._after_some(read, keys, values, maps, return_attention)
-            queries = self.attention.queries(read)
-            return _kept(
-                self.attention.attend(queries, keys, values, None, return_attention, causal), maps, return_attention
-            )
+    def _look_back(self, queries: Tensor, keys: Tensor, values: Tensor, watched: bool) -> Any:
+        """Self-attention of new positions, the last ones, each of which sees those up to its own."""
+        new, whole = queries.shape[2], keys.shape[2]
+        if new == 1:  # nothing that is to come is there yet
+            return self.attention.attend(queries, keys, values, None, watched)
+        if new == whole:
+            return self.attention.attend(queries, keys, values, None, watched, causal=True)
+        return self.attention.attend(queries, keys, values, before(new, whole, keys.device)[0], watched)
 
-        def memory_attention(read: Tensor) -> Tensor:
-            shared = len(read) // len(memory[0])  # rows that ask the same memory, such as those of a beam
-            asking = read.reshape(len(memory[0]), shared * read.shape[1], read.shape[2])
-            queries = self.memory_attention.queries(asking)
-            found = self.memory_attention.attend(queries, *memory, allowed, return_attention)
-            if return_attention:
-                found, weights = found
-                maps.append(weights.unflatten(2, (shared, -1)).transpose(1, 2).flatten(0, 1))
-            return cast(Tensor, found.view(read.shape))
-
-        positions = self.added(positions, self.attention_norm, attention)
-        positions = self.added(positions, self.memory_norm, memory_attention)
-        positions = self.added(positions, self.dense_norm, self.dense)
-        return positions, known[0], maps
-
-    def _after_some(self, read: Tensor, keys: Tensor, values: Tensor, maps: list[Tensor], watched: bool) -> Tensor:
-        """Self-attention of several new positions after others, each of which sees those up to its own."""
-        new, whole = read.shape[1], keys.shape[2]
-        allowed = torch.ones(1, new, whole, dtype=torch.bool, device=read.device).tril(whole - new)
-        return _kept(self.attention.attend(self.attention.queries(read), keys, values, allowed, watched), maps, watched)
+    def _look_up(
+        self, read: Tensor, memory: KeysValues, allowed: Tensor | None, watched: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attention to what the encoder read, of all rows that share a source at once."""
+        shared = len(read) // len(memory[0])
+        asking = read.reshape(len(memory[0]), shared * read.shape[1], read.shape[2])
+        queries = self.memory_attention.queries(asking)
+        found, weights = _both(self.memory_attention.attend(queries, *memory, allowed, watched))
+        if weights is not None:
+            weights = torch.unflatten(weights, 2, (shared, -1)).transpose(1, 2).flatten(0, 1)
+        return found.view(read.shape), weights
 
 
 class Decoder(nn.Module):
@@ -294,7 +290,7 @@ class Decoder(nn.Module):
     def forward(
         self,
         positions: Float[Tensor, "row place unit"],
-        before: tuple[Tensor, ...],
+        earlier: tuple[Tensor, ...],
         memory: tuple[Tensor, ...],
         allowed: Bool[Tensor, "#source 1 key"] | None = None,
         return_attention: bool = False,
@@ -303,7 +299,7 @@ class Decoder(nn.Module):
 
         Args:
             positions: The new ones of each row.
-            before: Keys and values of those that were read before, of each block; nothing was where it is empty.
+            earlier: Keys and values of those that were read before, of each block; nothing was where it is empty.
             memory: As :meth:`memory` gives it; several rows that follow each other may share one of its own.
             allowed: Which of its places are no padding; all where None.
             return_attention: Whether the weights come back as well: of each block self-attention's, then memory's.
@@ -315,9 +311,9 @@ class Decoder(nn.Module):
         maps: list[Tensor] = []
         for number, block in enumerate(self.each):
             own = slice(2 * number, 2 * number + 2)
-            earlier = cast("KeysValues", before[own]) if before else None
+            known_before = cast("KeysValues", earlier[own]) if earlier else None
             positions, known, weights = block(
-                positions, earlier, cast("KeysValues", memory[own]), allowed, return_attention
+                positions, known_before, cast("KeysValues", memory[own]), allowed, return_attention
             )
             after += known
             maps += weights
@@ -335,9 +331,6 @@ def _dense(width: int, feed_forward: int, activation: str) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, feed_forward), ACTIVATIONS[activation](), nn.Linear(feed_forward, width))
 
 
-def _kept(found: Any, maps: list[Tensor], watched: bool) -> Tensor:
-    """What attention found; its weights go among the maps where they are wanted."""
-    if watched:
-        found, weights = found
-        maps.append(weights)
-    return cast(Tensor, found)
+def _both(found: Any) -> tuple[Tensor, Tensor | None]:
+    """What attention found, and its weights where it was asked for them."""
+    return found if isinstance(found, tuple) else (found, None)

@@ -185,7 +185,11 @@ def _trained(prepared: PreparedPairs, rung: str, attempt: Attempt) -> LearnedTra
         begin_with(network, attempt.start.fitted.model.network, attempt.start)
     network.smoothing = configuration.training.label_smoothing
     examples = PairExamples(prepared, section.seed)
-    result, note = train_network(network, examples, MeanSurprise(PADDING), examples.order, section, attempt)
+    order = examples.order
+    result, note = train_network(network, examples, MeanSurprise(PADDING), order, section, attempt)
+    if section.warmup_steps > (steps := section.epochs * order.steps):
+        told = f"its warm-up of {section.warmup_steps:,} steps is longer than its training of {steps:,}"
+        note = f"{note}; {told}: name fewer --warmup-steps"
     model = NetworkModel(network, configuration.network)
     if rates := [record["per_second"] for record in result.history if "per_second" in record]:
         note = f"{note}, {round(float(np.median(rates)), -1):,.0f} target tokens a second"
