@@ -105,6 +105,7 @@ class TransformerPair(nn.Module):
     ) -> Memory:
         """Reads sources: whether each place is no padding, then keys and values of each block of the decoder."""
         own = inside(lengths, vectors.shape[1])
+        # 1. encode the position; what follows is in attention.py
         positions = self.dropout(vectors + self._positions(0, vectors.shape[1], vectors, 0))
         allowed = None if bool(own.all()) else own[:, None]
         if maps is None:
