@@ -106,9 +106,9 @@ def _best(
 ) -> tuple[Float[np.ndarray, "prompt some"], Int64[np.ndarray, "prompt some"], Int64[np.ndarray, "prompt some"]]:
     """The likeliest ways to go on from each prompt's continuations: their scores, from which, with which token.
 
-    Twice as many as are followed, so that enough are left where as many end.
+    Twice as many as are followed, so that enough are left where as many end; of one, the likeliest alone.
     """
-    wanted = min(2 * beam.width, scores.shape[1])
+    wanted = 1 if beam.width == 1 else min(2 * beam.width, scores.shape[1])
     whole = scores.logsumexp(1, keepdim=True)
     if beam.never:
         scores = scores.clone()
@@ -125,6 +125,9 @@ def _highest(
     scores: Float[Tensor, "row token"], count: int
 ) -> tuple[Float[Tensor, "row some"], Int64[Tensor, "row some"]]:
     """The highest scores of each row and their tokens, in order; of those that are alike the first tokens."""
+    if count == 1:
+        tokens = scores.argmax(1, keepdim=True)  # the first where several are as high
+        return scores.gather(1, tokens), tokens
     found, tokens = scores.topk(count, 1)
     tokens, by_token = tokens.sort(1)
     found, by_score = found.gather(1, by_token).sort(dim=1, descending=True, stable=True)

@@ -259,6 +259,8 @@ class NetworkModel:
 
     def chosen(self, state: Writing, rows: Int64[np.ndarray, " row"]) -> Writing:
         """Some texts; those of one source share what was read of it."""
+        if len(rows) == len(state.owners) and np.array_equal(rows, np.arange(len(rows))):
+            return state
         owners = state.owners[rows]
         left, own = np.unique(owners, return_inverse=True)
         shared = len(rows) // max(1, len(left))
