@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,10 +157,12 @@ def test_models_of_other_tasks_translate_nothing(run: Run, tmp_path: Path) -> No
         (lambda own: own["config"].pop("search") and own.pop("note"), "it lacks note"),
     ],
 )
-def test_folders_that_lie_are_damaged(change: object, said: str, model: Path, run: Run, tmp_path: Path) -> None:
+def test_folders_that_lie_are_damaged(
+    change: Callable[[dict[str, Any]], object], said: str, model: Path, run: Run, tmp_path: Path
+) -> None:
     shutil.copytree(model / "model", tmp_path / "copy")
     document = json.loads((tmp_path / "copy" / "model.json").read_text())
-    change(document)  # type: ignore[operator]
+    change(document)
     (tmp_path / "copy" / "model.json").write_text(json.dumps(document))
     found = run("translate", "copy", "a")
     assert found.code == 5, found.err

@@ -47,15 +47,19 @@ def torchs(ours: Sides, norm: str, activation: str = "relu") -> torch.nn.Transfo
     )
     for block, layer in zip(ours[0].blocks, encoder.layers, strict=True):
         _dense(block, layer, ("norm1", "norm2"), ("attention_norm", "dense_norm"))
-        as_torchs(block.attention, layer.self_attn)  # type: ignore[arg-type]
+        _attention(block, "attention", layer, "self_attn")
     for block, layer in zip(ours[1].blocks, decoder.layers, strict=True):
         _dense(block, layer, ("norm1", "norm2", "norm3"), ("attention_norm", "memory_norm", "dense_norm"))
-        as_torchs(block.attention, layer.self_attn)  # type: ignore[arg-type]
-        as_torchs(block.memory_attention, layer.multihead_attn)  # type: ignore[arg-type]
-    if norm == "pre":
-        for own, their in ((ours[0].norm, encoder.norm), (ours[1].norm, decoder.norm)):
-            their.load_state_dict(own.state_dict())  # type: ignore[union-attr]
+        _attention(block, "attention", layer, "self_attn")
+        _attention(block, "memory_attention", layer, "multihead_attn")
+    for own, of_torchs in zip((ours[0].norm, ours[1].norm), last, strict=True):
+        if of_torchs is not None:
+            of_torchs.load_state_dict(own.state_dict())
     return theirs
+
+
+def _attention(block: Any, ours: str, layer: Any, theirs: str) -> None:
+    as_torchs(getattr(block, ours), getattr(layer, theirs))
 
 
 def _dense(block: Any, layer: Any, theirs: tuple[str, ...], ours: tuple[str, ...]) -> None:

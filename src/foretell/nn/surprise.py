@@ -6,7 +6,8 @@ backward in one go. Label smoothing is that of Szegedy et al., "Rethinking the I
 Vaswani et al. 2017, section 5.4, take it: a share of the certainty is given to all tokens alike.
 """
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -39,7 +40,7 @@ def sum_of_surprise(
     """
     with torch.autocast(outputs.device.type, enabled=False):  # sums over a vocabulary want all their bits
         wide = outputs.to(weight.dtype)
-        return cast(Tensor, _SumOfSurprise.apply(wide, weight, bias, asked, padding, smoothing))  # type: ignore[no-untyped-call]
+        return _summed(wide, weight, bias, asked, padding, smoothing)
 
 
 class _SumOfSurprise(torch.autograd.Function):
@@ -84,3 +85,6 @@ class _SumOfSurprise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         return *(own * gradients[0] for own in ctx.saved_tensors), None, None, None
+
+
+_summed: Callable[..., Tensor] = _SumOfSurprise.apply
