@@ -16,8 +16,7 @@ from .evaluation.weights import RecurrentMatrix, Weights, recurrent_matrices, we
 from .predictor import Predictor
 from .tasks import get_task
 from .tasks.interface import Embeds
-from .training.loop import SMALL
-from .training.seeds import threads
+from .training.seeds import steady
 
 
 @dataclass(frozen=True)
@@ -296,7 +295,7 @@ def _looked_into(name: str, predictor: Predictor, source: object, count: int) ->
         return None
     weights = weights_of(probe.network)
     # Small steps, one after the other: a second thread would be waited for longer than it helps.
-    with threads(1 if predictor.fitted.parameters < SMALL else 0):
+    with steady(predictor.fitted.parameters):
         loss, gradients = state_gradients(probe.network, probe.inputs, probe.targets, probe.loss)
     return Inspected(
         name, predictor.task, predictor.folder, probe.span, len(probe.targets), loss, gradients, matrices, weights

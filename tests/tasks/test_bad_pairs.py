@@ -122,7 +122,7 @@ ASKED: dict[str, tuple[list[str], int, str]] = {
     "greedy and a beam": (["a", "--greedy", "--beam", "3"], 3, "--greedy follows one translation"),
     "a folder that is none": (["a", "-o", "nowhere/out.txt"], 1, "there is no folder nowhere"),
     "an encoding that is none": (["--file", "empty.txt", "--encoding", "nope"], 3, 'there is no encoding "nope"'),
-    "a folder for a file": (["--file", "."], 3, ". is no file"),
+    "a folder for a file": (["--file", "."], 3, ". cannot be read: Is a directory"),
     "a beam of none": (["a", "--beam", "0"], 3, "greater than or equal to 1"),
     "no length": (["a", "--max-length", "0"], 3, "greater than or equal to 1"),
 }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..tasks.generate.config import WritingSection
-from .options import runs_dir_option, section_options
+from .options import options_of, runs_dir_option
+from .origin import model_of
 from .output import colours_welcome, columns, output_options, print_json, tell, warnings_told
 
 if TYPE_CHECKING:
@@ -19,19 +20,12 @@ if TYPE_CHECKING:
 _SHADES = (196, 208, 220, 149, 40)  # of a terminal's 256 colours, from surprising to foreseen
 
 
-def _writing_options(function: Any) -> Any:
-    """Adds the options of writing, as they are spelled everywhere."""
-    own = reversed(section_options(WritingSection))
-    function.__click_params__ = [*getattr(function, "__click_params__", []), *own]
-    return function
-
-
 @click.command("generate")
 @click.argument("run", metavar="RUN")
 @click.option("--prompt", "-p", multiple=True, help="What a text begins with; several make as many texts.")
 @click.option("--prompts", metavar="FILE", help="File of prompts, one a line; - is standard input.")
 @click.option("--n", "count", type=click.IntRange(1, 10_000), help="Texts of each prompt (1 when not named).")
-@_writing_options
+@options_of(WritingSection)
 @click.option("--next", "following", type=click.IntRange(1, 1000), help="Show so many of the likeliest continuations.")
 @click.option("--next-length", type=click.IntRange(1, 50), help="Tokens of these continuations (1 when not named).")
 @click.option("--score", "scored", metavar="FILE", help="Write nothing: bits per character of FILE under the model.")
@@ -63,6 +57,7 @@ def command(
 ) -> None:
     """Write on from a prompt with the model of RUN; without one a text begins."""
     from ..errors import UsageError
+    from ..tasks.generate.learned import LearnedGenerator
     from ..tasks.generate.writing import writing_section
 
     named = {name: value for name, value in options.items() if value not in (None, ())}
@@ -84,7 +79,7 @@ def command(
         raise UsageError(f'--output ends in .txt, .json, .jsonl; found "{output.name}"')
     if page is not None and page.suffix.lower() != ".html":
         raise UsageError(f'--page ends in .html; found "{page.name}"')
-    predictor, learned = _generator(run, runs_dir)
+    predictor, learned = model_of(run, runs_dir, LearnedGenerator, "writes")
     if scored is not None:
         _score(learned, scored, {"text": text, "encoding": encoding}, page, as_json, quiet)
         return
@@ -142,21 +137,6 @@ def _require_meaning(named: set[str]) -> None:
             raise UsageError(f"{option} goes with {needed}")
     if "--beam" in named and named & _BEAM:
         raise UsageError(f"--beam looks at whole texts; leave {', '.join(sorted(named & _BEAM))} away")
-
-
-def _generator(run: str, runs_dir: Path) -> "tuple[Predictor, LearnedGenerator]":
-    """The model of a run, which must write."""
-    from .. import runs
-    from ..errors import UsageError
-    from ..predictor import Predictor
-    from ..tasks.generate.learned import LearnedGenerator
-
-    predictor = Predictor(runs.model_folder(run, runs_dir))
-    fitted: Any = predictor.fitted
-    if not isinstance(fitted, LearnedGenerator):
-        told = f"{run} is a model of {predictor.task}, which writes nothing"
-        raise UsageError(f"{told}; use foretell predict {run} INPUT")
-    return predictor, fitted
 
 
 def _lines(source: str, encoding: str) -> list[str]:

@@ -92,9 +92,15 @@ def parsed_sets(texts: tuple[str, ...], option: str = "--set") -> dict[str, str]
     return sets
 
 
-def section_options(section: type[Section]) -> list[click.Option]:
-    """A click option for each option of a section."""
-    return [_option(name, field) for name, field in section.model_fields.items()]
+def options_of(section: type[Section]) -> Callable[[Any], Any]:
+    """Adds an option for each of a section to a command."""
+
+    def added(function: Any) -> Any:
+        own = [_option(name, field) for name, field in section.model_fields.items()]
+        function.__click_params__ = [*getattr(function, "__click_params__", []), *reversed(own)]
+        return function
+
+    return added
 
 
 def predicting_options(function: Any) -> Any:

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import UsageError
 
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+
+Learned = TypeVar("Learned")
 Data = str | tuple[Path, ...] | None
 """A path (``-`` for standard input), several, or nothing."""
 
@@ -66,3 +71,26 @@ def data_of(task: str, folder: Path, reference: str, verb: str) -> Data:
     if data == "-":
         raise InputError(f"{home} read its data from standard input, which is gone; {remedy}", run=reference)
     return data
+
+
+def model_of(run: str, runs_dir: Path, kind: type[Learned], does: str) -> "tuple[Predictor, Learned]":
+    """The model of a run, which must have learned something of a kind.
+
+    Args:
+        run: What the user calls it.
+        runs_dir: Folder of runs.
+        kind: What it must have learned.
+        does: What such a model does, for the error.
+
+    Raises:
+        UsageError: It has learned something else.
+    """
+    from .. import runs
+    from ..predictor import Predictor
+
+    predictor = Predictor(runs.model_folder(run, runs_dir))
+    fitted = predictor.fitted
+    if not isinstance(fitted, kind):
+        told = f"{run} is a model of {predictor.task}, which {does} nothing"
+        raise UsageError(f"{told}; use foretell predict {run} INPUT")
+    return predictor, fitted

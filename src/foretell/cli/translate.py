@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..tasks.translate.config import TranslatingSection
-from .options import runs_dir_option, section_options
+from .options import options_of, runs_dir_option
+from .origin import model_of
 from .output import output_options, print_json, tell, warnings_told
 
 if TYPE_CHECKING:
@@ -20,18 +21,11 @@ if TYPE_CHECKING:
 _SUFFIXES = (".txt", ".json", ".jsonl")
 
 
-def _translating_options(function: Any) -> Any:
-    """Adds the options of translating, as they are spelled everywhere."""
-    own = reversed(section_options(TranslatingSection))
-    function.__click_params__ = [*getattr(function, "__click_params__", []), *own]
-    return function
-
-
 @click.command("translate")
 @click.argument("run", metavar="RUN")
 @click.argument("text", metavar="[TEXT]", required=False)
 @click.option("--file", "source", metavar="FILE", help="File of texts, one a line; - is standard input.")
-@_translating_options
+@options_of(TranslatingSection)
 @click.option("--encoding", help="How --file is encoded: utf-8, latin-1, cp1252 ...")
 @click.option(
     "--attention", type=click.Path(path_type=Path), help="HTML page of what TEXT's translation looked at, head by head."
@@ -55,7 +49,7 @@ def command(
     """Translate TEXT with the model of RUN; without TEXT each line of --file, or of standard input."""
     from ..data.rows import known_encoding
     from ..errors import DataError, StorageError, UsageError
-    from ..tasks.translate.learned import translating_section
+    from ..tasks.translate.learned import LearnedTranslator, translating_section
 
     if text is not None and source is not None:
         raise UsageError("TEXT and --file exclude each other; name one")
@@ -76,7 +70,7 @@ def command(
         known_encoding(encoding)
     named = {name: value for name, value in options.items() if value not in (None, ())}
     section = translating_section(named, os.environ)
-    predictor, learned = _translator(run, runs_dir)
+    predictor, learned = model_of(run, runs_dir, LearnedTranslator, "translates")
     if source is None and text is None:
         source = "-"
     if source == "-" and output is None and not as_json:
@@ -99,34 +93,15 @@ def command(
             _print(answers, section)
 
 
-def _translator(run: str, runs_dir: Path) -> "tuple[Predictor, LearnedTranslator]":
-    """The model of a run, which must translate."""
-    from .. import runs
-    from ..errors import UsageError
-    from ..predictor import Predictor
-    from ..tasks.translate.learned import LearnedTranslator
-
-    predictor = Predictor(runs.model_folder(run, runs_dir))
-    fitted: Any = predictor.fitted
-    if not isinstance(fitted, LearnedTranslator):
-        told = f"{run} is a model of {predictor.task}, which translates nothing"
-        raise UsageError(f"{told}; use foretell predict {run} INPUT")
-    return predictor, fitted
-
-
 def _lines(source: str, encoding: str) -> list[str]:
     """The lines of a file, or of standard input."""
-    from ..data.parallel import lines_in
+    from ..data.parallel import lines_in, lines_of
     from ..errors import DataError
 
     if source == "-":
         return list(lines_in("standard input", sys.stdin.buffer, encoding))
     path = Path(source)
-    if not path.is_file():
-        told = f"{path} is no file" if path.exists() else f"there is no file {path}"
-        raise DataError(told, file=str(path))
-    with path.open("rb") as stream:
-        found = list(lines_in(path.name, stream, encoding))
+    found = list(lines_of(path, encoding))
     if not found:
         raise DataError(f"{path} is empty (0 bytes); each line of it is translated", file=str(path))
     return found

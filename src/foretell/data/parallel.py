@@ -12,7 +12,7 @@ from ..config import PairSection
 from ..errors import DataError, nearest
 from .labelled import SPAN_WORDS
 from .members import members
-from .rows import decoded_lines, unpacked
+from .rows import decoded_lines, opened, unpacked
 
 TABBED = (".tsv", ".tab", ".txt")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{2,4})?", re.IGNORECASE)
@@ -66,21 +66,12 @@ def lines_of(path: Path, encoding: str) -> Iterator[str]:
     Raises:
         DataError: There is no such file, or it cannot be read.
     """
-    try:
-        stream = path.open("rb")
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}", file=str(path)) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
-    with stream:
+    with opened(path) as stream:
         yield from lines_in(path.name, stream, encoding)
 
 
 def of_files(first: Path, second: Path, section: PairSection) -> Reading:
     """The lines of two files side by side; the first holds the sources."""
-    for path in (first, second):
-        if not path.is_file():
-            raise DataError(f"there is no file {path}" if not path.exists() else f"{path} is no file", file=str(path))
     sources, targets = (lines_of(path, section.encoding) for path in (first, second))
     pairs = parallel((first.name, second.name), sources, targets)
     return Reading(f"{first.name} and {second.name}", pairs, (language_of(first.name), language_of(second.name)))

@@ -79,12 +79,7 @@ def rows_of(source: object, encoding: str = "utf-8") -> Rows:
         return rows_in("standard input", cast(io.BufferedIOBase, sys.stdin.buffer), encoding)
     if isinstance(source, str | Path):
         path = Path(source)
-        try:
-            stream = path.open("rb")
-        except FileNotFoundError:
-            raise DataError(f"there is no file {path}", file=str(path)) from None
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+        stream = opened(path)
         try:
             rows = rows_in(path.name, stream, encoding)
         except BaseException:
@@ -93,6 +88,20 @@ def rows_of(source: object, encoding: str = "utf-8") -> Rows:
         rows.stream = stream
         return rows
     return _of_frame(source)
+
+
+def opened(path: Path) -> io.BufferedReader:
+    """A file to be read.
+
+    Raises:
+        DataError: There is none, or it cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}", file=str(path)) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
 
 
 def rows_in(name: str, stream: io.BufferedIOBase, encoding: str = "utf-8") -> Rows:

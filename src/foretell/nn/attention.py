@@ -131,30 +131,26 @@ def attention_weights(
     return weights.masked_fill(~allowed, 0.0)  # a query that may go nowhere takes nothing
 
 
-class AdditiveAttention(nn.Module):
-    """vᵀ tanh(Wq + Uk): how well each key fits each query, by a small dense layer.
-
-    Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate" (2015), A.1.2.
+class QueryAttention(nn.Module):
+    """What the states of a decoder find among those of an encoder, however well each key fits each query.
 
     Args:
-        asking: Numbers of a position that asks.
-        asked: Numbers of one that is asked.
-        units: Numbers in which both are compared.
-
-    >>> attention, states = AdditiveAttention(5, 6, 4), torch.zeros(2, 7, 6)
-    >>> context, weights = attention(torch.zeros(2, 3, 5), states, attention.keys(states))
-    >>> context.shape, weights.shape
-    (torch.Size([2, 3, 6]), torch.Size([2, 3, 7]))
+        key: What makes keys of the states that are asked.
     """
 
-    def __init__(self, asking: int, asked: int, units: int) -> None:
+    def __init__(self, key: nn.Linear) -> None:
         super().__init__()
-        self.query, self.key = nn.Linear(asking, units, bias=False), nn.Linear(asked, units)
-        self.score = nn.Linear(units, 1, bias=False)
+        self.key = key
 
     def keys(self, asked: Float[Tensor, "batch key unit"]) -> Float[Tensor, "batch key own"]:
-        """Uk of each position: worked out once for all queries."""
+        """The key of each position: worked out once for all queries."""
         return self.key(asked)
+
+    def fits(
+        self, asking: Float[Tensor, "batch query unit"], keys: Float[Tensor, "batch key own"]
+    ) -> Float[Tensor, "batch query key"]:
+        """How well each key fits each query."""
+        raise NotImplementedError
 
     def forward(
         self,
@@ -171,11 +167,41 @@ class AdditiveAttention(nn.Module):
             keys: What :meth:`keys` made of these.
             allowed: Where attention may go; everywhere where None.
         """
-        scores = self.score(torch.tanh(self.query(asking)[:, :, None] + keys[:, None])).squeeze(-1)
-        return _found(scores, asked, allowed)
+        scores = self.fits(asking, keys)
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed[:, None], -torch.inf)
+        weights = scores.softmax(dim=-1)
+        return weights @ asked, weights
 
 
-class MultiplicativeAttention(nn.Module):
+class AdditiveAttention(QueryAttention):
+    """vᵀ tanh(Wq + Uk): how well each key fits each query, by a small dense layer.
+
+    Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate" (2015), A.1.2.
+
+    Args:
+        asking: Numbers of a position that asks.
+        asked: Numbers of one that is asked.
+        units: Numbers in which both are compared.
+
+    >>> attention, states = AdditiveAttention(5, 6, 4), torch.zeros(2, 7, 6)
+    >>> context, weights = attention(torch.zeros(2, 3, 5), states, attention.keys(states))
+    >>> context.shape, weights.shape
+    (torch.Size([2, 3, 6]), torch.Size([2, 3, 7]))
+    """
+
+    def __init__(self, asking: int, asked: int, units: int) -> None:
+        super().__init__(nn.Linear(asked, units))
+        self.query, self.score = nn.Linear(asking, units, bias=False), nn.Linear(units, 1, bias=False)
+
+    def fits(
+        self, asking: Float[Tensor, "batch query unit"], keys: Float[Tensor, "batch key own"]
+    ) -> Float[Tensor, "batch query key"]:
+        """vᵀ tanh(Wq + Uk)."""
+        return self.score(torch.tanh(self.query(asking)[:, :, None] + keys[:, None])).squeeze(-1)
+
+
+class MultiplicativeAttention(QueryAttention):
     """qᵀWk: how well each key fits each query, by a product.
 
     Luong, Pham and Manning, "Effective Approaches to Attention-based Neural Machine Translation" (2015), "general".
@@ -191,31 +217,10 @@ class MultiplicativeAttention(nn.Module):
     """
 
     def __init__(self, asking: int, asked: int) -> None:
-        super().__init__()
-        self.key = nn.Linear(asked, asking, bias=False)
+        super().__init__(nn.Linear(asked, asking, bias=False))
 
-    def keys(self, asked: Float[Tensor, "batch key unit"]) -> Float[Tensor, "batch key own"]:
-        """Wk of each position: worked out once for all queries."""
-        return self.key(asked)
-
-    def forward(
-        self,
-        asking: Float[Tensor, "batch query unit"],
-        asked: Float[Tensor, "batch key width"],
-        keys: Float[Tensor, "batch key unit"],
-        allowed: Bool[Tensor, "batch key"] | None = None,
-    ) -> tuple[Float[Tensor, "batch query width"], Float[Tensor, "batch query key"]]:
-        """What each asking position finds, and how much of it comes from where, as of :class:`AdditiveAttention`."""
-        return _found(asking @ keys.transpose(1, 2), asked, allowed)
-
-
-def _found(
-    scores: Float[Tensor, "batch query key"],
-    asked: Float[Tensor, "batch key width"],
-    allowed: Bool[Tensor, "batch key"] | None,
-) -> tuple[Float[Tensor, "batch query width"], Float[Tensor, "batch query key"]]:
-    """The weighted mean of what is asked, and the weights."""
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed[:, None], -torch.inf)
-    weights = scores.softmax(dim=-1)
-    return weights @ asked, weights
+    def fits(
+        self, asking: Float[Tensor, "batch query unit"], keys: Float[Tensor, "batch key own"]
+    ) -> Float[Tensor, "batch query key"]:
+        """qᵀWk."""
+        return asking @ keys.transpose(1, 2)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..errors import ConfigurationError
-from .attention import AdditiveAttention, MultiplicativeAttention
+from .attention import QueryAttention
 from .dropout import Dropout
 from .initialisation import initialise
 from .positions import positions_until
@@ -154,7 +154,7 @@ class RecurrentPair(nn.Module):
         attention: How the decoder's states ask the encoder's; not at all where None.
         dropout: Share of the outputs that is dropped in training.
 
-    >>> from foretell.nn import GRU
+    >>> from foretell.nn import GRU, AdditiveAttention
     >>> encoder, decoder = (GRU(8, 16, return_sequences=True) for _ in range(2))
     >>> pair = RecurrentPair([Bidirectional(encoder)], [decoder], AdditiveAttention(16, 32, 16))
     >>> memory = pair.encode(torch.zeros(2, 7, 8), torch.tensor([7, 4]))
@@ -166,7 +166,7 @@ class RecurrentPair(nn.Module):
         self,
         encoder: Sequence[Bidirectional],
         decoder: Sequence[Recurrent],
-        attention: AdditiveAttention | MultiplicativeAttention | None = None,
+        attention: QueryAttention | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -224,7 +224,7 @@ class RecurrentPair(nn.Module):
         _, own, read, keys = memory
         shared = len(outputs) // len(read)
         asking = outputs.reshape(len(read), shared * outputs.shape[1], outputs.shape[2])
-        context, weights = cast(AdditiveAttention, self.attention)(asking, read, keys, own)
+        context, weights = cast(QueryAttention, self.attention)(asking, read, keys, own)
         combined = torch.tanh(cast(nn.Linear, self.combine)(torch.cat([context, asking], 2)))
         if maps is not None:
             maps["cross"] = [weights.unflatten(1, (shared, -1)).flatten(0, 1)[:, None]]

@@ -4,7 +4,8 @@ What is masked is masked by place alone, so that padding is invisible and readin
 values of the tokens before at hand, gives what reading all at once gives.
 """
 
-from typing import Any, Literal, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,22 +21,43 @@ KeysValues = tuple[Float[Tensor, "_row _head _key _own"], Float[Tensor, "_row _h
 
 
 class Block(nn.Module):
-    """What all blocks do alike: add what their parts find, and normalise before or after.
+    """What all blocks have: self-attention, dense layers, and a place where they normalise.
 
     Args:
-        dropout: Share of what is added that is dropped in training.
+        width: Numbers of a position.
+        heads: Heads of attention.
+        feed_forward: Units between the two dense layers.
+        dropout: Share that is dropped in training: of the weights of attention, and of what is added.
+        attention_dropout: Share of the weights of attention; the same where None.
         norm: ``pre`` normalises what is read (Xiong et al., "On Layer Normalization in the Transformer Architecture",
             2020), ``post`` what comes of it, as in the paper.
+        activation: ``gelu``, or ``relu`` as in the paper.
 
     Raises:
-        ConfigurationError: There is no such place.
+        ConfigurationError: There is no such place, or no such activation.
     """
 
-    def __init__(self, dropout: float, norm: NormPlace) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float = 0.0,
+        attention_dropout: float | None = None,
+        norm: NormPlace = "pre",
+        activation: str = "gelu",
+    ) -> None:
         super().__init__()
-        if norm not in ("pre", "post"):
-            raise ConfigurationError(f'norm must be "pre" or "post"; it is {norm!r}', option="norm", value=norm)
+        for name, value, known in (("norm", norm, ("pre", "post")), ("activation", activation, ACTIVATIONS)):
+            if value not in known:
+                raise ConfigurationError(f'there is no {name} "{value}"; {nearest(value, known)}', option=name)
         self.norm = norm
+        self.weights_dropout = dropout if attention_dropout is None else attention_dropout
+        self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, heads, self.weights_dropout)
+        self.dense = nn.Sequential(
+            nn.Linear(width, feed_forward), ACTIVATIONS[activation](), nn.Linear(feed_forward, width)
+        )
         self.dropout = Dropout(dropout)
 
     def reads(self, positions: Tensor, norm: nn.Module) -> Tensor:
@@ -49,32 +71,7 @@ class Block(nn.Module):
 
 
 class EncoderBlock(Block):
-    """Self-attention, then two dense layers; each adds what it finds.
-
-    Args:
-        width: Numbers of a position.
-        heads: Heads of attention.
-        feed_forward: Units between the two dense layers.
-        dropout: Share that is dropped in training: of the weights of attention, and of what is added.
-        attention_dropout: Share of the weights of attention; the same where None.
-        norm: Where it normalises: ``pre`` or ``post``.
-        activation: ``gelu`` or ``relu``.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float = 0.0,
-        attention_dropout: float | None = None,
-        norm: NormPlace = "pre",
-        activation: str = "gelu",
-    ) -> None:
-        super().__init__(dropout, norm)
-        self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads, dropout if attention_dropout is None else attention_dropout)
-        self.dense = _dense(width, feed_forward, activation)
+    """Self-attention, then two dense layers; each adds what it finds. Made as any :class:`Block`."""
 
     def forward(
         self,
@@ -97,8 +94,8 @@ class EncoderBlock(Block):
         return (positions, weights) if return_attention else positions
 
 
-class Encoder(nn.Module):
-    """Encoder blocks one upon the other, and where these normalise what they read a last normalisation.
+class Stack(nn.Module):
+    """Blocks one upon the other, and where these normalise what they read a last normalisation.
 
     Args:
         width: Numbers of a position.
@@ -109,11 +106,9 @@ class Encoder(nn.Module):
         attention_dropout: Share of the weights of attention; the same where None.
         norm: Where blocks normalise: ``pre`` or ``post``.
         activation: ``gelu`` or ``relu``.
-
-    >>> import torch
-    >>> Encoder(32, 4, 64, layers=2)(torch.zeros(2, 7, 32)).shape
-    torch.Size([2, 7, 32])
     """
+
+    block: ClassVar[Callable[..., nn.Module]]
 
     def __init__(
         self,
@@ -128,10 +123,21 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            EncoderBlock(width, heads, feed_forward, dropout, attention_dropout, norm, activation)
+            type(self).block(width, heads, feed_forward, dropout, attention_dropout, norm, activation)
             for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+
+
+class Encoder(Stack):
+    """Encoder blocks one upon the other; made as any :class:`Stack`.
+
+    >>> import torch
+    >>> Encoder(32, 4, 64, layers=2)(torch.zeros(2, 7, 32)).shape
+    torch.Size([2, 7, 32])
+    """
+
+    block = EncoderBlock
 
     def forward(
         self,
@@ -162,29 +168,14 @@ class DecoderBlock(Block):
     Args:
         width: Numbers of a position.
         heads: Heads of attention.
-        feed_forward: Units between the two dense layers.
-        dropout: Share of what is added that is dropped in training.
-        attention_dropout: Share of the weights of attention.
-        norm: Where it normalises: ``pre`` or ``post``.
-        activation: ``gelu`` or ``relu``.
+        *options: As of any :class:`Block`.
+        **named: Likewise.
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float = 0.0,
-        attention_dropout: float = 0.0,
-        norm: NormPlace = "pre",
-        activation: str = "gelu",
-    ) -> None:
-        super().__init__(dropout, norm)
-        self.attention_norm, self.memory_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dense_norm = nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads, attention_dropout)
-        self.memory_attention = MultiHeadAttention(width, heads, attention_dropout)
-        self.dense = _dense(width, feed_forward, activation)
+    def __init__(self, width: int, heads: int, *options: Any, **named: Any) -> None:
+        super().__init__(width, heads, *options, **named)
+        self.memory_norm = nn.LayerNorm(width)
+        self.memory_attention = MultiHeadAttention(width, heads, self.weights_dropout)
 
     def forward(
         self,
@@ -241,18 +232,8 @@ class DecoderBlock(Block):
         return found.view(read.shape), weights
 
 
-class Decoder(nn.Module):
-    """Decoder blocks one upon the other, and where these normalise what they read a last normalisation.
-
-    Args:
-        width: Numbers of a position.
-        heads: Heads of attention.
-        feed_forward: Units between the dense layers of a block.
-        layers: How many blocks.
-        dropout: Share that is dropped in training.
-        attention_dropout: Share of the weights of attention.
-        norm: Where blocks normalise: ``pre`` or ``post``.
-        activation: ``gelu`` or ``relu``.
+class Decoder(Stack):
+    """Decoder blocks one upon the other; made as any :class:`Stack`.
 
     >>> decoder = Decoder(32, 4, 64, layers=2)
     >>> memory = decoder.memory(torch.zeros(2, 7, 32))
@@ -260,23 +241,7 @@ class Decoder(nn.Module):
     torch.Size([2, 5, 32])
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        feed_forward: int,
-        layers: int,
-        dropout: float = 0.0,
-        attention_dropout: float = 0.0,
-        norm: NormPlace = "pre",
-        activation: str = "gelu",
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            DecoderBlock(width, heads, feed_forward, dropout, attention_dropout, norm, activation)
-            for _ in range(layers)
-        )
-        self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+    block = DecoderBlock
 
     @property
     def each(self) -> list[DecoderBlock]:
@@ -318,17 +283,6 @@ class Decoder(nn.Module):
             after += known
             maps += weights
         return self.norm(positions), tuple(after), maps
-
-
-def _dense(width: int, feed_forward: int, activation: str) -> nn.Sequential:
-    """The dense layers of a block: wide, then as narrow as before.
-
-    Raises:
-        ConfigurationError: There is no such activation.
-    """
-    if activation not in ACTIVATIONS:
-        raise ConfigurationError(f'there is no activation "{activation}"; {nearest(activation, ACTIVATIONS)}')
-    return nn.Sequential(nn.Linear(width, feed_forward), ACTIVATIONS[activation](), nn.Linear(feed_forward, width))
 
 
 def _both(found: Any) -> tuple[Tensor, Tensor | None]:

@@ -31,9 +31,8 @@ from .optimisers import make_optimiser
 from .rates import find_rate
 from .sampling import Order
 from .schedules import learning_rate
-from .seeds import seeded, threads
+from .seeds import helpful_threads, seeded, threads
 
-SMALL = 500_000  # weights
 _PRECISION: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
     "32": "32-true",
     "64": "64-true",
@@ -158,7 +157,7 @@ def train(
     total = section.epochs * sampler.steps
     with (
         seeded(section.seed),
-        threads(section.threads or _helpful_threads(network)),
+        threads(section.threads or helpful_threads(sum(weight.numel() for weight in network.parameters()))),
         kernel_threads(section.threads or usable_processors()),
         recurrence(section.kernel),
     ):
@@ -291,16 +290,6 @@ def _parts(
         (own, number / total, inputs, targets)
         for own, number, (inputs, targets) in zip(rows, counts, read, strict=True)
     ]
-
-
-def _helpful_threads(network: nn.Module) -> int:
-    """One thread of torch's for a small network, 0 (torch's choice) for others.
-
-    The operations of a small network are shorter than waiting for a second thread; where other programs compete for the
-    processors, that wait was seen to make training seventy times slower. Our own kernels share a whole sequence out
-    at once and wait once, so that they take all processors.
-    """
-    return 1 if sum(weight.numel() for weight in network.parameters()) < SMALL else 0
 
 
 def _exhausted(position: Position, section: TrainingSection) -> bool:

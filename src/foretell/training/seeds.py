@@ -1,9 +1,13 @@
-"""Randomness that can be repeated: every random choice of a training comes from one seed."""
+"""Blocks with a seed, so that every random choice of a training can be repeated, and blocks with so many threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+from ..nn.threads import kernel_threads, usable_processors
+
+SMALL = 500_000  # weights
 
 
 @contextmanager
@@ -35,3 +39,30 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def helpful_threads(weights: int) -> int:
+    """One thread of torch's for a small network, 0 (torch's choice) for others.
+
+    The operations of a small network are shorter than waiting for a second thread; where other programs compete for the
+    processors, that wait was seen to make training seventy times slower. Our own kernels share a whole sequence out
+    at once and wait once, so that they take all processors.
+
+    Args:
+        weights: How many it has.
+
+    >>> helpful_threads(1000), helpful_threads(10**6)
+    (1, 0)
+    """
+    return 1 if weights < SMALL else 0
+
+
+@contextmanager
+def steady(weights: int) -> Iterator[None]:
+    """Inside a block a network that predicts has as many threads as help it.
+
+    Args:
+        weights: How many it has.
+    """
+    with threads(helpful_threads(weights)), kernel_threads(usable_processors()):
+        yield

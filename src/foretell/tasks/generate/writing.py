@@ -10,10 +10,9 @@ import numpy as np
 from ...data.storage import TokenArray
 from ...data.tokenizer import UNKNOWN, Tokenizer
 from ...decoding import Beam, Drawn, Sampling, Scores, Tokens, beam_search, entropies, log_softmax, sample
-from ...errors import ConfigurationError, DataError, UsageError, nearest
-from ...nn.threads import kernel_threads, usable_processors
-from ...training.loop import SMALL
-from ...training.seeds import threads
+from ...errors import ConfigurationError, DataError
+from ...training.seeds import steady
+from ..asking import asked_section
 from .config import Writing, WritingSection
 from .models import Model
 
@@ -103,7 +102,7 @@ class Writer:
     @contextmanager
     def threads(self) -> Iterator[None]:
         """Inside a block torch has one thread where the model is small: its steps are shorter than waiting."""
-        with threads(1 if self.model.parameters < SMALL else 0), kernel_threads(usable_processors()):
+        with steady(self.model.parameters):
             yield
 
     def write(
@@ -246,12 +245,7 @@ def writing_section(options: Mapping[str, object], environment: Mapping[str, str
         UsageError: There is no such option.
         ConfigurationError: One breaks its rule, or two exclude each other.
     """
-    for name in options:
-        if name not in WritingSection.model_fields:
-            raise UsageError(
-                f'writing has no option "{name}"; {nearest(name, WritingSection.model_fields)}', option=name
-            )
-    section = Writing.build(options, environment=environment or {}).writing
+    section = asked_section(Writing, WritingSection, options, environment, "writing")
     drawn = section.unusual() & {"temperature", "greedy", "top_k", "top_p", "min_p", "repetition_penalty"}
     if section.beam is not None and drawn:
         name = sorted(drawn)[0].replace("_", "-")

@@ -12,6 +12,7 @@ from ...data.joint import BEGIN, END, PADDING, SPECIAL, UNKNOWN, Cut
 from ...errors import ConfigurationError
 from ...exporting.pairs import to_ctranslate2, to_onnx
 from ...files import write_atomically
+from ...training.seeds import steady
 from ..interface import Exported
 from .learned import VOCABULARY, LearnedTranslator
 from .models import Asked, NetworkModel
@@ -53,7 +54,7 @@ def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[s
     def ours(some: Sequence[Cut]) -> list[list[int]]:
         return [list(each[0].tokens) if each else [] for each in model.said(some, asked)]
 
-    with fitted.threads():
+    with steady(fitted.parameters):
         own, seconds = _timed(ours, cuts)
         other, their_seconds = _timed(theirs, cuts)
     same = sum(one == two for one, two in zip(own, other, strict=True))

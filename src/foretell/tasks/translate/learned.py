@@ -1,8 +1,7 @@
 """A translator that has learned: what it needs to translate again, on another machine, from a folder alone."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -12,12 +11,11 @@ import polars as pl
 from ...artefact import Artefact
 from ...data.joint import UNKNOWN, JointVocabulary
 from ...data.unlabelled import read_unlabelled
-from ...errors import ConfigurationError, UnsafeFileError, UsageError, counted, nearest
+from ...errors import ConfigurationError, UnsafeFileError, counted
 from ...nn import EncoderDecoder
-from ...nn.threads import kernel_threads, usable_processors
 from ...training.curves import RangeTest
-from ...training.loop import SMALL
-from ...training.seeds import threads
+from ...training.seeds import steady
+from ..asking import asked_section
 from ..cards import card, document_of
 from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, EncoderDecoderSection, Translating, TranslatingSection
@@ -78,12 +76,6 @@ class LearnedTranslator:
         """The same with what a model folder does not hold: its curve, and the rates that were tried."""
         return replace(self, history=history, rates=rates)
 
-    @contextmanager
-    def threads(self) -> Iterator[None]:
-        """Inside a block torch has one thread where the model is small: its steps are shorter than waiting."""
-        with threads(1 if self.parameters < SMALL else 0), kernel_threads(usable_processors()):
-            yield
-
     def translations(self, texts: Sequence[str], section: TranslatingSection) -> list[list[Answer]]:
         """The translations of each text, the best first; an empty text has an empty one.
 
@@ -100,7 +92,7 @@ class LearnedTranslator:
         found = [[Answer("")] for _ in tidy]
         if len(full) < len(tidy):
             warnings.warn(f"{counted(len(tidy) - len(full), 'text')} without any letter stay empty", stacklevel=2)
-        with self.threads():
+        with steady(self.parameters):
             own = self.model.translations([tidy[place] for place in full], self.vocabulary, self.asked(section))
         for place, answers in zip(full, own, strict=True):
             found[place] = answers or [Answer("")]
@@ -215,11 +207,7 @@ def translating_section(
         UsageError: There is no such option.
         ConfigurationError: One breaks its rule, or two exclude each other.
     """
-    for name in options:
-        if name not in TranslatingSection.model_fields:
-            known = nearest(name, TranslatingSection.model_fields)
-            raise UsageError(f'translating has no option "{name}"; {known}', option=name)
-    section = Translating.build(options, environment=environment or {}).translating
+    section = asked_section(Translating, TranslatingSection, options, environment, "translating")
     if section.greedy and (section.beam or 1) > 1:
         raise ConfigurationError(f"--greedy follows one translation, --beam {section.beam} several; leave one away")
     followed = 1 if section.greedy else section.beam

@@ -9,7 +9,7 @@ from torch import nn
 from ...config import TrainingSection
 from ...data.joint import PADDING
 from ...nn import Bidirectional, EncoderDecoder, RecurrentPair, TransformerPair
-from ...nn.attention import AdditiveAttention, MultiplicativeAttention
+from ...nn.attention import AdditiveAttention, MultiplicativeAttention, QueryAttention
 from ...nn.recurrent import Recurrent
 from ..layers import recurrent_layers, sizes
 from .config import RUNGS, Configuration, EncoderDecoderSection
@@ -80,7 +80,7 @@ def _recurrent(kind: str, attention: str = "") -> NetworkRung:
             encoder.append(Bidirectional(layer))
             features = encoder[-1].width
         decoder = cast("list[Recurrent]", recurrent_layers(kind, section.embedding, section, units, every_step=True))
-        asks: dict[str, Callable[[], AdditiveAttention | MultiplicativeAttention]] = {
+        asks: dict[str, Callable[[], QueryAttention]] = {
             "additive": lambda: AdditiveAttention(units[-1], features, units[-1]),
             "multiplicative": lambda: MultiplicativeAttention(units[-1], features),
         }

@@ -18,7 +18,7 @@ from ...evaluation.panels import Panel
 from ...nn import recurrence
 from ...training.losses import LOSSES, MeanSurprise
 from ...training.sampling import evenly_spread
-from ...training.seeds import seeded
+from ...training.seeds import seeded, steady
 from ..interface import Attempt, Evaluation, Exported, Probe, Start
 from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
@@ -140,7 +140,7 @@ def require_metrics() -> None:
 
 
 def _evaluated(fitted: LearnedTranslator, pairs: Pairs, numbers: np.ndarray) -> Evaluation:
-    with fitted.threads():
+    with steady(fitted.parameters):
         section = fitted.configuration.search
         texts, length = texts_of(pairs, numbers), fitted.longest
         return evaluation_of(fitted.model, fitted.vocabulary, texts, section, fitted.language, length)
