@@ -11,6 +11,7 @@ from torch import Tensor
 from foretell.errors import ConfigurationError
 from foretell.nn import Decoder, DecoderBlock, Encoder, EncoderDecoder, TransformerPair
 from foretell.nn.attention import before
+from foretell.nn.kept import Kept
 
 from .made_layers import with_biases
 from .test_attention import as_torchs
@@ -73,7 +74,7 @@ def both(ours: Sides, theirs: torch.nn.Transformer, source: Tensor, target: Tens
     """What ours and torch's make of the same sources and targets."""
     inside = torch.arange(source.shape[1]) < lengths[:, None]
     read = ours[0](source, inside[:, None])
-    found, _, _ = ours[1](target, (), ours[1].memory(read), inside[:, None])
+    found, _, _ = ours[1](target, Kept(), ours[1].memory(read), inside[:, None])
     causal = torch.nn.Transformer.generate_square_subsequent_mask(target.shape[1]) != 0
     expected = theirs(source, target, tgt_mask=causal, src_key_padding_mask=~inside, memory_key_padding_mask=~inside)
     return found, expected
@@ -125,8 +126,8 @@ def test_reading_in_pieces_is_reading_at_once(pieces: list[int], norm: Any) -> N
     _, decoder = sides(norm)
     target, read = torch.randn(2, sum(pieces), WIDTH), torch.randn(2, 6, WIDTH)
     memory = decoder.memory(read)
-    whole, _, _ = decoder(target, (), memory)
-    state: tuple[Tensor, ...] = ()
+    whole, _, _ = decoder(target, Kept(), memory)
+    state = Kept()
     found = []
     for piece in torch.split(target, pieces, 1):
         outputs, state, _ = decoder(piece, state, memory)
@@ -134,13 +135,35 @@ def test_reading_in_pieces_is_reading_at_once(pieces: list[int], norm: Any) -> N
     torch.testing.assert_close(torch.cat(found, 1), whole, atol=1e-5, rtol=1e-5)
 
 
+@given(st.data())
+def test_a_state_may_be_gone_on_from_in_several_ways(data: st.DataObject) -> None:
+    """Whatever is done with a state, each text is read as if it had been read at once."""
+    _, decoder = sides("pre")
+    decoder.requires_grad_(False)
+    read = torch.randn(1, 6, WIDTH)
+    memory = decoder.memory(read)
+    states = [(Kept(), torch.zeros(1, 0, WIDTH))]
+    for _ in range(data.draw(st.integers(1, 12))):
+        state, text = data.draw(st.sampled_from(states[-4:]))
+        if text.shape[1] and data.draw(st.booleans()):
+            rows = torch.tensor(data.draw(st.lists(st.integers(0, len(text) - 1), min_size=1, max_size=3)))
+            states.append((state.of_rows(rows), text[rows]))
+            continue
+        new = torch.randn(len(text), data.draw(st.integers(1, 20)), WIDTH)
+        outputs, after, _ = decoder(new, state, memory)
+        text = torch.cat([text, new], 1)
+        whole, _, _ = decoder(text, Kept(), memory)
+        torch.testing.assert_close(outputs, whole[:, -new.shape[1] :], atol=1e-5, rtol=1e-5)
+        states.append((after, text))
+
+
 def test_rows_that_follow_each_other_share_a_memory() -> None:
     _, decoder = sides("pre")
     read, target = torch.randn(2, 6, WIDTH), torch.randn(6, 4, WIDTH)
     inside = torch.arange(6) < torch.tensor([6, 3])[:, None]
-    shared, _, maps = decoder(target, (), decoder.memory(read), inside[:, None], True)
+    shared, _, maps = decoder(target, Kept(), decoder.memory(read), inside[:, None], True)
     alone = decoder.memory(read.repeat_interleave(3, 0))
-    expected, _, own = decoder(target, (), alone, inside.repeat_interleave(3, 0)[:, None], True)
+    expected, _, own = decoder(target, Kept(), alone, inside.repeat_interleave(3, 0)[:, None], True)
     torch.testing.assert_close(shared, expected, atol=1e-5, rtol=1e-5)
     for one, two in zip(maps, own, strict=True):
         torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
@@ -155,8 +178,8 @@ def test_maps_come_with_the_same_outputs(norm: Any) -> None:
     read, maps = encoder(source, inside[:, None], return_attention=True)
     torch.testing.assert_close(read, fused, atol=1e-5, rtol=0)
     memory = decoder.memory(read)
-    outputs, _, weights = decoder(target, (), memory, inside[:, None], True)
-    torch.testing.assert_close(outputs, decoder(target, (), memory, inside[:, None])[0], atol=1e-5, rtol=0)
+    outputs, _, weights = decoder(target, Kept(), memory, inside[:, None], True)
+    torch.testing.assert_close(outputs, decoder(target, Kept(), memory, inside[:, None])[0], atol=1e-5, rtol=0)
     assert len(maps) == LAYERS
     assert len(weights) == 2 * LAYERS
     for own in (*maps, *weights):

@@ -1,13 +1,13 @@
 """Networks that read one sequence and write another: an encoder, a decoder, and one vector for each token of both.
 
 What the encoder read is a memory, a tuple of tensors with a row for each source; what the decoder read so far is a
-state, with a row for each text that is written. Both are given and given back, and kept nowhere. Several texts that
-follow each other may share a source, as those of a beam do.
+state (tensors, or keys and values that grow), with a row for each text that is written. Both are given and given back,
+and kept nowhere. Several texts that follow each other may share a source, as those of a beam do.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,6 +17,7 @@ from ..errors import ConfigurationError
 from .attention import QueryAttention
 from .dropout import Dropout
 from .initialisation import initialise
+from .kept import Kept
 from .positions import positions_until
 from .readers import inside
 from .recurrent import Bidirectional, LayerState, Recurrent
@@ -24,7 +25,7 @@ from .surprise import sum_of_surprise
 from .transformer import Decoder, Encoder, NormPlace
 
 Memory = tuple[Tensor, ...]
-State = tuple[Tensor, ...]
+State = tuple[Tensor, ...] | Kept
 Maps = dict[str, list[Tensor]]
 """Weights of attention by what attends to what: layer by layer, each (row, head, query, key)."""
 
@@ -45,11 +46,11 @@ class Pair(Protocol):
         """
         ...
 
-    def begin(self, memory: Memory) -> State:
+    def begin(self, memory: Memory) -> Any:
         """The state before anything was written, a row for each source."""
         ...
 
-    def decode(self, vectors: Tensor, memory: Memory, state: State, maps: Maps | None = None) -> tuple[Tensor, State]:
+    def decode(self, vectors: Tensor, memory: Memory, state: Any, maps: Maps | None = None) -> tuple[Tensor, Any]:
         """Reads on what is written: what it makes of each place, and the state after the last one.
 
         Args:
@@ -114,16 +115,16 @@ class TransformerPair(nn.Module):
             read, maps["encoder"] = self.encoder(positions, allowed, return_attention=True)
         return own, *self.decoder.memory(read)
 
-    def begin(self, memory: Memory) -> State:
+    def begin(self, memory: Memory) -> Kept:
         """Nothing was read."""
-        return ()
+        return Kept()
 
     def decode(
-        self, vectors: Float[Tensor, "row place unit"], memory: Memory, state: State, maps: Maps | None = None
-    ) -> tuple[Float[Tensor, "row place unit"], State]:
+        self, vectors: Float[Tensor, "row place unit"], memory: Memory, state: Kept, maps: Maps | None = None
+    ) -> tuple[Float[Tensor, "row place unit"], Kept]:
         """Reads on; the state is keys and values of each block."""
         own, *known = memory
-        begun = state[0].shape[2] if state else 0
+        begun = state.places
         positions = self.dropout(vectors + self._positions(begun, begun + vectors.shape[1], vectors, 1))
         allowed = None if bool(own.all()) else own[:, None]
         outputs, after, weights = self.decoder(positions, state, tuple(known), allowed, maps is not None)
@@ -199,14 +200,18 @@ class RecurrentPair(nn.Module):
             return (first,)
         return first, inside(lengths, vectors.shape[1]), read, self.attention.keys(read)
 
-    def begin(self, memory: Memory) -> State:
+    def begin(self, memory: Memory) -> tuple[Tensor, ...]:
         """The parts of each layer's state."""
         sizes = [layer.units for layer in self.layers for _ in range(layer.cell.parts)]
         return tuple(part.contiguous() for part in torch.split(memory[0], sizes, 1))
 
     def decode(
-        self, vectors: Float[Tensor, "row place unit"], memory: Memory, state: State, maps: Maps | None = None
-    ) -> tuple[Float[Tensor, "row place width"], State]:
+        self,
+        vectors: Float[Tensor, "row place unit"],
+        memory: Memory,
+        state: tuple[Tensor, ...],
+        maps: Maps | None = None,
+    ) -> tuple[Float[Tensor, "row place width"], tuple[Tensor, ...]]:
         """Reads on; the state is that of each layer."""
         after: list[Tensor] = []
         outputs = vectors
@@ -229,6 +234,13 @@ class RecurrentPair(nn.Module):
         if maps is not None:
             maps["cross"] = [weights.unflatten(1, (shared, -1)).flatten(0, 1)[:, None]]
         return combined.view(outputs.shape)
+
+
+def state_of_rows(state: State, rows: Int64[Tensor, " row"]) -> State:
+    """The state of some texts, in some order, perhaps several times the same."""
+    if isinstance(state, Kept):
+        return state.of_rows(rows)
+    return tuple(part.index_select(0, rows) for part in state)
 
 
 class EncoderDecoder(nn.Module):

@@ -5,6 +5,7 @@ values of the tokens before at hand, gives what reading all at once gives.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 from ..errors import ConfigurationError, nearest
 from .attention import MultiHeadAttention, before
 from .dropout import Dropout
+from .kept import Kept, KeysValues
 
 NormPlace = Literal["pre", "post"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
-KeysValues = tuple[Float[Tensor, "_row _head _key _own"], Float[Tensor, "_row _head _key _own"]]
+Grow = Callable[[Tensor, Tensor], KeysValues]
+"""Given new keys and values, puts them to those before and gives all of them."""
 
 
 class Block(nn.Module):
@@ -180,27 +183,25 @@ class DecoderBlock(Block):
     def forward(
         self,
         positions: Float[Tensor, "row place unit"],
-        earlier: KeysValues | None,
+        grow: Grow,
         memory: KeysValues,
         allowed: Bool[Tensor, "#source 1 key"] | None = None,
         return_attention: bool = False,
-    ) -> tuple[Float[Tensor, "row place unit"], KeysValues, list[Tensor]]:
+    ) -> tuple[Float[Tensor, "row place unit"], list[Tensor]]:
         """Each position, with what it found among those before it and in what was read.
 
         Args:
             positions: The new ones of each row.
-            earlier: Keys and values of positions that were read before; nothing was where None.
+            grow: Puts its new keys and values to those of positions that were read before.
             memory: Keys and values of what the encoder read; several rows that follow each other may share it.
             allowed: Which of these are no padding; all where None.
             return_attention: Whether the weights of both come back as well, (row, head, query, key).
 
         Returns:
-            The positions, keys and values of the old and new ones, and the weights.
+            The positions, and the weights.
         """
         read = self.reads(positions, self.attention_norm)
-        keys, values = self.attention.keys_values(read)
-        if earlier is not None:
-            keys, values = torch.cat([earlier[0], keys], 2), torch.cat([earlier[1], values], 2)
+        keys, values = grow(*self.attention.keys_values(read))
         found, looked_back = _both(self._look_back(self.attention.queries(read), keys, values, return_attention))
         positions = self.adds(positions, found, self.attention_norm)
         read = self.reads(positions, self.memory_norm)
@@ -208,7 +209,7 @@ class DecoderBlock(Block):
         positions = self.adds(positions, found, self.memory_norm)
         found = self.dense(self.reads(positions, self.dense_norm))
         positions = self.adds(positions, found, self.dense_norm)
-        return positions, (keys, values), [own for own in (looked_back, looked_up) if own is not None]
+        return positions, [own for own in (looked_back, looked_up) if own is not None]
 
     def _look_back(self, queries: Tensor, keys: Tensor, values: Tensor, watched: bool) -> Any:
         """Self-attention of new positions, the last ones, each of which sees those up to its own."""
@@ -237,7 +238,7 @@ class Decoder(Stack):
 
     >>> decoder = Decoder(32, 4, 64, layers=2)
     >>> memory = decoder.memory(torch.zeros(2, 7, 32))
-    >>> decoder(torch.zeros(2, 5, 32), (), memory)[0].shape
+    >>> decoder(torch.zeros(2, 5, 32), Kept(), memory)[0].shape
     torch.Size([2, 5, 32])
     """
 
@@ -255,16 +256,16 @@ class Decoder(Stack):
     def forward(
         self,
         positions: Float[Tensor, "row place unit"],
-        earlier: tuple[Tensor, ...],
+        earlier: Kept,
         memory: tuple[Tensor, ...],
         allowed: Bool[Tensor, "#source 1 key"] | None = None,
         return_attention: bool = False,
-    ) -> tuple[Float[Tensor, "row place unit"], tuple[Tensor, ...], list[Tensor]]:
+    ) -> tuple[Float[Tensor, "row place unit"], Kept, list[Tensor]]:
         """Reads on.
 
         Args:
             positions: The new ones of each row.
-            earlier: Keys and values of those that were read before, of each block; nothing was where it is empty.
+            earlier: Keys and values of those that were read before.
             memory: As :meth:`memory` gives it; several rows that follow each other may share one of its own.
             allowed: Which of its places are no padding; all where None.
             return_attention: Whether the weights come back as well: of each block self-attention's, then memory's.
@@ -272,17 +273,13 @@ class Decoder(Stack):
         Returns:
             The positions, the keys and values of the old and new ones, and the weights.
         """
-        after: list[Tensor] = []
+        after = earlier.grown(positions.shape[1])
         maps: list[Tensor] = []
         for number, block in enumerate(self.each):
-            own = slice(2 * number, 2 * number + 2)
-            known_before = cast("KeysValues", earlier[own]) if earlier else None
-            positions, known, weights = block(
-                positions, known_before, cast("KeysValues", memory[own]), allowed, return_attention
-            )
-            after += known
+            own = cast("KeysValues", memory[2 * number : 2 * number + 2])
+            positions, weights = block(positions, partial(after.put, number), own, allowed, return_attention)
             maps += weights
-        return self.norm(positions), tuple(after), maps
+        return self.norm(positions), after, maps
 
 
 def _both(found: Any) -> tuple[Tensor, Tensor | None]:

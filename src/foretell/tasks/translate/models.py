@@ -12,7 +12,7 @@ from ...data.joint import BEGIN, END, PADDING, UNKNOWN, Cut, JointVocabulary
 from ...data.storage import TokenArray
 from ...decoding import Beam, Prompt, Scores, Tokens, beam_search
 from ...nn import EncoderDecoder
-from ...nn.encoder_decoder import Maps, Memory, State
+from ...nn.encoder_decoder import Maps, Memory, State, state_of_rows
 from .config import EncoderDecoderSection
 from .examples import filled
 
@@ -273,8 +273,7 @@ class NetworkModel:
                 places = torch.from_numpy(left).to(device)
                 memory = tuple(part.index_select(0, places) for part in memory)
             some = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
-            after = tuple(part.index_select(0, some) for part in state.state)
-        return Writing(memory, own, after)
+            return Writing(memory, own, state_of_rows(state.state, some))
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Its options and weights."""
