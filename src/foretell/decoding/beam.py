@@ -14,6 +14,8 @@ from torch import Tensor
 
 from .steps import Prompt, Steps
 
+_FULL = 0.8  # share of prompts that go on, above which those that are done stay beside them
+
 
 @dataclass(frozen=True)
 class Beam:
@@ -91,9 +93,12 @@ def beam_search(
             for one, score in zip(found[place].tolist(), sums[place].tolist(), strict=True):
                 if np.isfinite(score):
                     done[going[place]].append(Hypothesis(tuple(one), score, beam.compared(score, step)))
+        sums[finished] = -np.inf
         left = np.flatnonzero(~finished)
         if not len(left):
             break
+        if len(left) > _FULL * len(going):
+            left = np.arange(len(going))  # a few that are done cost less than taking all others out
         width = scores.shape[0] // len(going)  # rows of a prompt, before this step
         before = left[:, None] * width + np.take_along_axis(parents, alive, 1)[left]
         going, found, sums = going[left], found[left], sums[left]
@@ -111,7 +116,6 @@ def _best(
     wanted = 1 if beam.width == 1 else min(2 * beam.width, scores.shape[1])
     whole = scores.logsumexp(1, keepdim=True)
     if beam.never:
-        scores = scores.clone()
         scores[:, list(beam.never)] = -torch.inf
     likely, tokens = _highest(scores, wanted)
     prompts, own = sums.shape
@@ -126,13 +130,14 @@ def _highest(
 ) -> tuple[Float[Tensor, "row some"], Int64[Tensor, "row some"]]:
     """The highest scores of each row and their tokens, in order; of those that are alike the first tokens."""
     if count == 1:
-        tokens = scores.argmax(1, keepdim=True)  # the first where several are as high
-        return scores.gather(1, tokens), tokens
-    found, tokens = scores.topk(count, 1)
-    tokens, by_token = tokens.sort(1)
-    found, by_score = found.gather(1, by_token).sort(dim=1, descending=True, stable=True)
+        highest = scores.max(1, keepdim=True)  # the first where several are as high
+        return highest.values, highest.indices
+    found, tokens = scores.topk(min(count + 1, scores.shape[1]), 1)
+    # Whether one that was left out is as high as the last that is taken.
+    alike = (found[:, count - 1 : count] == found[:, count:]).any(1)
+    tokens, by_token = tokens[:, :count].sort(1)
+    found, by_score = found[:, :count].gather(1, by_token).sort(dim=1, descending=True, stable=True)
     tokens = tokens.gather(1, by_score)
-    alike = (scores >= found[:, -1:]).sum(1) > count  # others were left out that are as high
     for row in alike.nonzero()[:, 0].tolist():
         ordered = scores[row].sort(descending=True, stable=True)
         found[row], tokens[row] = ordered.values[:count], ordered.indices[:count]

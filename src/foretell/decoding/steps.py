@@ -16,7 +16,7 @@ Tokens = Int64[np.ndarray, " batch"]
 
 @runtime_checkable
 class Steps(Protocol):
-    """A model that says what comes next, token by token."""
+    """A model that says what comes next, token by token; whoever is given its scores may write over them."""
 
     def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
         """The scores of what follows each prompt, and the state after them."""

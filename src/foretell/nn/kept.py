@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 KeysValues = tuple[Float[Tensor, "_row _head _key _own"], Float[Tensor, "_row _head _key _own"]]
-ROOM = 16  # places that are made room for at the least
+ROOM = 8  # places that are made room for at the least
 
 
 class Kept:
@@ -80,7 +80,11 @@ class Kept:
         copies = []
         for part in self.parts:
             read = part[:, :, : self.places]
-            read = read if rows is None else read.index_select(0, rows)
-            copies.append(read.new_empty(*read.shape[:2], room, read.shape[3]))
-            copies[-1][:, :, : self.places] = read
+            count = len(read) if rows is None else len(rows)
+            copy = read.new_empty(count, read.shape[1], room, read.shape[3])
+            if rows is None:
+                copy[:, :, : self.places] = read
+            else:
+                torch.index_select(read, 0, rows, out=copy[:, :, : self.places])
+            copies.append(copy)
         return copies
