@@ -117,10 +117,10 @@ class JointVocabulary:
             (str(pair[0]), str(pair[1])) for pair in map(_as_pair, json.loads(pipeline.to_str())["model"]["merges"])
         )
         tokens = tuple(sorted(numbers, key=numbers.__getitem__))
-        whole_ = JointVocabulary("bpe", self.lowercase, tokens, merges)
+        every = JointVocabulary("bpe", self.lowercase, tokens, merges)
         used = np.zeros(len(tokens), np.int64)
         for some in _in_parts(texts):
-            for encoding in whole_._tokenizer.encode_batch_fast(some):
+            for encoding in every._tokenizer.encode_batch_fast(some):
                 used += np.bincount(encoding.ids, minlength=len(tokens))
         # Letters stay all, as what is not used is cut into them.
         alone = [len(token) == 1 for token in tokens]

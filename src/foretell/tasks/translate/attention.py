@@ -39,9 +39,9 @@ def attention_panels(model: NetworkModel, vocabulary: JointVocabulary, text: str
         InputError: The model attends to nothing.
     """
     cut = vocabulary.cut(text)
-    said = model.said([cut], asked)[0]
-    tokens = said[0].tokens if said else ()
-    copies = said[0].copies if said else {}
+    (found,) = model.likeliest([cut.tokens], asked)
+    tokens = found[0].tokens if found else ()
+    copies = model.copies(cut, tokens)
     maps = model.look(cut.tokens, tokens)
     if not maps:
         raise InputError("this model attends to nothing: its decoder knows a source by one state alone")

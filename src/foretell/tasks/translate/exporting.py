@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ...data.joint import BEGIN, END, PADDING, SPECIAL, UNKNOWN, Cut
+from ...data.joint import BEGIN, END, PADDING, SPECIAL, UNKNOWN
+from ...data.storage import TokenArray
 from ...errors import ConfigurationError
 from ...exporting.pairs import to_ctranslate2, to_onnx
 from ...files import write_atomically
 from ...training.seeds import steady
 from ..interface import Exported
+from .examples import filled
 from .learned import VOCABULARY, LearnedTranslator
 from .models import Asked, NetworkModel
 
 FORMS = ("onnx", "ctranslate2")
 _SIDE_BY_SIDE = 64  # texts
-Greedy = Callable[[Sequence[Cut]], list[list[int]]]
+Greedy = Callable[[Sequence[TokenArray]], list[list[int]]]
 
 
 def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[str]) -> Exported:
@@ -48,22 +50,22 @@ def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[s
     )
     write_atomically(folder / "README.md", _USAGE[form].encode())
     theirs = _onnx(folder, fitted.longest) if form == "onnx" else _ctranslate2(folder, tokens, fitted.longest)
-    cuts = sorted((fitted.vocabulary.cut(" ".join(text.split())) for text in texts), key=lambda cut: -len(cut.tokens))
-    asked = Asked(1, 0.0, fitted.longest, copy_unknown=False)
+    sources = sorted(fitted.vocabulary.encode(" ".join(text.split()) for text in texts), key=len, reverse=True)
+    asked = Asked(1, 0.0, fitted.longest)
 
-    def ours(some: Sequence[Cut]) -> list[list[int]]:
-        return [list(each[0].tokens) if each else [] for each in model.said(some, asked)]
+    def ours(some: Sequence[TokenArray]) -> list[list[int]]:
+        return [list(each[0].tokens) if each else [] for each in model.likeliest(some, asked)]
 
     with steady(fitted.parameters):
-        own, seconds = _timed(ours, cuts)
-        other, their_seconds = _timed(theirs, cuts)
+        own, seconds = _timed(ours, sources)
+        other, their_seconds = _timed(theirs, sources)
     same = sum(one == two for one, two in zip(own, other, strict=True))
-    return Exported([*files, VOCABULARY, "README.md"], len(cuts), same, seconds, their_seconds)
+    return Exported([*files, VOCABULARY, "README.md"], len(sources), same, seconds, their_seconds)
 
 
-def _timed(translate: Greedy, cuts: Sequence[Cut]) -> tuple[list[list[int]], float]:
+def _timed(translate: Greedy, sources: Sequence[TokenArray]) -> tuple[list[list[int]], float]:
     """The tokens of all translations, and the seconds that they took after the first few."""
-    parts = [cuts[start : start + _SIDE_BY_SIDE] for start in range(0, len(cuts), _SIDE_BY_SIDE)]
+    parts = [sources[start : start + _SIDE_BY_SIDE] for start in range(0, len(sources), _SIDE_BY_SIDE)]
     if parts:
         translate(parts[-1])
     started = time.perf_counter()
@@ -78,8 +80,8 @@ def _ctranslate2(folder: Path, tokens: Sequence[str], length: int) -> Greedy:
     numbers = {token: number for number, token in enumerate(tokens)}
     never = [[SPECIAL[PADDING]], [SPECIAL[BEGIN]]]
 
-    def translate(cuts: Sequence[Cut]) -> list[list[int]]:
-        texts = [[tokens[number] for number in cut.tokens] for cut in cuts]
+    def translate(sources: Sequence[TokenArray]) -> list[list[int]]:
+        texts = [[tokens[number] for number in own] for own in sources]
         results = translator.translate_batch(
             texts, beam_size=1, max_decoding_length=length, suppress_sequences=never, max_input_length=0
         )
@@ -100,20 +102,16 @@ def _onnx(folder: Path, length: int) -> Greedy:
     sizes = [int(entry.shape[1]) for entry in states]
     wanted = {entry.name for entry in decoder.get_inputs()}
 
-    def translate(cuts: Sequence[Cut]) -> list[list[int]]:
-        sources = [np.append(cut.tokens, END) for cut in cuts]
-        lengths = np.array([len(own) for own in sources], np.int64)
-        source = np.full((len(cuts), int(lengths.max())), PADDING, np.int64)
-        for place, own in enumerate(sources):
-            source[place, : len(own)] = own
+    def translate(sources: Sequence[TokenArray]) -> list[list[int]]:
+        source, lengths = (own.numpy() for own in filled(sources, end=True))
         memory: dict[str, Any] = dict(
             zip(memories, encoder.run(None, {"source": source, "lengths": lengths}), strict=True)
         )
         asked = {name: own for name, own in {**memory, "lengths": lengths}.items() if name in wanted}
         parts = np.split(memory["first"], np.cumsum(sizes)[:-1], axis=1)
-        tokens = np.full((len(cuts), 1), BEGIN, np.int64)
-        found: list[list[int]] = [[] for _ in cuts]
-        going = np.ones(len(cuts), bool)
+        tokens = np.full((len(sources), 1), BEGIN, np.int64)
+        found: list[list[int]] = [[] for _ in sources]
+        going = np.ones(len(sources), bool)
         for _ in range(length):
             begun = {entry.name: part for entry, part in zip(states, parts, strict=True)}
             scores, *parts = decoder.run(None, {"tokens": tokens, **begun, **asked})

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 
 from ...data.joint import BEGIN, END, PADDING, UNKNOWN, Cut, JointVocabulary
 from ...data.storage import TokenArray
-from ...decoding import Beam, Prompt, Scores, Tokens, beam_search
+from ...decoding import Beam, Hypothesis, Prompt, Scores, Tokens, beam_search
 from ...nn import EncoderDecoder
 from ...nn.encoder_decoder import Maps, Memory, State, state_of_rows
 from .config import EncoderDecoderSection
@@ -18,23 +18,6 @@ from .examples import filled
 
 ROWS = 320  # texts that are written side by side
 _NEVER = (PADDING, BEGIN)
-
-
-@dataclass(frozen=True)
-class Said:
-    """A translation: its tokens, what stands for unknown ones by their place, and how likely it is.
-
-    Attributes:
-        tokens: Its tokens.
-        copies: What is copied for unknown ones.
-        score: The logarithm of its probability; None where that is not known.
-        compared: That as it is compared with those of other lengths.
-    """
-
-    tokens: tuple[int, ...]
-    copies: dict[int, str]
-    score: float | None = None
-    compared: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,50 +162,46 @@ class NetworkModel:
 
     def translations(self, texts: Sequence[str], vocabulary: JointVocabulary, asked: Asked) -> list[list[Answer]]:
         """What is likeliest; texts of like lengths are read side by side."""
-        cuts = [vocabulary.cut(text) for text in texts]
-        order = np.argsort([len(cut.tokens) for cut in cuts], kind="stable")[::-1]
+        tokens = vocabulary.encode(texts)
+        order = np.argsort([len(own) for own in tokens], kind="stable")[::-1].tolist()
         found: list[list[Answer]] = [[] for _ in texts]
         size = max(1, ROWS // asked.beam)
         for start in range(0, len(order), size):
             some = order[start : start + size]
-            said = self.said([cuts[own] for own in some], asked)
-            for own, each in zip(some, said, strict=True):
-                found[own] = [Answer(vocabulary.text(one.tokens, one.copies), one.score, one.compared) for one in each]
+            for place, each in zip(some, self.likeliest([tokens[own] for own in some], asked), strict=True):
+                found[place] = [self._answer(texts[place], one, vocabulary, asked) for one in each[: asked.count]]
         return found
 
-    def said(self, cuts: Sequence[Cut], asked: Asked) -> list[list[Said]]:
-        """Translations of texts in tokens, all side by side.
+    def likeliest(self, sources: Sequence[TokenArray], asked: Asked) -> list[list[Hypothesis]]:
+        """Translations of texts in tokens, all side by side, the best first.
 
         Args:
-            cuts: The texts.
+            sources: The tokens of the texts.
             asked: How they are looked for.
         """
-        beam = Beam(asked.beam, asked.length, asked.penalty, END, _NEVER)
-        hypotheses = beam_search(self, [cut.tokens for cut in cuts], beam)
-        return [
-            [
-                Said(one.tokens, self.copies(cut, one.tokens) if asked.copy_unknown else {}, one.score, one.compared)
-                for one in each[: asked.count]
-            ]
-            for cut, each in zip(cuts, hypotheses, strict=True)
-        ]
+        return beam_search(self, sources, Beam(asked.beam, asked.length, asked.penalty, END, _NEVER))
+
+    def _answer(self, text: str, found: Hypothesis, vocabulary: JointVocabulary, asked: Asked) -> Answer:
+        copies = {}
+        if asked.copy_unknown and UNKNOWN in found.tokens:
+            copies = self.copies(vocabulary.cut(text), found.tokens)
+        return Answer(vocabulary.text(found.tokens, copies), found.score, found.compared)
 
     def copies(self, cut: Cut, tokens: Sequence[int]) -> dict[int, str]:
         """What stands for unknown tokens of a translation: the piece of the source that each looked at most.
 
         Of pieces that are unknown as well, where there are any. Without attention nothing is aligned.
         """
-        places = [place for place, token in enumerate(tokens) if token == UNKNOWN]
-        if not places or not len(cut.tokens):
-            return {}
         maps = self.look(cut.tokens, tokens)
-        if "cross" not in maps:
+        if "cross" not in maps or not len(cut.tokens):
             return {}
         weights = torch.stack(maps["cross"]).mean((0, 2))[0][:, : len(cut.tokens)].numpy().copy()
         unknown = cut.tokens == UNKNOWN
         if unknown.any():
             weights[:, ~unknown] = -1
-        return {place: cut.pieces[int(weights[place].argmax())] for place in places}
+        return {
+            place: cut.pieces[int(weights[place].argmax())] for place, token in enumerate(tokens) if token == UNKNOWN
+        }
 
     def look(self, source: TokenArray, written: Sequence[int]) -> Maps:
         """The weights of attention for a text and its translation; both with the token that ends them.
