@@ -29,12 +29,15 @@ PARTS = {
 
 def table(measured: list[Row]) -> str:
     """The rows as Markdown."""
-    lines = ["| what | whose | median | spread | ratio | goal | |", "| --- | --- | ---: | ---: | ---: | --- | --- |"]
+    lines = [
+        "| what | whose | median | a second | spread | ratio | goal | |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
     for row in measured:
         met = "" if row.met is None else "met" if row.met else "MISSED"
         lines.append(
-            f"| {row.what} | {row.contestant} | {shown(row.seconds)} | {row.spread:.0%} | "
-            f"{row.ratio:.2f} | {row.goal} | {met} |"
+            f"| {row.what} | {row.contestant} | {shown(row.seconds)} | {row.rate} | "
+            f"{row.spread:.0%} | {row.ratio:.2f} | {row.goal} | {met} |"
         )
     return "\n".join(lines)
 

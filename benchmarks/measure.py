@@ -21,6 +21,7 @@ class Row:
         ratio: Time of the reference over this time; above one is faster than the reference.
         goal: The goal in words, where there is one.
         met: Whether it was met.
+        rate: How much is done in a second, where that is told.
     """
 
     what: str
@@ -30,6 +31,7 @@ class Row:
     ratio: float
     goal: str = ""
     met: bool | None = None
+    rate: str = ""
 
 
 def race(contestants: Mapping[str, Callable[[], object]], repetitions: int, warm_up: int = 2) -> dict[str, list[float]]:
@@ -55,6 +57,7 @@ def rows(
     times: dict[str, list[float]],
     reference: str,
     goals: dict[str, tuple[str, Callable[[float, float], bool]]],
+    done: tuple[int, str] | None = None,
 ) -> list[Row]:
     """The rows of a race.
 
@@ -63,6 +66,7 @@ def rows(
         times: As :func:`race` gives them.
         reference: Whose time the ratios are against.
         goals: By contestant: the goal in words, and whether (seconds, ratio) meet it.
+        done: How much each of them does in its time, and of what.
     """
     base = statistics.median(times[reference])
     made = []
@@ -71,7 +75,8 @@ def rows(
         quarters = statistics.quantiles(own, n=4) if len(own) > 1 else [middle] * 3
         goal, test = goals.get(name, ("", None))
         met = test(middle, base / middle) if test else None
-        made.append(Row(what, name, middle, (quarters[2] - quarters[0]) / middle, base / middle, goal, met))
+        rate = f"{done[0] / middle:,.0f} {done[1]}" if done else ""
+        made.append(Row(what, name, middle, (quarters[2] - quarters[0]) / middle, base / middle, goal, met, rate))
     return made
 
 

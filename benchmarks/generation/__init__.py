@@ -128,14 +128,15 @@ def _written(keras: _Keras | None, streams: int, characters: int, few: int) -> d
 def _one(keras: _Keras | None) -> list[Row]:
     times = _written(keras, 1, ONE, ONE // 50)
     goals = {"foretell": ("5,000 a second", lambda seconds, _: ONE / seconds >= 5000)}
-    return rows(f"LSTM({UNITS}) writes {ONE:,} of {SYMBOLS} characters, one stream", times, next(iter(times)), goals)
+    what = f"LSTM({UNITS}) writes {ONE:,} of {SYMBOLS} characters, one stream"
+    return rows(what, times, next(iter(times)), goals, (ONE, "characters"))
 
 
 def _many(keras: _Keras | None) -> list[Row]:
     times = _written(keras, STREAMS, MANY, MANY // 200)
     goals = {"foretell": ("300,000 a second", lambda seconds, _: STREAMS * MANY / seconds >= 300_000)}
     what = f"the same, {STREAMS} streams of {MANY} characters"
-    return rows(what, times, next(iter(times)), goals)
+    return rows(what, times, next(iter(times)), goals, (STREAMS * MANY, "characters"))
 
 
 def _transformer() -> list[Row]:
@@ -151,7 +152,8 @@ def _transformer() -> list[Row]:
         "keys and values kept": lambda: cached.write(prompts, section),
     }
     times = race(contestants, repetitions=9)
-    return rows("Transformer (4 × 128, context 128) writes 100 characters", times, "the last 128 read anew", {})
+    what = "Transformer (4 × 128, context 128) writes 100 characters"
+    return rows(what, times, "the last 128 read anew", {}, (100, "characters"))
 
 
 def _training(keras: _Keras | None) -> list[Row]:
@@ -168,7 +170,8 @@ def _training(keras: _Keras | None) -> list[Row]:
         for name, own in race(contestants, repetitions=7).items()
     }
     goals = {"foretell, streams": ("40 × Keras", lambda _, ratio: ratio >= 40)} if keras is not None else {}
-    return rows(f"LSTM({UNITS}) learns from a million characters", times, next(iter(times)), goals)
+    what = f"LSTM({UNITS}) learns from a million characters"
+    return rows(what, times, next(iter(times)), goals, (1_000_000, "characters"))
 
 
 class _Streams:

@@ -98,7 +98,7 @@ def _training() -> list[Row]:
         tokens = sum(int(batch[3].numel()) for batch in batches)
         what = f"training {tokens:,} target tokens, width {WIDTH}, {TOKENS:,} tokens known, dropout {dropout:g}"
         goal = ("no slower than torch.nn", lambda seconds, ratio: ratio >= 1)
-        found += rows(what, times, "torch.nn.Transformer", {"foretell": goal})
+        found += rows(what, times, "torch.nn.Transformer", {"foretell": goal}, (tokens, "tokens"))
     return found
 
 
@@ -169,7 +169,7 @@ def _decoding(width: int, *, long: bool = False) -> list[Row]:
     name = "torch.nn.Transformer, read anew"
     what = f"{count:,} sentences of {'60' if long else '5 to 40'} tokens, {'greedy' if width == 1 else f'beam {width}'}"
     goal = (f"{least}× torch.nn read anew", lambda seconds, ratio: ratio >= least)
-    return rows(what, times, name, {"foretell": goal})
+    return rows(what, times, name, {"foretell": goal}, (count, "sentences"))
 
 
 def _ctranslate2(network: EncoderDecoder, folder: Path) -> Callable[[Sequence[np.ndarray], int], None] | None:

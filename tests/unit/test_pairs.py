@@ -15,6 +15,7 @@ from foretell.config import PairSection
 from foretell.data.builtin.dates import FORMS, dates
 from foretell.data.pairs import Pairs, read_pairs
 from foretell.data.parallel import language_of
+from foretell.data.unlabelled import read_unlabelled
 from foretell.errors import ConfigurationError, DataError, UnsafeFileError
 
 ENGLISH = ["A dog runs.", "Two cats sleep.", "", "A man reads."]
@@ -142,6 +143,27 @@ def test_tables_have_a_column_of_each(tmp_path: Path, kind: str) -> None:
         assert other.languages == ("de", "en")
         with pytest.raises(DataError, match='no column "dee"; did you mean "de"'):
             read_pairs(path, PairSection(source="dee", target="en"))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_column_may_hold_the_texts_by_language(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"pairs.{kind}"
+    sides: list[dict[str, str] | None] = [{"en": one, "de": two} for one, two in zip(ENGLISH, GERMAN, strict=True)]
+    if kind == "parquet":
+        pl.DataFrame({"id": [1, 2, 3, 4], "translation": sides}).write_parquet(path)
+    else:
+        sides[3] = None  # is dropped as an empty line is
+        path.write_text("".join(json.dumps({"id": 1, "translation": own}) + "\n" for own in sides), encoding="utf-8")
+    found = read_pairs(path, PairSection())
+    wanted = KEPT if kind == "parquet" else KEPT[:2]
+    assert as_list(found) == wanted
+    assert found.languages == ("en", "de")
+    back = read_pairs(path, PairSection(source="de", target="en"))
+    assert as_list(back) == [(target, source) for source, target in wanted]
+    texts, beside = read_unlabelled(path, "de", "utf-8")
+    assert beside is not None
+    assert texts[0] == GERMAN[0]
+    assert beside.columns == ["id", "en", "de"]
 
 
 def test_data_frames_and_lists_are_pairs_too() -> None:

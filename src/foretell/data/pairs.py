@@ -16,12 +16,12 @@ import numpy as np
 from jaxtyping import Int64
 
 from ..config import PairSection, entries
-from ..errors import ConfigurationError, DataError, counted, nearest
+from ..errors import ConfigurationError, DataError, ForetellError, counted, nearest
 from .builtin import dates
 from .labelled import SPAN_WORDS
 from .members import is_archive
 from .parallel import TABBED, Pair, Reading, language_of, lines_in, lines_of, of_files, of_folder
-from .rows import Rows, known_encoding, rows_in, rows_of, unpacked
+from .rows import Rows, known_encoding, rows_in, rows_of, unfolded, unpacked
 from .storage import TextFile
 from .vocabulary import whole
 
@@ -236,8 +236,9 @@ def _of_tabbed(name: str, lines: Iterator[str], section: PairSection) -> Reading
 
 def _of_rows(rows: Rows, section: PairSection) -> Reading:
     try:
+        rows = unfolded(rows)
         places = _columns(rows, section)
-    except DataError:
+    except ForetellError:
         if rows.stream is not None:
             rows.stream.close()
         raise

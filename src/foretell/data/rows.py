@@ -11,7 +11,8 @@ import json
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -62,6 +63,38 @@ class Rows:
     def place(self, row: int, line: int | None) -> str:
         """Where a row is, in words."""
         return f"{self.name}, row {row}" + (f" (line {line})" if line is not None else "")
+
+
+def unfolded(rows: Rows) -> Rows:
+    """The same rows with the entries of objects as columns: texts by language often stand in one.
+
+    What is an object in the first row is taken for one in all; names that would stand twice leave all as it was.
+
+    Args:
+        rows: As they were read.
+
+    >>> table = pl.DataFrame({"id": [1], "translation": [{"en": "a dog", "de": "ein Hund"}]})
+    >>> rows = unfolded(rows_of(table))
+    >>> rows.columns, next(rows.rows).cells
+    (['id', 'en', 'de'], [1, 'a dog', 'ein Hund'])
+    """
+    first = next(rows.rows, None)
+    if first is None:
+        return rows
+    keys = [list(cell) if isinstance(cell, dict) else None for cell in first.cells]
+    columns = [str(name) for own, column in zip(keys, rows.columns, strict=True) for name in own or [column]]
+    every = chain([first], rows.rows)
+    if len({*columns}) < len(columns) or not any(keys):
+        return replace(rows, rows=every)
+
+    def cells(row: Row) -> Iterator[Any]:
+        for own, cell in zip(keys, row.cells, strict=True):
+            if not own:
+                yield cell
+            else:
+                yield from (cell.get(key) if isinstance(cell, dict) else None for key in own)
+
+    return replace(rows, columns=columns, rows=(row._replace(cells=list(cells(row))) for row in every))
 
 
 def rows_of(source: object, encoding: str = "utf-8") -> Rows:

@@ -10,7 +10,7 @@ import polars as pl
 from ..errors import DataError
 from .labelled import TEXT, TEXT_NAMES, column_of
 from .members import content_of, is_archive, members
-from .rows import decoded, known_encoding, rows_of
+from .rows import decoded, known_encoding, rows_of, unfolded
 
 
 def read_unlabelled(
@@ -40,7 +40,7 @@ def read_unlabelled(
         return _lines(path, encoding), None
     if path is not None and not path.exists():
         raise DataError(f"there is no file {path}; texts themselves go into a list", file=str(path))
-    with rows_of(source, encoding) as rows:
+    with unfolded(rows_of(source, encoding)) as rows:
         own = column_of(rows, column, (*([usual.lower()] if usual else []), *TEXT_NAMES), "texts", "--text")
         cells = [row.cells for row in rows.rows]
     if not cells:
