@@ -14,6 +14,7 @@ from foretell.decoding import Beam, beam_search
 from foretell.exporting.pairs import to_ctranslate2
 from foretell.nn import EncoderDecoder, TransformerPair
 from foretell.nn.positions import positions_until
+from foretell.nn.threads import usable_processors
 from foretell.tasks.translate.config import EncoderDecoderSection
 from foretell.tasks.translate.examples import filled
 from foretell.tasks.translate.models import NetworkModel
@@ -180,14 +181,24 @@ def _ctranslate2(network: EncoderDecoder, folder: Path) -> Callable[[Sequence[np
         return None
     tokens = [*SPECIAL, *(f"t{number}" for number in range(len(SPECIAL), TOKENS))]
     to_ctranslate2(network, tokens, SPECIAL[1:], folder)
-    translator = ctranslate2.Translator(str(folder), device="cpu", inter_threads=1, intra_threads=2)
+    # At its best: texts are shared out among its workers, few at a time; sharing out each product is slower.
+    workers = usable_processors()
+    translator = ctranslate2.Translator(str(folder), device="cpu", inter_threads=workers, intra_threads=1)
 
     def translate(texts: Sequence[np.ndarray], width: int) -> None:
-        size = ROWS // width
+        size = 64 if width == 1 else 32
+        waiting = []
         for start in range(0, len(texts), size):
             part = [[tokens[number] for number in text] for text in texts[start : start + size]]
-            most = max(map(len, part))
-            least = min(map(len, part))
-            translator.translate_batch(part, beam_size=width, max_decoding_length=most, min_decoding_length=least)
+            lengths = [len(text) for text in part]
+            waiting += translator.translate_batch(
+                part,
+                beam_size=width,
+                max_decoding_length=max(lengths),
+                min_decoding_length=min(lengths),
+                asynchronous=True,
+            )
+        for own in waiting:
+            own.result()
 
     return translate
