@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from ..nn.likeliest import likeliest
 from .steps import Prompt, Steps
 
 _FULL = 0.8  # share of prompts that go on, above which those that are done stay beside them
@@ -114,34 +115,13 @@ def _best(
     Twice as many as are followed, so that enough are left where as many end; of one, the likeliest alone.
     """
     wanted = 1 if beam.width == 1 else min(2 * beam.width, scores.shape[1])
-    whole = scores.logsumexp(1, keepdim=True)
-    if beam.never:
-        scores[:, list(beam.never)] = -torch.inf
-    likely, tokens = _highest(scores, wanted)
+    with torch.inference_mode():
+        likely, tokens = likeliest(scores, wanted, beam.never)
     prompts, own = sums.shape
-    total = sums[:, :, None] + (likely - whole).numpy().astype(np.float64).reshape(prompts, own, wanted)
+    total = sums[:, :, None] + likely.numpy().astype(np.float64).reshape(prompts, own, wanted)
     order = np.argsort(-total.reshape(prompts, -1), axis=1, kind="stable")[:, : 2 * beam.width]
     chosen = np.take_along_axis(tokens.numpy().reshape(prompts, -1), order, 1)
     return np.take_along_axis(total.reshape(prompts, -1), order, 1), order // wanted, chosen
-
-
-def _highest(
-    scores: Float[Tensor, "row token"], count: int
-) -> tuple[Float[Tensor, "row some"], Int64[Tensor, "row some"]]:
-    """The highest scores of each row and their tokens, in order; of those that are alike the first tokens."""
-    if count == 1:
-        highest = scores.max(1, keepdim=True)  # the first where several are as high
-        return highest.values, highest.indices
-    found, tokens = scores.topk(min(count + 1, scores.shape[1]), 1)
-    # Whether one that was left out is as high as the last that is taken.
-    alike = (found[:, count - 1 : count] == found[:, count:]).any(1)
-    tokens, by_token = tokens[:, :count].sort(1)
-    found, by_score = found[:, :count].gather(1, by_token).sort(dim=1, descending=True, stable=True)
-    tokens = tokens.gather(1, by_score)
-    for row in alike.nonzero()[:, 0].tolist():
-        ordered = scores[row].sort(descending=True, stable=True)
-        found[row], tokens[row] = ordered.values[:count], ordered.indices[:count]
-    return found, tokens
 
 
 def _gather(

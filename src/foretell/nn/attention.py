@@ -14,6 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ConfigurationError
+from .ways import kernels_step
+
+FEW = 8  # queries of a source, above which products of whole matrices are faster
+MANY = 16  # sources, below which it is not worth the while to start numba
 
 
 class MultiHeadAttention(nn.Module):
@@ -94,8 +98,7 @@ class MultiHeadAttention(nn.Module):
             weights = attention_weights(queries, keys, mask)  # 3. compute the weighting
             found = functional.dropout(weights, share) @ values  # 4. extract the features
         else:  # the same in one go, which keeps no weights
-            weights = None
-            found = functional.scaled_dot_product_attention(queries, keys, values, mask, share, is_causal=causal)
+            weights, found = None, _fused(queries, keys, values, mask, share, causal)
         merged = self.merge(found.transpose(1, 2).flatten(2))
         return (merged, weights) if return_attention else merged
 
@@ -129,6 +132,24 @@ def attention_weights(
         return scores.softmax(dim=-1)
     weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
     return weights.masked_fill(~allowed, 0.0)  # a query that may go nowhere takes nothing
+
+
+def _fused(
+    queries: Float[Tensor, "batch head query own"],
+    keys: Float[Tensor, "batch head key own"],
+    values: Float[Tensor, "batch head key own"],
+    allowed: Bool[Tensor, "#batch 1 #query key"] | None,
+    dropout: float,
+    causal: bool,
+) -> Float[Tensor, "batch head query own"]:
+    """What queries find among keys, by torch's fused attention, or in a step of many texts by a kernel of our own."""
+    if queries.shape[2] <= FEW and len(queries) >= MANY and not dropout and not causal and kernels_step(queries):
+        from .kernels.attending import attend  # numba takes half a second to import
+
+        found: Tensor | None = attend(queries, keys, values, allowed)
+        if found is not None:
+            return found
+    return functional.scaled_dot_product_attention(queries, keys, values, allowed, dropout, is_causal=causal)
 
 
 class QueryAttention(nn.Module):

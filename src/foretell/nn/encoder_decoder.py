@@ -336,4 +336,4 @@ class EncoderDecoder(nn.Module):
     def scores(self, outputs: Float[Tensor, "*place unit"]) -> Float[Tensor, "*place token"]:
         """A score for each token."""
         vectors = outputs if self.project is None else self.project(outputs)
-        return nn.functional.linear(vectors, self.embedding, self.bias)
+        return nn.functional.linear(vectors, self.embedding).add_(self.bias)  # with it torch first copies the bias

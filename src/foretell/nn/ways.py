@@ -100,12 +100,17 @@ def one_step(cells: list[Cell], inputs: Tensor, state: State, projected: bool = 
         state: The state before, each part (layer, batch, unit).
         projected: Whether the inputs are what the first layer's weights and bias make of them.
     """
-    if torch.is_grad_enabled() or not inputs.is_cpu or not len(inputs):
-        return None
-    if _forced.get() not in (None, "fused") or _watched.get() is not None or numba_problem() or _traced():
+    if _watched.get() is not None or not kernels_step(inputs):
         return None
     stepped: State | None = _stepping().one_step(cells, inputs, state, projected)
     return stepped
+
+
+def kernels_step(inputs: Tensor) -> bool:
+    """Whether kernels may take a step of some inputs: without gradients, on a processor, and not told otherwise."""
+    if torch.is_grad_enabled() or not inputs.is_cpu or not len(inputs):
+        return False
+    return _forced.get() in (None, "fused") and not numba_problem() and not _traced()
 
 
 @cache

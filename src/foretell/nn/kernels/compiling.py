@@ -56,4 +56,4 @@ def patience(kernel: Hashable) -> Iterator[None]:
 def _explain() -> None:
     if not _explained.is_set():
         _explained.set()
-        _log.warning("compiling the recurrent kernels for this processor: once, some seconds for each kind of layer")
+        _log.warning("compiling kernels for this processor: once, some seconds for each kind of layer")

@@ -75,10 +75,16 @@ def _limit_of_vector(x, which):
 
 
 @njit(forceinline=True)
+def exp(x: Any) -> Any:
+    """exp(x); of x that are far from zero, that of the farthest whose result is a normal number."""
+    series, power = _series(_limit(x, 0))
+    return times_power(series + 1.0, power)
+
+
+@njit(forceinline=True)
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(−x))."""
-    series, power = _series(_limit(0.0 - x, 0))
-    return reciprocal(times_power(series + 1.0, power) + 1.0)
+    return reciprocal(exp(0.0 - x) + 1.0)
 
 
 @njit(forceinline=True)

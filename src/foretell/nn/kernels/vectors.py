@@ -255,6 +255,40 @@ def fma(typing: Any, left: Vector, right: Vector, sum_: Vector) -> Any:
     return left(left, left, left), generate
 
 
+def _lanes_as_one(name: str, *begin: float) -> Any:
+    """A function of a vector that gives a number: LLVM's reduction of all lanes, pair by pair."""
+
+    @intrinsic
+    def function(typing: Any, vector: Vector) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            number = values[0].type.element
+            kind = f"llvm.vector.reduce.{name}.v{LANES[vector.dtype]}f{BITS[vector.dtype]}"
+            given = [*(ir.Constant(number, own) for own in begin), values[0]]
+            form = ir.FunctionType(number, [own.type for own in given])
+            symbol = cgutils.get_or_insert_function(builder.module, form, kind)
+            return builder.call(symbol, given, fastmath=("reassoc",))
+
+        return vector.dtype(vector), generate
+
+    return function
+
+
+sum_of_lanes = _lanes_as_one("fadd", -0.0)
+highest_lane = _lanes_as_one("fmax")
+
+
+@intrinsic
+def any_above(typing: Any, vector: Vector, number: types.Type) -> Any:
+    """Whether a number of the vector is above another one."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        above = builder.fcmp_ordered(">", values[0], repeat(builder, values[1], vector.dtype))
+        bits = builder.bitcast(above, ir.IntType(LANES[vector.dtype]))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(vector, vector.dtype), generate
+
+
 @intrinsic
 def times_power(typing: Any, vector: Vector, shifted: Vector) -> Any:
     """A vector times two to a whole power, which stands in the lowest bits of the second vector's mantissa."""
