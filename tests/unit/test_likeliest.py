@@ -15,7 +15,7 @@ def by_kernel(scores: Tensor, count: int, never: tuple[int, ...]) -> tuple[Tenso
     rows, known = scores.shape
     found, tokens = np.empty((rows, count), np.float32), np.empty((rows, count), np.int64)
     whole = np.empty((rows, 1), np.float32)
-    kernel(scores.numpy().reshape(-1), known, np.array(never, np.int64), found, tokens, whole)
+    kernel(scores.numpy().reshape(-1), known, np.array(never, np.int64), 0, rows, found, tokens, whole)
     return torch.from_numpy(found - whole), torch.from_numpy(tokens)
 
 

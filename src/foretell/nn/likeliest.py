@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from .threads import share
 from .ways import kernels_step
 
 _LARGE = 100_000  # scores, below which it is not worth the while to start numba
@@ -52,7 +53,7 @@ def by_torch(
 
 
 def _by_kernel(scores: Tensor, count: int, never: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    from .kernels.compiling import patience
+    from .kernels.compiling import is_ready, patience
     from .kernels.likeliest import likeliest as kernel
 
     rows, known = scores.shape
@@ -60,6 +61,12 @@ def _by_kernel(scores: Tensor, count: int, never: tuple[int, ...]) -> tuple[Tens
     found, tokens = np.empty((rows, count), np.float32), np.empty((rows, count), np.int64)
     whole = np.empty((rows, 1), np.float32)
 
-    with patience("likeliest"):
-        kernel(flat, known, passed, found, tokens, whole)
+    def work(first: int, last: int) -> None:
+        kernel(flat, known, passed, first, last, found, tokens, whole)
+
+    if is_ready("likeliest"):
+        share(work, rows, alone=False)
+    else:
+        with patience("likeliest"):
+            work(0, rows)
     return torch.from_numpy(found - whole), torch.from_numpy(tokens)

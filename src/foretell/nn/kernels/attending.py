@@ -7,18 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .compiling import DIGEST, kernel, patience
+from ..threads import share
+from .compiling import DIGEST, is_ready, kernel, patience
 from .functions import exp
 from .plans import DTYPES, NOTHING
 from .single import numbers_at
 from .vectors import fma, full, lanes, load, load_some, store, store_some, sum_of_lanes
 
+_ALONE = 500_000  # products of queries and keys, below which a second thread comes too late
 _BYTES = np.empty(0, np.uint8)
 
 
 def _make(digest: int) -> Any:
     @kernel
-    def attend(like, bytes_, queries_at, keys_at, values_at, allowed_at, found_at, sizes, rows):
+    def attend(like, bytes_, queries_at, keys_at, values_at, allowed_at, found_at, sizes, first, last):
         """softmax(qKᵀ/√d)V for some rows, each of one query in several heads.
 
         Args:
@@ -31,18 +33,19 @@ def _make(digest: int) -> Any:
             found_at: Where what is found goes, (row, head, own).
             sizes: Rows that share a source; heads; places; own numbers; numbers between one source, head and place and
                 the next, of keys, then of values.
-            rows: How many there are.
+            first: The first row.
+            last: The one after the last.
         """
         shared, heads, places, own = sizes[0], sizes[1], sizes[2], sizes[3]
         lane = lanes(like)
         whole = own // lane * lane
         scale = 1 / math.sqrt(own)
-        numbers = rows * heads * own
+        numbers = last * heads * own
         queries, found = numbers_at(like, queries_at, numbers), numbers_at(like, found_at, numbers)
         keys, values = numbers_at(like, keys_at, 1), numbers_at(like, values_at, 1)
         allowed = numbers_at(bytes_, allowed_at, 1)
         weights = np.empty(places + lane, like.dtype)
-        for row in range(rows):
+        for row in range(first, last):
             source = row // shared
             for head in range(heads):
                 at = (row * heads + head) * own
@@ -105,6 +108,10 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None
     sizes = np.array([shared, heads, places, own, *keys.stride()[:3], *values.stride()[:3]])
     at = [0 if own is None else own.data_ptr() for own in (asking, keys, values, allowed, found)]
     arguments = (NOTHING[DTYPES[queries.dtype]], _BYTES, *at, sizes)
-    with patience(("attend", queries.dtype)):
-        _attend(*arguments, sources * shared)  # memory is what it waits for: a second thread was of no use
+    rows, key = sources * shared, ("attend", queries.dtype)
+    if is_ready(key):
+        share(lambda first, last: _attend(*arguments, first, last), rows, rows * heads * places * own < _ALONE)
+    else:
+        with patience(key):
+            _attend(*arguments, 0, rows)
     return found.transpose(1, 2)

@@ -39,20 +39,22 @@ def _search(scores, at, first, last, never, found, tokens, row):
 
 def _make(digest: int) -> Any:
     @kernel
-    def likeliest(scores, known, never, found, tokens, whole):
+    def likeliest(scores, known, never, first, last, found, tokens, whole):
         """The highest scores of some rows, in order, their tokens, and the logarithm of the sum of all powers.
 
         Args:
             scores: A number for each token, row by row.
             known: How many tokens there are.
             never: Those that are not looked for; they count in the sum.
+            first: The first row.
+            last: The one after the last.
             found: Gets the highest scores, (row, some).
             tokens: Gets their tokens; of scores that are alike the first ones.
             whole: Gets the logarithms of the sums.
         """
         lane = lanes(scores)
         together = known // (4 * lane) * (4 * lane)
-        for row in range(len(found)):
+        for row in range(first, last):
             at = row * known
             found[row], tokens[row] = -np.inf, 0
             least = found[row, 0]
