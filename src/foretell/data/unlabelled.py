@@ -40,7 +40,8 @@ def read_unlabelled(
         return _lines(path, encoding), None
     if path is not None and not path.exists():
         raise DataError(f"there is no file {path}; texts themselves go into a list", file=str(path))
-    with unfolded(rows_of(source, encoding)) as rows:
+    with rows_of(source, encoding) as read:
+        rows = unfolded(read)
         own = column_of(rows, column, (*([usual.lower()] if usual else []), *TEXT_NAMES), "texts", "--text")
         cells = [row.cells for row in rows.rows]
     if not cells:
