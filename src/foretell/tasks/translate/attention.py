@@ -49,7 +49,7 @@ def attention_panels(model: NetworkModel, vocabulary: JointVocabulary, text: str
     source = [*cut.pieces, _END]
     sides = {"cross": ([*written, _END], source), "encoder": (source, source)}
     sides["decoder"] = ([_BEGIN, *written], [_BEGIN, *written])
-    lead = f"{text} → {vocabulary.text(tokens, copies)}"
+    lead = f'"{text}" → "{vocabulary.text(tokens, copies)}"'
     panels = []
     for kind, (heading, prose) in _KINDS.items():
         if kind in maps:
