@@ -25,7 +25,7 @@ from torch import Tensor
 
 from foretell import nn
 from foretell.errors import ConfigurationError
-from foretell.nn.kernels import functions, fused, memory, stepping, vectors
+from foretell.nn.kernels import attending, functions, fused, likeliest, memory, stepping, vectors
 from foretell.nn.kernels.compiling import DIGEST
 from foretell.nn.kernels.layout import LSTM
 from foretell.nn.kernels.memory import SHELF, Shelf
@@ -316,7 +316,8 @@ def test_a_number_of_threads_that_is_none_is_told() -> None:
 
 def test_every_kernel_changes_with_the_source() -> None:
     """numba's cache on disk looks at closures, not at other files: without the digest stale code would run."""
-    kernels = [*fused._FORWARD.values(), *fused._BACKWARD.values(), *stepping._SINGLE.values(), fused._COLLECT]
+    layers = [*fused._FORWARD.values(), *fused._BACKWARD.values(), *stepping._SINGLE.values(), fused._COLLECT]
+    kernels = [*layers, attending._attend, likeliest.likeliest]
     for kernel in kernels:
         assert DIGEST in [cell.cell_contents for cell in kernel.py_func.__closure__], kernel
     folder = Path(fused.__file__).parent
