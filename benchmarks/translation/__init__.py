@@ -1,6 +1,7 @@
 """Translating, and learning to: tokens and sentences per second beside torch.nn.Transformer and CTranslate2."""
 
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ class Torchs(nn.Module):
         self.embedding = nn.Parameter(torch.randn(TOKENS, WIDTH) / WIDTH**0.5)
         self.bias = nn.Parameter(torch.zeros(TOKENS))
         sizes: dict[str, Any] = {"num_encoder_layers": LAYERS, "num_decoder_layers": LAYERS, "dim_feedforward": FORWARD}
-        self.transformer = nn.Transformer(WIDTH, HEADS, **sizes, dropout=dropout, batch_first=True, norm_first=True)
+        with warnings.catch_warnings():  # normalising first, torch goes without nested tensors, and says so
+            warnings.simplefilter("ignore")
+            self.transformer = nn.Transformer(WIDTH, HEADS, **sizes, dropout=dropout, batch_first=True, norm_first=True)
         self.dropout = nn.Dropout(dropout)
 
     def vectors(self, tokens: Tensor) -> Tensor:

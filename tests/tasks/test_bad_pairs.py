@@ -71,6 +71,13 @@ def test_one_sentence_and_the_right_exit_code(case: str, run: Run, tmp_path: Pat
     assert said in as_json.document["error"]["message"]
 
 
+def test_training_without_a_rung_names_those_of_the_task(run: Run, tmp_path: Path) -> None:
+    written(tmp_path)
+    found = run("train", "translate", "a.en", "a.de")
+    assert found.code == 2
+    assert "train needs a rung, as in --rung NAME: one of copy, dictionary, lstm, gru-attention" in found.err
+
+
 def test_dropped_pairs_are_counted(run: Run, tmp_path: Path) -> None:
     lines = [f"{one}\n" for one, _ in PAIRS]
     lines[3] = "\n"

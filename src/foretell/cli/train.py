@@ -53,7 +53,8 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
 
     rung = configuration.run.rung
     if rung is None:
-        raise UsageError("train needs a rung: --rung gru; to train several, foretell compare")
+        known = ", ".join(task_rungs(task_name))
+        raise UsageError(f"train needs a rung, as in --rung NAME: one of {known}; to train several, foretell compare")
     check_rung(task_name, rung)
     require_alone(task_name, rung)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
