@@ -71,11 +71,12 @@ def test_one_sentence_and_the_right_exit_code(case: str, run: Run, tmp_path: Pat
     assert said in as_json.document["error"]["message"]
 
 
-def test_training_without_a_rung_names_those_of_the_task(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["train", "tune"])
+def test_what_needs_a_rung_names_those_of_the_task(verb: str, run: Run, tmp_path: Path) -> None:
     written(tmp_path)
-    found = run("train", "translate", "a.en", "a.de")
+    found = run(verb, "translate", "a.en", "a.de")
     assert found.code == 2
-    assert "train needs a rung, as in --rung NAME: one of copy, dictionary, lstm, gru-attention" in found.err
+    assert "a rung is needed, as in --rung NAME: one of copy, dictionary, lstm, gru-attention" in found.err
 
 
 def test_dropped_pairs_are_counted(run: Run, tmp_path: Path) -> None:

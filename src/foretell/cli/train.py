@@ -48,15 +48,10 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
         start: A model to go on from.
     """
     from .. import runs
-    from ..tasks import check_rung, get_task, left_out, require_alone, task_rungs
+    from ..tasks import get_task, left_out, require_alone, task_rungs
     from ..training.loop import check_device
 
-    rung = configuration.run.rung
-    if rung is None:
-        known = ", ".join(task_rungs(task_name))
-        raise UsageError(f"train needs a rung, as in --rung NAME: one of {known}; to train several, foretell compare")
-    check_rung(task_name, rung)
-    require_alone(task_name, rung)
+    rung = require_alone(task_name, configuration.run.rung)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
     for sentence in left_out(task_name, []):
         tell(sentence, quiet=given["quiet"] or given["as_json"])

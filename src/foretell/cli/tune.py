@@ -44,15 +44,11 @@ class TuningTeller(Teller):
 def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     """Searches a rung's options into a new run folder."""
     from .. import runs, tuning
-    from ..tasks import check_rung, get_task, require_alone
+    from ..tasks import get_task, require_alone
     from ..training.loop import check_device
 
     configuration = asked.build()
-    rung = configuration.run.rung
-    if rung is None:
-        raise UsageError("tune needs a rung: --rung gru")
-    check_rung(task_name, rung)
-    require_alone(task_name, rung)
+    rung = require_alone(task_name, configuration.run.rung)
     trials, named = given.pop("trials"), parsed_sets(given.pop("search"), "--search")
     task = get_task(task_name)
     spans = tuning.search_space(task, rung, named, configuration.named)

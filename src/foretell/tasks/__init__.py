@@ -53,14 +53,20 @@ def check_rung(task: str, rung: str) -> None:
         raise UsageError(f'there is no rung "{rung}"; {nearest(rung, rungs)}', rung=rung)
 
 
-def require_alone(task: str, rung: str) -> None:
-    """Checks that a rung learns by itself.
+def require_alone(task: str, rung: str | None) -> str:
+    """A rung that learns by itself.
 
     Raises:
-        UsageError: It is made of others.
+        UsageError: None is named, the task has no such rung, or it is made of others.
     """
-    if task_rungs(task)[rung].combines:
+    rungs = task_rungs(task)
+    if rung is None:
+        known = ", ".join(name for name, one in rungs.items() if not one.combines)
+        raise UsageError(f"a rung is needed, as in --rung NAME: one of {known}; to train several, foretell compare")
+    check_rung(task, rung)
+    if rungs[rung].combines:
         raise UsageError(f"{rung} is made of the rungs of a comparison: foretell compare {task} DATA", rung=rung)
+    return rung
 
 
 def choose_rungs(task: str, named: tuple[str, ...] = ()) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 from ..artefact import write_artefact
 from ..data.frames import like
 from ..errors import InputError, UsageError, nearest
-from . import check_rung, get_task, require_alone
+from . import get_task, require_alone
 from .interface import Attempt, Silent
 
 Own = TypeVar("Own", bound="Estimator")
@@ -41,7 +41,6 @@ class Estimator:
             InputError: The data do not fit what was asked.
         """
         task = get_task(self.task_name)
-        check_rung(task.name, self.rung)
         require_alone(task.name, self.rung)
         flags = self._flags()
         known = [name for section, name, _ in task.configuration.options() if section != "run"]
