@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .errors import ForetellError
     from .predictor import Predictor, load
     from .tasks.classify.estimator import Classifier
+    from .tasks.dream.estimator import Dreamer
     from .tasks.forecast.estimator import Forecaster
     from .tasks.generate.estimator import Generator
     from .tasks.translate.estimator import Translator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: `import foretell` must not wait for torch.
 _HOMES = {
     "Classifier": ".tasks.classify.estimator",
+    "Dreamer": ".tasks.dream.estimator",
     "Forecaster": ".tasks.forecast.estimator",
     "ForetellError": ".errors",
     "Generator": ".tasks.generate.estimator",
@@ -35,6 +37,7 @@ _HOMES = {
 }
 __all__ = [
     "Classifier",
+    "Dreamer",
     "Forecaster",
     "ForetellError",
     "Generator",

@@ -12,11 +12,15 @@ window    one window of all those that are evaluated
 lead      one forecast step: the distance in rows from the anchor to a target
 target    one column to forecast
 quantile  one of the quantiles that a forecast consists of; one alone where it is a single number
+height    one row of a picture, the topmost first
+width     one column of a picture, the leftmost first
+colour    red, green or blue
+channel   one of the numbers that a network's layer says of each place of a picture
 ========  ===================================================================================
 """
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 TableArray = Float64[np.ndarray, "row column"]
 FeatureArray = Float32[np.ndarray, "row feature"]
@@ -26,12 +30,16 @@ TimeArray = Int64[np.ndarray, " row"]
 AnchorArray = Int64[np.ndarray, " window"]
 ForecastArray = Float64[np.ndarray, "window lead target"]
 QuantileArray = Float64[np.ndarray, "window lead target quantile"]
+PixelArray = Float32[np.ndarray, "height width colour"]
+AlphaArray = UInt8[np.ndarray, "height width"]
 
 __all__ = [
+    "AlphaArray",
     "AnchorArray",
     "FeatureArray",
     "ForecastArray",
     "MissingArray",
+    "PixelArray",
     "QuantileArray",
     "TableArray",
     "TargetArray",

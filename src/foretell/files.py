@@ -60,6 +60,19 @@ def write_parquet(path: Path, frame: Any) -> None:
     write_atomically(path, stream.getvalue())
 
 
+def cache_folder(named: Path | None = None) -> Path:
+    """The folder for what is made once and can be made again.
+
+    Args:
+        named: The one that was asked for; the platform's own where None.
+    """
+    if named is not None:
+        return named
+    from platformdirs import user_cache_path
+
+    return user_cache_path("foretell", appauthor=False)
+
+
 def remove_leftovers(path: Path) -> None:
     """Removes what a kill in the middle of a write left beside a file or folder."""
     for left in path.parent.glob(f".{path.name}.*"):

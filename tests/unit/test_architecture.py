@@ -21,6 +21,7 @@ ROOMS = [
     "nn",
     "exporting",
     "decoding",
+    "dreaming",
     "training",
     "evaluation",
     "artefact",
@@ -94,10 +95,12 @@ def test_layers_know_no_task() -> None:
 
 
 def test_nothing_is_asserted_or_trusted_in_the_source() -> None:
-    banned = re.compile(r"\b(pickle|eval\(|exec\(|torch\.load|yaml\.load|joblib)\b")
+    banned = re.compile(r"\b((import|from) pickle|pickle\.\w|eval\(|exec\(|torch\.load|yaml\.load|joblib)")
+    numbers_alone = re.compile(r"torch\.load\([^()]*weights_only=True\)")
     for path, tree in modules():
         assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), f"{path} asserts"
-        assert not banned.search(re.sub(r"\.eval\(\)", "", path.read_text("utf-8"))), f"{path} uses something unsafe"
+        text = numbers_alone.sub("", re.sub(r"\.eval\(\)", "", path.read_text("utf-8")))
+        assert not banned.search(text), f"{path} uses something unsafe"
 
 
 def test_files_stay_small() -> None:

@@ -28,8 +28,8 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
         given: ``data`` where the task reads some, the output options, and ``recipe`` where there is one.
     """
     from .. import runs
+    from ..nn.devices import check_device
     from ..tasks import choose_rungs, get_task, left_out
-    from ..training.loop import check_device
 
     data = given.get("data")
     rungs = choose_rungs(task_name, configuration.run.rungs)

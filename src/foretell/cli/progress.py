@@ -2,21 +2,16 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from ..evaluation.words import Measure, skill_text
-from . import interrupts
-from .output import colours_welcome, styled, tell
+from .bar import Bar
+from .output import styled, tell
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-_SECONDS_BETWEEN_LINES = 10.0
 _WIDTHS = (17, 16, 16, 32, 10, 9, 11)
 _WIDE = (17, 24, 24, 32, 10, 9, 11)  # with room for the spread of errors
 
@@ -44,11 +39,8 @@ class Teller:
         self.current = ""
         self._value = ""
         self._found: list[str] = []
-        self._last_line = time.monotonic()
         self._header = False
-        self._bar: "Progress | None" = None
-        self._task: Any = None
-        self._watched = sys.stderr.isatty() and not quiet
+        self._bar = Bar(quiet=quiet)
 
     @classmethod
     def of(
@@ -77,22 +69,12 @@ class Teller:
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """A step is done."""
-        interrupts.check()
-        if self._watched:
-            if self._bar is None:
-                self._bar = _bar()
-                self._bar.start()
-                self._task = self._bar.add_task(self.current)
-            self._bar.update(
-                self._task, total=steps, completed=step, description=f"{self.current} epoch {epoch}, loss {loss:.4f}"
-            )
-        elif not self.quiet and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
-            self._line(f"{self.current} epoch {epoch}, step {step}/{steps}, loss {loss:.4f}")
+        self._bar.step(step, steps, f"{self.current} epoch {epoch}", f"loss {loss:.4f}")
 
     def epoch(self, record: dict[str, Any], epochs: int) -> None:
         """An epoch is done."""
-        if not self.quiet and (self._watched or time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES):
-            self._line(
+        if self._bar.due:
+            self._bar.line(
                 f"{self.current} epoch {record['epoch']}/{epochs}: loss {record['train']['loss']:.4f}, "
                 f"validation {record['validation']['loss']:.4f}, {record['seconds']:.0f} s, "
                 f"{record['per_second']:,.0f} a second"
@@ -110,9 +92,7 @@ class Teller:
 
     def close(self) -> None:
         """Takes the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._bar.close()
 
     def _print(self, cells: list[str]) -> None:
         widths = [*([max(8, len(self.option))] if self.option else []), *(_WIDE if self.repeated else _WIDTHS)]
@@ -133,13 +113,6 @@ class Teller:
             self.rows = False
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _line(self, text: str) -> None:
-        self._last_line = time.monotonic()
-        if self._bar is not None:
-            self._bar.console.print(text, highlight=False)
-        else:
-            click.echo(text, err=True)
-
 
 @contextmanager
 def told(teller: Telling, messages: list[str], remedy: str = "") -> Iterator[Telling]:
@@ -157,15 +130,6 @@ def told(teller: Telling, messages: list[str], remedy: str = "") -> Iterator[Tel
         raise KeyboardInterrupt(f"go on with: {remedy}" if remedy else "") from None
     finally:
         teller.close()
-
-
-def _bar() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True, no_color=not colours_welcome())
-    form = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    return Progress(*form, TimeRemainingColumn(), console=console, transient=True)
 
 
 def board(measure: Measure, row: dict[str, Any]) -> list[str]:

@@ -23,8 +23,8 @@ def study_option(
         given: ``data`` where the task reads some, ``recipe``, and the output options.
     """
     from .. import runs, study
+    from ..nn.devices import check_device
     from ..tasks import baselines_and, choose_rungs, get_task
-    from ..training.loop import check_device
 
     planned = study.plan(vary.option, vary.values, build)
     options = build({})

@@ -48,8 +48,8 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
         start: A model to go on from.
     """
     from .. import runs
+    from ..nn.devices import check_device
     from ..tasks import get_task, left_out, require_alone, task_rungs
-    from ..training.loop import check_device
 
     rung = require_alone(task_name, configuration.run.rung)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)

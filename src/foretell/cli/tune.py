@@ -44,8 +44,8 @@ class TuningTeller(Teller):
 def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     """Searches a rung's options into a new run folder."""
     from .. import runs, tuning
+    from ..nn.devices import check_device
     from ..tasks import get_task, require_alone
-    from ..training.loop import check_device
 
     configuration = asked.build()
     rung = require_alone(task_name, configuration.run.rung)

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from .interface import Task
 
 NAMES = ("forecast", "classify", "generate", "translate", "recall")
+"""Tasks that have a ladder."""
+CONFIGURED = (*NAMES, "dream")
+"""All that have options."""
 
 
 def task_configuration(name: str) -> type[TaskConfiguration]:
     """The options of a task, without the imports that running it needs."""
-    module = import_module(f".{_known(name)}.config", __name__)
+    module = import_module(f".{_known(name, CONFIGURED)}.config", __name__)
     return cast("type[TaskConfiguration]", module.Configuration)
 
 
@@ -152,7 +155,7 @@ def get_task(name: str) -> "Task":
     return cast("Task", import_module(f".{_known(name)}.task", __name__).task)
 
 
-def _known(name: str) -> str:
-    if name not in NAMES:
-        raise UsageError(f'there is no task "{name}"; {nearest(name, NAMES)}', task=name)
+def _known(name: str, among: tuple[str, ...] = NAMES) -> str:
+    if name not in among:
+        raise UsageError(f'there is no task "{name}"; {nearest(name, among)}', task=name)
     return name

@@ -18,8 +18,9 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from ..config import TrainingSection
-from ..errors import ConfigurationError, DivergedError
+from ..errors import DivergedError
 from ..files import remove_leftovers, write_atomically
+from ..nn.devices import check_device
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .averaging import Averaging
@@ -105,19 +106,6 @@ class TrainingResult:
         if self.rates is not None:
             told.append(f"learning rate {self.rates.chosen:g} found")
         return ", ".join(told)
-
-
-def check_device(device: str) -> None:
-    """Checks that a device is there, before anything is made for a training on it.
-
-    Raises:
-        ConfigurationError: It is not.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device, True):
-        raise ConfigurationError(
-            f"--device {device} cannot be used here: torch finds none; say cpu or auto", option="device"
-        )
 
 
 def train(

@@ -1,0 +1,187 @@
+"""Films: frames that are kept in a folder as they come, so that a stopped film goes on, and a file of them all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ..errors import InputError, MissingError, RunError, StorageError, UsageError
+from ..files import write_atomically
+from .pictures import Picture, read_picture
+
+SUFFIXES = (".mp4", ".gif", ".webp")
+_ABOUT = "film.json"
+Frame = UInt8[np.ndarray, "height width colour"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A folder of frames, in order; a frame is there as a whole or not at all.
+
+    Attributes:
+        folder: Where.
+    """
+
+    folder: Path
+
+    @classmethod
+    def opened(cls, film: Path, about: dict[str, Any], *, anew: bool = False) -> "Frames":
+        """The frames of a film, those that are there already among them.
+
+        Args:
+            film: The file that they are for.
+            about: What the frames come from; those that come from something else are not touched.
+            anew: Whether frames that are there are thrown away.
+
+        Raises:
+            InputError: The folder holds frames of another film.
+            StorageError: It cannot be made.
+        """
+        folder = film.with_name(film.name + ".frames")
+        known = json.dumps(about, sort_keys=True)
+        if folder.exists():
+            found = (folder / _ABOUT).read_text("utf-8") if (folder / _ABOUT).is_file() else ""
+            if found != known:
+                raise InputError(
+                    f"{folder} holds frames of another film, or of this one with other options; delete it, or give "
+                    "--film another name",
+                    folder=str(folder),
+                )
+            if anew:
+                shutil.rmtree(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be made: {error.strerror}", folder=str(folder)) from None
+        write_atomically(folder / _ABOUT, known.encode())
+        return cls(folder)
+
+    def path(self, number: int) -> Path:
+        """The file of a frame.
+
+        Args:
+            number: From 1.
+        """
+        return self.folder / f"frame-{number:06d}.png"
+
+    def __len__(self) -> int:
+        done = 0
+        while self.path(done + 1).is_file():
+            done += 1
+        return done
+
+    def add(self, number: int, picture: Picture) -> None:
+        """Keeps a frame.
+
+        Args:
+            number: From 1.
+            picture: What it shows.
+        """
+        picture.save(self.path(number))
+
+    def read(self, number: int) -> Picture:
+        """A frame as it was kept: 256 shades of each colour.
+
+        Args:
+            number: From 1.
+        """
+        return read_picture(self.path(number), smallest=1)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number in range(1, len(self) + 1):
+            yield self.read(number).bytes_array()
+
+    def remove(self) -> None:
+        """Throws them away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def require_film(path: Path) -> None:
+    """Checks that a film can be written.
+
+    Args:
+        path: Ends in .mp4, .gif or .webp.
+
+    Raises:
+        UsageError: It ends in something else.
+        MissingError: What it needs is not installed.
+        StorageError: Its folder is not there.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f'--film ends in {", ".join(SUFFIXES)}; found "{path.name}"')
+    if not path.parent.is_dir():
+        raise StorageError(f"{path} could not be written: there is no folder {path.parent}", file=str(path))
+    if path.suffix.lower() == ".mp4":
+        _ffmpeg()
+
+
+def write_film(path: Path, frames: Frames, fps: float, count: int | None = None) -> None:
+    """Writes a film that is either whole or not there.
+
+    Args:
+        path: Ends in .mp4, .gif or .webp.
+        frames: Its frames, all of one size.
+        fps: Frames a second.
+        count: The first so many; all where None.
+
+    Raises:
+        StorageError: It cannot be written.
+        RunError: The encoder failed.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix.lower(), dir=path.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        (_write_mp4 if path.suffix.lower() == ".mp4" else _write_pillow)(beside, islice(frames, count), fps)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path} could not be written: {error.strerror or error}", file=str(path)) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_mp4(path: Path, frames: Iterator[Frame], fps: float) -> None:
+    """H.264, whose colours come in squares of two pixels: an odd row or column is left out."""
+    first = next(frames)
+    height, width = (length - length % 2 for length in first.shape[:2])
+    writer = _ffmpeg().write_frames(
+        str(path), (width, height), fps=fps, macro_block_size=1, quality=8, output_params=["-fflags", "+bitexact"]
+    )
+    try:
+        writer.send(None)
+        for frame in chain([first], frames):
+            writer.send(np.ascontiguousarray(frame[:height, :width]))
+    except OSError as error:
+        raise RunError(f"the film could not be encoded: {error}") from None
+    finally:
+        writer.close()
+
+
+def _write_pillow(path: Path, frames: Iterator[Frame], fps: float) -> None:
+    from PIL import Image
+
+    kind = path.suffix[1:].upper()
+    images = (Image.fromarray(frame) for frame in frames)
+    if kind == "GIF":
+        images = (image.quantize(256, method=Image.Quantize.MEDIANCUT) for image in images)
+    settings = {"quality": 85} if kind == "WEBP" else {"disposal": 1}
+    next(images).save(path, kind, save_all=True, append_images=images, duration=round(1000 / fps), loop=0, **settings)
+
+
+def _ffmpeg() -> Any:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise MissingError(
+            "films in .mp4 need imageio-ffmpeg: pip install 'foretell[dream]'; .gif and .webp go without", extra="dream"
+        ) from None
+    return imageio_ffmpeg

@@ -1,0 +1,217 @@
+"""A network that pictures are shown to: which layers it has, and what they say of a picture.
+
+Hooks are set for a single look and closed whatever happens. A look ends where the last layer that is asked for has
+spoken, since nothing behind it counts.
+"""
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import ConfigurationError, nearest
+
+Pixels = Float[Tensor, "1 colour height width"]
+PROBED = 224  # rows and columns of the picture that layers are asked about
+
+
+class _EnoughError(BaseException):
+    """All that was asked for is known. No ``except Exception`` of a network's own may hold it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module whose output is a tensor.
+
+    Attributes:
+        name: Its path in the network.
+        kind: Its class.
+        shape: Of its output, without the batch.
+        calls: How often it is called for a picture; the last one counts.
+        reachable: Whether its gradient reaches the picture.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    calls: int
+    reachable: bool
+
+
+@dataclass
+class Backbone:
+    """A network, and how it likes its pixels.
+
+    Args:
+        module: Any module that reads (batch, colour, height, width); a copy of it is kept, for looking only.
+        mean: Of each colour, taken away from pixels between 0 and 1.
+        deviation: What they are divided by then.
+        name: What it is called.
+        size: Rows and columns of what it reads, where it reads nothing else.
+        device: Where it works.
+
+    Raises:
+        ConfigurationError: The module cannot be copied.
+    """
+
+    module: nn.Module
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    name: str = "network"
+    size: int | None = None
+    device: str = "cpu"
+    _known: dict[str, Layer] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            own = copy.deepcopy(self.module)
+        except (RuntimeError, TypeError) as error:
+            raise ConfigurationError(f"{self.name} cannot be copied: {_first_line(error)}") from None
+        for part in own.modules():
+            if getattr(part, "inplace", False) is True:
+                part.__dict__["inplace"] = False  # what a layer said shall stay as it was
+        # Convolutions on processors are fastest where a pixel's channels lie side by side.
+        self.module = own.eval().requires_grad_(False).to(self.device)
+        for tensor in self.module.parameters():
+            if tensor.dim() == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+        self._mean = torch.tensor(self.mean, device=self.device).view(1, -1, 1, 1)
+        self._scale = 1 / torch.tensor(self.deviation, device=self.device).view(1, -1, 1, 1)
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The layers that speak when a picture is shown, in the order in which they do.
+
+        Raises:
+            ConfigurationError: The network cannot read a picture.
+        """
+        if not self._known:
+            self._known = {own.name: own for own in self._probe()}
+        return self._known
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of its weights."""
+        digest = hashlib.sha256()
+        for name, tensor in self.module.state_dict().items():
+            digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def require(self, names: Sequence[str]) -> None:
+        """Checks that layers can be dreamt with.
+
+        Args:
+            names: Of the layers.
+
+        Raises:
+            ConfigurationError: There is no such layer, or no gradient comes from it.
+        """
+        for name in names:
+            if name not in self.layers:
+                raise ConfigurationError(
+                    f'{self.name} has no layer "{name}"; {_nearest_layers(name, list(self.layers))} '
+                    "(foretell dream --list-layers shows all)",
+                    layer=name,
+                )
+            if not self.layers[name].reachable:
+                raise ConfigurationError(
+                    f"{name} of {self.name} gives no gradient: nothing that it says can be changed through the "
+                    "picture's pixels; take a layer before it",
+                    layer=name,
+                )
+
+    def activations(self, pixels: Pixels, names: Sequence[str]) -> dict[str, Tensor]:
+        """What layers say of a picture.
+
+        Args:
+            pixels: Between 0 and 1.
+            names: Of the layers; they exist.
+        """
+        found: dict[str, Tensor] = {}
+        left = {name: self.layers[name].calls for name in names}
+
+        def heard(name: str, _module: nn.Module, _given: object, output: object) -> None:
+            left[name] -= 1
+            if left[name] > 0:
+                return
+            tensor = _tensor(output)
+            if tensor is not None:
+                # What comes after a layer may write into its output.
+                found[name] = tensor.clone() if len(found) + 1 < len(names) else tensor
+            if len(found) == len(names):
+                raise _EnoughError
+
+        with _hooks(self.module, {name: partial(heard, name) for name in names}):
+            try:
+                self.module((pixels - self._mean) * self._scale)
+            except _EnoughError:
+                pass
+            except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+                raise self._unreadable(pixels, error) from None
+        return found
+
+    def _probe(self) -> Iterator[Layer]:
+        """Shows a grey picture and notes who says what."""
+        seen: dict[str, Layer] = {}
+
+        def heard(name: str, module: nn.Module, _given: object, output: object) -> None:
+            tensor = _tensor(output)
+            if tensor is None:
+                return
+            calls = seen.pop(name).calls if name in seen else 0
+            seen[name] = Layer(name, type(module).__name__, tuple(tensor.shape[1:]), calls + 1, tensor.requires_grad)
+
+        modules = {name: partial(heard, name) for name, _ in self.module.named_modules() if name}
+        side = self.size or PROBED
+        pixels = torch.full((1, len(self.mean), side, side), 0.5, device=self.device, requires_grad=True)
+        with _hooks(self.module, modules), torch.enable_grad():
+            try:
+                self.module((pixels - self._mean) * self._scale)
+            except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+                raise self._unreadable(pixels, error) from None
+        yield from seen.values()
+
+    def _unreadable(self, pixels: Tensor, error: Exception) -> ConfigurationError:
+        height, width = pixels.shape[-2:]
+        return ConfigurationError(
+            f"{self.name} cannot read a picture of {width}×{height} pixels ({_first_line(error)}); a network that "
+            "reads one size only needs --input-size"
+        )
+
+
+@contextmanager
+def _hooks(module: nn.Module, heard: Mapping[str, Callable[..., None]]) -> Iterator[None]:
+    """Inside a block modules report what they say."""
+    handles = []
+    try:
+        for name, hook in heard.items():
+            handles.append(module.get_submodule(name).register_forward_hook(hook))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _tensor(output: object) -> Tensor | None:
+    """The numbers that a module says, where it says any: the first tensor of several."""
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) and output.dim() > 0 else None
+
+
+def _nearest_layers(name: str, known: list[str]) -> str:
+    """The clause that helps after an unknown layer."""
+    return (
+        nearest(name, known) if len(known) < 40 or "?" in nearest(name, known) else f"known is {known[0]} among others"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

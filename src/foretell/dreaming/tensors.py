@@ -1,0 +1,29 @@
+"""Pictures as tensors, and back, without a copy where none is needed."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..axes import PixelArray
+from ..data.pictures import Picture
+
+
+def tensor_of(picture: Picture, device: str = "cpu") -> Float[Tensor, "1 colour height width"]:
+    """A picture as a network reads it: a batch of one, a pixel's colours side by side in memory.
+
+    Args:
+        picture: The picture.
+        device: Where it goes.
+    """
+    return torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].to(device)
+
+
+def pixels_of(tensor: Float[Tensor, "1 colour height width"]) -> PixelArray:
+    """The pixels of a batch of one.
+
+    Args:
+        tensor: Between 0 and 1.
+    """
+    found: np.ndarray = tensor[0].permute(1, 2, 0).cpu().numpy()
+    return found
