@@ -11,7 +11,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from . import generation, lecture, reading, reviews, serving, startup, translation, windows
+from . import dreaming, generation, lecture, reading, reviews, serving, startup, translation, windows
 from .measure import Row, machine, shown
 
 HERE = Path(__file__).parent
@@ -23,6 +23,7 @@ PARTS = {
     "reviews": reviews,
     "generation": generation,
     "translation": translation,
+    "dreaming": dreaming,
     "lecture": lecture,
 }
 

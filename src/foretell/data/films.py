@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -150,20 +151,32 @@ def write_film(path: Path, frames: Frames, fps: float, count: int | None = None)
 
 
 def _write_mp4(path: Path, frames: Iterator[Frame], fps: float) -> None:
-    """H.264, whose colours come in squares of two pixels: an odd row or column is left out."""
+    """H.264, whose colours come in squares of two pixels: an odd row or column is left out.
+
+    The encoder is run by ourselves, since imageio_ffmpeg's writer does not tell when it failed.
+    """
     first = next(frames)
     height, width = (length - length % 2 for length in first.shape[:2])
-    writer = _ffmpeg().write_frames(
-        str(path), (width, height), fps=fps, macro_block_size=1, quality=8, output_params=["-fflags", "+bitexact"]
-    )
-    try:
-        writer.send(None)
-        for frame in chain([first], frames):
-            writer.send(np.ascontiguousarray(frame[:height, :width]))
-    except OSError as error:
-        raise RunError(f"the film could not be encoded: {error}") from None
-    finally:
-        writer.close()
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
+    made = ["-an", "-vcodec", "libx264", "-pix_fmt", "yuv420p", "-crf", "16", "-fflags", "+bitexact", str(path)]
+    command = [_ffmpeg().get_ffmpeg_exe(), "-y", "-v", "error", *raw, *made]
+    with tempfile.TemporaryFile() as told:
+        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told)  # noqa: S603
+        with encoder:
+            try:
+                for frame in chain([first], frames):
+                    encoder.stdin.write(np.ascontiguousarray(frame[:height, :width]).data)  # type: ignore[union-attr]
+                encoder.stdin.close()  # type: ignore[union-attr]
+            except BrokenPipeError:
+                pass  # it has given up, and said why
+            except BaseException:
+                encoder.kill()
+                raise
+            code = encoder.wait()
+        told.seek(0)
+        lines = told.read().decode("utf-8", "replace").strip().splitlines()
+    if code != 0:
+        raise RunError(f"the film could not be encoded: {lines[-1] if lines else f'ffmpeg ended with {code}'}")
 
 
 def _write_pillow(path: Path, frames: Iterator[Frame], fps: float) -> None:
@@ -182,6 +195,7 @@ def _ffmpeg() -> Any:
         import imageio_ffmpeg
     except ImportError:
         raise MissingError(
-            "films in .mp4 need imageio-ffmpeg: pip install 'foretell[dream]'; .gif and .webp go without", extra="dream"
+            "films in .mp4 need imageio-ffmpeg: pip install 'foretell[dream]'; .gif and .webp go without",
+            package="imageio-ffmpeg",
         ) from None
     return imageio_ffmpeg

@@ -81,8 +81,7 @@ class Backbone:
         for tensor in self.module.parameters():
             if tensor.dim() == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
-        self._mean = torch.tensor(self.mean, device=self.device).view(1, -1, 1, 1)
-        self._scale = 1 / torch.tensor(self.deviation, device=self.device).view(1, -1, 1, 1)
+        self._mean, self._scale = self._constant(self.mean), self._constant([1 / own for own in self.deviation])
 
     @property
     def layers(self) -> dict[str, Layer]:
@@ -156,6 +155,12 @@ class Backbone:
             except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
                 raise self._unreadable(pixels, error) from None
         return found
+
+    def _constant(self, numbers: Sequence[float]) -> Tensor | float:
+        """A number for each colour; one alone where they are the same, which is faster."""
+        if len(set(numbers)) == 1:
+            return numbers[0]
+        return torch.tensor(numbers, device=self.device).view(1, -1, 1, 1)
 
     def _probe(self) -> Iterator[Layer]:
         """Shows a grey picture and notes who says what."""

@@ -40,7 +40,7 @@ def balance(gradient: Pixels, bands: int) -> None:
     _divide(gradient)
 
 
-def _doubled(coarse: Pixels, like: Pixels) -> Pixels:
+def _doubled(coarse: Float[Tensor, "1 colour row column"], like: Pixels) -> Pixels:
     return functional.interpolate(coarse, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 

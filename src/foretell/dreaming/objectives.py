@@ -7,7 +7,7 @@ terms keep their proportions at every scale. The form is Lucid's (Olah et al., "
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ _PLACES = 4096  # of it, at most
 _PRODUCTS = 1 << 22  # of a picture's places and a guide's, at once
 
 
+@runtime_checkable
 class Term(Protocol):
     """A number that comes of one layer's output."""
 
@@ -202,27 +203,27 @@ class Objective:
         """
         return torch.stack([weight * term.of(seen[term.name], here) for weight, term in self.terms]).sum()
 
-    def __add__(self, other: "Objective") -> "Objective":
+    def __add__(self, other: object) -> "Objective":
         return Objective(self.terms + other.terms) if isinstance(other, Objective) else NotImplemented
 
-    def __mul__(self, factor: float) -> "Objective":
+    def __mul__(self, factor: object) -> "Objective":
         if not isinstance(factor, int | float):
             return NotImplemented
         return Objective(tuple((weight * factor, term) for weight, term in self.terms))
 
-    def __radd__(self, other: int) -> "Objective":
+    def __radd__(self, other: object) -> "Objective":
         return self if other == 0 else NotImplemented  # as sum() begins
 
-    def __rmul__(self, factor: float) -> "Objective":
+    def __rmul__(self, factor: object) -> "Objective":
         return self * factor
 
-    def __truediv__(self, divisor: float) -> "Objective":
-        return self * (1 / divisor)
+    def __truediv__(self, divisor: object) -> "Objective":
+        return self * (1 / divisor) if isinstance(divisor, int | float) else NotImplemented
 
     def __neg__(self) -> "Objective":
         return self * -1
 
-    def __sub__(self, other: "Objective") -> "Objective":
+    def __sub__(self, other: object) -> "Objective":
         return self + -other if isinstance(other, Objective) else NotImplemented
 
     def __str__(self) -> str:

@@ -12,6 +12,8 @@ from .backbone import Backbone
 from .objectives import Objective
 from .scaling import Size, resized
 
+_NOTHING = 1 / 512  # of a mask: black, to the nearest of 256 shades
+
 
 @dataclass(frozen=True)
 class Octave:
@@ -99,10 +101,11 @@ def dream_up(
                 picture -= resized(shrunk, size)
             shrunk = exact
             del exact
-        picture = picture.clone(memory_format=torch.preserve_format) if picture is shrunk else picture
-        if number == len(sizes):
-            shrunk = original
+        picture = picture.clone() if picture is shrunk else picture
         area = None if mask is None else resized(mask, size)
+        if area is not None:
+            # What scaling up smeared over the edge of a mask.
+            picture = torch.where(area <= _NOTHING, shrunk, picture)
 
         def step(own: Step, number: int = number) -> None:
             watcher.step(number, len(sizes), own)

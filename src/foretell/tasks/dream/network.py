@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from .config import BackboneSection
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NAMED = 5  # of the weights that do not fit
-_COUNTERS = "num_batches_tracked"  # of batches, which mean nothing where nothing learns
+_COUNTERS = "num_batches_tracked"
 
 
 def open_backbone(section: BackboneSection, module: nn.Module | None = None) -> Backbone:
@@ -35,27 +36,29 @@ def open_backbone(section: BackboneSection, module: nn.Module | None = None) -> 
         UnsafeFileError: The file of weights is damaged, or no safetensors.
     """
     device = device_of(section.device)
+    usual = IMAGENET
     if module is None and section.model is None:
-        for option in ("weights", "normalise", "input_size"):
-            if getattr(section, option) is not None:
-                shown = option.replace("_", "-")
-                raise UsageError(f"--{shown} goes with --model; the built-in network knows its own")
-        network = builtin.builtin_network(section.cache_dir)
-        return Backbone(network, builtin.MEAN, builtin.DEVIATION, builtin.NAME, None, device)
-    name = section.model or type(module).__name__
-    if module is None:
-        module = _made(name)
-    if section.weights is not None:
-        fit_weights(module, section.weights, name)
-    mean, deviation = normalisation(section.normalise)
+        name, usual = builtin.NAME, (builtin.MEAN, builtin.DEVIATION)
+        module = builtin.network()
+        if section.weights is None:
+            builtin.give_weights(module, section.cache_dir)
+        else:
+            fit_weights(module, section.weights, name)
+        builtin.fuse(module)
+    else:
+        name = section.model or type(module).__name__
+        module = _made(name) if module is None else module
+        if section.weights is not None:
+            fit_weights(module, section.weights, name)
+    mean, deviation = usual if section.normalise is None else normalisation(section.normalise)
     return Backbone(module, mean, deviation, name, section.input_size, device)
 
 
-def normalisation(text: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def normalisation(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of pixels from a text: a number for each, or one for each colour.
 
     Args:
-        text: As ``--normalise`` has it; ImageNet's where None.
+        text: As ``--normalise`` has it.
 
     Raises:
         ConfigurationError: It is something else.
@@ -63,8 +66,6 @@ def normalisation(text: str | None) -> tuple[tuple[float, ...], tuple[float, ...
     >>> normalisation("0.5,0.25")
     ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     """
-    if text is None:
-        return IMAGENET
     numbers = []
     for part in re.split(r"[,\s]+", text.strip()):
         try:
@@ -106,7 +107,7 @@ def _made(path: str) -> nn.Module:
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
-        raise ConfigurationError(f"--model {path}: {attribute} is a {type(found).__name__}; a callable is needed")
+        raise ConfigurationError(f"--model {path}: {attribute} is of type {type(found).__name__}; a callable is needed")
     try:
         module = found()
     except Exception as error:
@@ -115,7 +116,8 @@ def _made(path: str) -> nn.Module:
         ) from None
     if not isinstance(module, nn.Module):
         raise ConfigurationError(
-            f"--model {path}: {attribute}() gave a {type(module).__name__}; a torch.nn.Module is needed", model=path
+            f"--model {path}: {attribute}() gave a thing of type {type(module).__name__}; a torch.nn.Module is needed",
+            model=path,
         )
     return module
 
@@ -157,7 +159,9 @@ def fit_weights(module: nn.Module, path: Path, name: str) -> None:
     for key, tensor in weights.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise UnsafeFileError(f"{path} is damaged: {key} holds numbers that are not finite", file=str(path))
-    module.load_state_dict({key: weights[key].to(own[key].dtype) for key in weights}, strict=False)
+    # Counters of batches, which mean nothing where nothing learns, may be left out.
+    counters = {key: torch.zeros((), dtype=own[key].dtype) for key in own if key not in weights}
+    module.load_state_dict({key: weights[key].to(own[key].dtype) for key in weights} | counters, assign=True)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
