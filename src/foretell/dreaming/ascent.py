@@ -110,11 +110,10 @@ def ascend(
         losses.append(loss)
         if loss > how.max_loss:
             break
-        if gradient.count_nonzero() == 0:
-            _wake(picture, mask, generator)
-        else:
+        if _step(picture, gradient, how, mask):
             moved = True
-            _step(picture, gradient, how, mask)
+        else:
+            _wake(picture, mask, generator)
         watch(Step(number, how.steps, loss, picture))
     if how.steps and not moved and losses[-1] <= how.max_loss:
         raise RunError(
@@ -140,16 +139,21 @@ def slope_of(pixels: Pixels, backbone: Backbone, objective: Objective, here: Her
     return float(value.detach()), slope
 
 
-def _step(picture: Pixels, gradient: Pixels, how: Ascent, mask: Tensor | None) -> None:
-    """Adds a gradient to a picture, as a step of the size that is asked for."""
+def _step(picture: Pixels, gradient: Pixels, how: Ascent, mask: Tensor | None) -> bool:
+    """Adds a gradient to a picture, as a step of the size that is asked for; says whether there was any."""
     if how.decorrelate:
         decorrelate(gradient)
-    balance(gradient, how.bands)
+    size = balance(gradient, how.bands)
+    if not math.isfinite(size):
+        raise DivergedError("the gradient by the picture is not finite; a layer before this one may have one that is")
+    if size == 0:
+        return False
     if how.total_variation:
         hold_down(gradient, picture, how.total_variation)
     if mask is not None:
         gradient *= mask
     picture.add_(gradient, alpha=how.rate).clamp_(0, 1)
+    return True
 
 
 def _wake(picture: Pixels, mask: Tensor | None, generator: torch.Generator) -> None:

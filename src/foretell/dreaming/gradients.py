@@ -3,6 +3,8 @@
 Everything works in place, a few rows at a time where it can, as a picture may be large.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,39 +17,64 @@ Pixels = Float[Tensor, "1 colour height width"]
 _VARIANCES = (0.2175, 0.0188, 0.0045)
 _AXES = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 _ROWS = 256  # at once
+_LEAST = 1e-8  # energy of a band that counts, where the whole has about one
 
 
-def balance(gradient: Pixels, bands: int) -> None:
-    """Divides a gradient by its mean size; with several bands first each octave of its frequencies by that octave's.
+def balance(gradient: Pixels, bands: int) -> float:
+    """Makes the octaves of a gradient's frequencies alike in size, and the mean size of the whole one.
 
-    Bands are those of a pyramid (Burt and Adelson, "The Laplacian Pyramid", 1983): what halving and doubling a
-    picture loses is the finest one. Fine detail, of which gradients mostly consist, then counts no more than coarse.
+    Bands are those of a pyramid (Burt and Adelson, "The Laplacian Pyramid", 1983): what halving and doubling loses is
+    the finest one. Fine detail, of which gradients mostly consist, then counts no more than coarse.
 
     Args:
         gradient: Changed in place; zero stays zero.
-        bands: How many; the last one holds all that is coarser.
+        bands: How many; the last one holds all that is coarser, and one alone leaves proportions as they are.
 
-    >>> gradient = torch.randn(1, 3, 64, 64); balance(gradient, 3)
+    Returns:
+        The mean size that it had.
+
+    >>> gradient = torch.randn(1, 3, 64, 64)
+    >>> size = balance(gradient, 3)
     >>> round(float(gradient.abs().mean()), 4)
     1.0
     """
-    if bands > 1 and min(gradient.shape[-2:]) > 1:
-        coarse = functional.avg_pool2d(gradient, 2, ceil_mode=True, count_include_pad=False)
-        gradient -= _doubled(coarse, gradient)
-        balance(coarse, bands - 1)
-        _divide(gradient)
-        gradient += _doubled(coarse, gradient)
-    _divide(gradient)
+    before = _size(gradient)
+    if before > 0:
+        gradient /= before
+        if bands > 1:
+            _even_out(gradient, bands, _energy(gradient))
+            gradient /= _size(gradient)
+    return before
 
 
-def _doubled(coarse: Float[Tensor, "1 colour row column"], like: Pixels) -> Pixels:
-    return functional.interpolate(coarse, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _even_out(gradient: Pixels, bands: int, energy: float) -> None:
+    """Divides each band of a gradient by its size.
+
+    With fine = gradient - doubled(coarse), what is wanted is fine / a + doubled(coarse / b), which is
+    gradient / a + doubled(coarse / b - coarse / a): doubling once is enough. And as means over squares are orthogonal
+    to what differs from them, the energy of the fine band is what the gradient's has more than theirs.
+    """
+    if bands == 1 or min(gradient.shape[-2:]) == 1:
+        gradient /= math.sqrt(max(energy, _LEAST))
+        return
+    coarse = functional.avg_pool2d(gradient, 2, ceil_mode=True, count_include_pad=False)
+    beneath = _energy(coarse)
+    fine = math.sqrt(max(energy - beneath, _LEAST))
+    evened = coarse.clone()
+    _even_out(evened, bands - 1, beneath)
+    evened.sub_(coarse, alpha=1 / fine)
+    gradient /= fine
+    gradient += functional.interpolate(evened, size=gradient.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _divide(gradient: Pixels) -> None:
-    size = float(torch.linalg.vector_norm(gradient, 1)) / gradient.numel()
-    if size > 0:
-        gradient /= size
+def _size(gradient: Pixels) -> float:
+    """The mean size of its numbers."""
+    return float(torch.linalg.vector_norm(gradient, 1)) / gradient.numel()
+
+
+def _energy(gradient: Pixels) -> float:
+    """The mean of their squares."""
+    return float(torch.linalg.vector_norm(gradient)) ** 2 / gradient.numel()
 
 
 def decorrelate(gradient: Pixels) -> None:

@@ -165,12 +165,11 @@ class Tile:
 
         Args:
             picture: Changed in place.
-            values: One for each pixel of the tile; overwritten.
+            values: One for each pixel of the tile.
         """
-        windows = self.rows.windows[self.at[0]].to(values), self.columns.windows[self.at[1]].to(values)
-        values = values.mul_(windows[0][:, None]).mul_(windows[1])
+        window = torch.outer(self.rows.windows[self.at[0]], self.columns.windows[self.at[1]]).to(values)
         for (own, whole), (beside, across) in self._pieces():
-            picture[:, :, whole, across] += values[:, :, own, beside]
+            picture[:, :, whole, across].addcmul_(values[:, :, own, beside], window[own, beside])
 
     def _pieces(self) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
         for down in self.rows.pieces(self.at[0], self.roll[0]):

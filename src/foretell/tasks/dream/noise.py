@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...data.pictures import SMALLEST, Picture
+from ...data.pictures import SMALLEST, Picture, read_picture
 from ...dreaming import Watcher, channel, channels_of
 from ...errors import ConfigurationError, RunError
 from .dreams import Dream, Dreaming
@@ -105,17 +105,23 @@ def sheet(dreaming: Dreaming, watch: Callable[[int, int], Watcher] = lambda numb
         pictures.append(dream.picture.bytes_array())
         losses = [loss for octave in dream.octaves for loss in octave.losses]
         filters.append({"channel": number, "loss": [losses[0], losses[-1]] if losses else None})
-    shown = Picture(
-        _laid_out(pictures, [f"{own['channel']}{' (silent)' if own.get('silent') else ''}" for own in filters]),
-        name="sheet",
-    )
+    captions = [f"{own['channel']}{' (silent)' if own.get('silent') else ''}" for own in filters]
+    shown = replace(read_picture(laid_out(pictures, captions)), name="sheet")
     about = dreaming.about(None, sheet={"layer": layer, "first": first, "count": count})
     about["objective"] = f"each channel of {layer} from {first} on"
     return Sheet(Dream(shown, [], notes, about), filters)
 
 
-def _laid_out(pictures: list[np.ndarray], captions: list[str]) -> np.ndarray:
-    """Pictures in rows, nearly as many as in a row, captions below."""
+def laid_out(pictures: list[np.ndarray], captions: list[str]) -> Any:
+    """Pictures in rows on a page about as high as wide, captions below.
+
+    Args:
+        pictures: Of one size, in shades from 0 to 255.
+        captions: One for each.
+
+    Returns:
+        The page, an image of Pillow's.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = pictures[0].shape[:2]
@@ -129,4 +135,4 @@ def _laid_out(pictures: list[np.ndarray], captions: list[str]) -> np.ndarray:
         top = _GAP + (number // across) * (height + _CAPTION + _GAP)
         page.paste(Image.fromarray(picture), (left, top))
         pen.text((left + width / 2, top + height + _CAPTION / 2), caption, fill="black", font=letters, anchor="mm")
-    return np.asarray(page, np.float32) / 255
+    return page
