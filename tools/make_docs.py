@@ -8,7 +8,7 @@ import click
 from foretell.cli.main import cli
 from foretell.config import render
 from foretell.evaluation.words import value_text
-from foretell.tasks import NAMES, task_configuration, task_rungs
+from foretell.tasks import CONFIGURED, NAMES, task_configuration, task_rungs
 from foretell.tasks.rung import Rung
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -44,6 +44,9 @@ def options_page() -> str:
             "\nAs TOML, for `--config` (`foretell config render "
             f"{task}`):\n\n```toml\n{render(task_configuration(task))}```\n"
         )
+    for task in CONFIGURED:
+        if task not in NAMES:
+            parts.append(f"## {task}\n\n```toml\n{render(task_configuration(task))}```\n")
     return "\n".join(parts)
 
 

