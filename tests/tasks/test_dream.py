@@ -66,6 +66,26 @@ def test_a_dream_is_written_and_told(run: Run, photo: Path) -> None:
     assert "options" in told
 
 
+def test_a_picture_says_how_it_was_made_and_not_where(run: Run, photo: Path, tmp_path: Path) -> None:
+    Image.fromarray(as_bytes(made_picture(72, 96, seed=2))).save("mask.png")
+    named = ["--only", tmp_path / "mask.png", "--guide", photo, "--cache-dir", tmp_path / "cache"]
+    assert run("dream", photo, "-o", "out.png", *OWN, *QUICK, *named).code == 0
+    told = about(Path("out.png"))
+    assert str(tmp_path) not in json.dumps(told)
+    assert {"made_with", "network", "weights", "pixels", "guide_pixels", "only_pixels"} <= told.keys()
+    # Everything that makes the same dream again.
+    Path("again.toml").write_text(toml(told["options"]))
+    assert run("dream", photo, "-o", "again.png", "--config", "again.toml").code == 0
+    assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
+
+
+def toml(options: object) -> str:
+    import tomli_w
+
+    assert isinstance(options, dict)
+    return tomli_w.dumps(options)
+
+
 def test_without_a_name_the_picture_is_called_after_the_photo(run: Run, photo: Path) -> None:
     done = run("dream", photo, *OWN, *QUICK)
     assert (done.code, done.out) == (0, "photo-dream.png\n")
@@ -364,7 +384,7 @@ def test_from_python_with_an_algebra_and_a_network_of_ones_own(tmp_path: Path, p
     guided = ft.Dreamer(objective=towards(str(photo), "2"), model=module, octaves=1, steps=1)
     assert guided.dream(made_picture(40, 40)).octaves[0].losses
     assert ft.Dreamer(model=module, channel="2:1", steps=1, size="40").from_noise().picture.size == (40, 40)
-    assert len(ft.Dreamer(model=module, steps=1, size="40").sheet("2", 3, first=2).filters) == 3
+    assert len(ft.Dreamer(model=module, layers="0", steps=1, size="40").sheet("2", 3, first=2).filters) == 3
     assert ft.Dreamer(model=module).layers()[0]["name"] == "0"
     assert ft.Dreamer("faces").mood == "faces"
 
@@ -374,6 +394,8 @@ def test_python_tells_what_is_wrong() -> None:
         ft.Dreamer(model=network(), layers="2", stepz=1).dream(made_picture(40, 40))
     with pytest.raises(ConfigurationError, match="steps from the option --steps"):
         ft.Dreamer(model=network(), layers="2", steps=-1).dream(made_picture(40, 40))
+    with pytest.raises(UsageError, match="the objective says what shall be seen, and so does layers"):
+        ft.Dreamer(model=network(), objective=layer("2"), layers="2").dream(made_picture(40, 40))
     with pytest.raises(UsageError, match="--layers, --channel or --neuron is needed"):
         ft.Dreamer(model=network()).dream(made_picture(40, 40))
 

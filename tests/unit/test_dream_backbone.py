@@ -130,6 +130,25 @@ def test_layers_that_cannot_be_dreamt_with_are_told(name: str, told: str) -> Non
         Backbone(Inner(), *PLAIN, name="made").require([name])
 
 
+class Moody(nn.Module):
+    """Says something of large pictures only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.second = nn.Conv2d(4, 4, 3)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        value: Tensor = self.first(pixels)
+        return self.second(value) if pixels.shape[-1] > 100 else value
+
+
+def test_a_layer_that_is_silent_at_some_size_is_told() -> None:
+    backbone = Backbone(Moody(), *PLAIN, name="moody")
+    with pytest.raises(ConfigurationError, match="second of moody says nothing of a picture of 32×32 pixels"):
+        backbone.activations(PIXELS, ["second"])
+
+
 def test_a_network_that_reads_no_pictures_is_told() -> None:
     with pytest.raises(ConfigurationError, match="cannot read a picture of 224×224"):
         Backbone(nn.Linear(7, 3), *PLAIN).require(["x"])

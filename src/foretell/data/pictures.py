@@ -220,7 +220,8 @@ def _no_picture(path: Path, error: Exception) -> DataError | UnsafeFileError:
     """What is said of a file that Pillow does not open."""
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(f"{path} cannot be read: {error.strerror}", file=str(path))
-    beginning = path.read_bytes()[:12] if path.stat().st_size < 1 << 30 else b""
+    with path.open("rb") as file:
+        beginning = file.read(12)
     if beginning.startswith((b"\x89PNG", b"\xff\xd8\xff")) or beginning[8:] == b"WEBP":
         return UnsafeFileError(f"{path} is damaged: its header breaks off or makes no sense", file=str(path))
     found = "nothing (0 bytes)" if not beginning else f"something else (it begins with {beginning[:8]!r})"

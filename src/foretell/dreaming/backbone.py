@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..errors import ConfigurationError, nearest
 
 Pixels = Float[Tensor, "1 colour height width"]
+_FEW = 30  # layers
 PROBED = 224  # rows and columns of the picture that layers are asked about
 
 
@@ -138,13 +139,12 @@ class Backbone:
 
         def heard(name: str, _module: nn.Module, _given: object, output: object) -> None:
             left[name] -= 1
-            if left[name] > 0:
-                return
+            enough = all(calls <= 0 for calls in left.values())
             tensor = _tensor(output)
             if tensor is not None:
                 # What comes after a layer may write into its output.
-                found[name] = tensor.clone() if len(found) + 1 < len(names) else tensor
-            if len(found) == len(names):
+                found[name] = tensor if enough else tensor.clone()
+            if enough:
                 raise _EnoughError
 
         with _hooks(self.module, {name: partial(heard, name) for name in names}):
@@ -154,6 +154,12 @@ class Backbone:
                 pass
             except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
                 raise self._unreadable(pixels, error) from None
+        for name in left.keys() - found.keys():
+            height, width = pixels.shape[-2:]
+            raise ConfigurationError(
+                f"{name} of {self.name} says nothing of a picture of {width}×{height} pixels, though it does of others",
+                layer=name,
+            )
         return found
 
     def _constant(self, numbers: Sequence[float]) -> Tensor | float:
@@ -212,10 +218,9 @@ def _tensor(output: object) -> Tensor | None:
 
 
 def _nearest_layers(name: str, known: list[str]) -> str:
-    """The clause that helps after an unknown layer."""
-    return (
-        nearest(name, known) if len(known) < 40 or "?" in nearest(name, known) else f"known is {known[0]} among others"
-    )
+    """The clause that helps after an unknown layer; all names only where they are few."""
+    told = nearest(name, known)
+    return told if "?" in told or len(known) <= _FEW else f"it has {len(known)} others"
 
 
 def _first_line(error: Exception) -> str:

@@ -21,7 +21,8 @@ from .tensors import tensor_of
 from .tiles import Here
 
 Activations = Mapping[str, Tensor]
-_GUIDE = 512  # rows or columns of a guide, at most
+_LARGEST = 64_000_000  # pixels of a guide
+_GUIDE = 512  # rows or columns at which it is looked at, at most
 _PLACES = 4096  # of it, at most
 _PRODUCTS = 1 << 22  # of a picture's places and a guide's, at once
 
@@ -151,7 +152,7 @@ class Towards:
 
     def bound(self, backbone: Backbone) -> "Towards":
         """The same, with what the layer says of the guide."""
-        pixels = tensor_of(read_picture(self.guide), backbone.device)
+        pixels = tensor_of(read_picture(self.guide, _LARGEST), backbone.device)
         height, width = pixels.shape[-2:]
         share = min(1.0, _GUIDE / max(height, width))
         size = (max(1, round(height * share)), max(1, round(width * share)))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +160,7 @@ class Dreaming:
             "weights": self.backbone.fingerprint,
             "options": options,
         }
-        for name, path in (("guide", self.asked.objective.guide), ("only", self.asked.ascent.only)):
-            if path is not None:
-                found[f"{name}_pixels"] = read_picture(path, smallest=1).fingerprint
+        found |= self._beside
         if picture is not None:
             found |= {"picture": picture.name, "pixels": picture.fingerprint}
         return found | further
@@ -177,20 +176,32 @@ class Dreaming:
         finally:
             torch.backends.cudnn.deterministic = fixed
 
+    @cached_property
+    def _only(self) -> Picture | None:
+        """The mask as it was drawn."""
+        path = self.asked.ascent.only
+        return None if path is None else read_picture(path, self.asked.tiles.max_pixels, smallest=1)
+
+    @cached_property
+    def _beside(self) -> dict[str, str]:
+        """Digests of the pictures that a dream was made with."""
+        guide = self.asked.objective.guide
+        pictures = {"guide": None if guide is None else read_picture(guide), "only": self._only}
+        return {f"{name}_pixels": own.fingerprint for name, own in pictures.items() if own is not None}
+
     def _mask(self, picture: Picture) -> Float[Tensor, "1 1 height width"] | None:
         """Where it may dream, as large as the picture."""
-        path = self.asked.ascent.only
-        if path is None:
+        mask = self._only
+        if mask is None:
             return None
-        mask = read_picture(path, self.asked.tiles.max_pixels, smallest=1)
         pixels: Pixels = tensor_of(mask, self.backbone.device).mean(dim=1, keepdim=True)
         if mask.alpha is not None:
             pixels = pixels * (torch.from_numpy(mask.alpha).to(pixels) / 255)
         (height, width), own = mask.size, picture.size
         if abs(height * own[1] - width * own[0]) > max(height, width, *own):
             raise ConfigurationError(
-                f"the mask {path} has {width}×{height} pixels, another shape than the picture's {own[1]}×{own[0]}; "
-                "it must have the same, or the same at another scale",
+                f"the mask {self.asked.ascent.only} has {width}×{height} pixels, another shape than the picture's "
+                f"{own[1]}×{own[0]}; it must have the same, or the same at another scale",
                 option="only",
             )
         return resized(pixels, own).clamp_(0, 1)

@@ -16,14 +16,15 @@ from .film import octave_film, zoom_film
 from .listing import listing
 from .network import open_backbone
 from .noise import Sheet, noise, picture_size, sheet
-from .wishes import objective_of, presets
+from .wishes import WISHES, objective_of, presets
 
 
-def configured(flags: Mapping[str, Any], **origins: Any) -> Configuration:
+def configured(flags: Mapping[str, Any], *, wishless: bool = False, **origins: Any) -> Configuration:
     """The options of a dream; what a mood or a film brings along lies below all that is named.
 
     Args:
         flags: Values by name.
+        wishless: Whether it is said elsewhere what shall be seen.
         **origins: Where else options come from: ``file``, ``sets``, ``environment``.
 
     Raises:
@@ -32,7 +33,7 @@ def configured(flags: Mapping[str, Any], **origins: Any) -> Configuration:
     """
     kind: type[TaskConfiguration] = Configuration
     named: Any = kind.build(flags, **origins)
-    found: Any = kind.build(flags, recipe=presets(named), **origins)
+    found: Any = kind.build(flags, recipe=presets(named, wishless=wishless), **origins)
     checked: Configuration = found
     return checked
 
@@ -119,8 +120,9 @@ class Dreamer:
             count: How many filters.
             first: The first one.
         """
-        dreaming = self._dreaming(grid=count, channel=(f"{layer}:{first}",))
-        return sheet(dreaming)
+        others = dict.fromkeys(("mood", "guide", *WISHES))
+        asked = self._configuration({**others, "grid": count, "channel": (f"{layer}:{first}",)})
+        return sheet(prepared(asked, self._module))
 
     def film(self, picture: Any, path: str | Path, frames: int | None = None) -> Dream:
         """A film: deeper and deeper into a picture, or of the dream as it comes.
@@ -151,11 +153,22 @@ class Dreamer:
                 raise UsageError(f'there is no option "{name}"; {nearest(name, known)}', option=name)
         model = self.model if isinstance(self.model, str) else None if self.model is None else type(self.model).__name__
         flags = {"mood": self.mood, "model": model, **self.options, **further}
-        return configured({name: value for name, value in flags.items() if value is not None}, environment={})
+        return configured(
+            {name: value for name, value in flags.items() if value is not None},
+            wishless=self.objective is not None,
+            environment={},
+        )
 
     def _backbone(self, asked: Configuration) -> Backbone:
-        return open_backbone(asked.backbone, None if isinstance(self.model, str) else self.model)
+        return open_backbone(asked.backbone, self._module)
+
+    @property
+    def _module(self) -> torch.nn.Module | None:
+        return None if isinstance(self.model, str) else self.model
 
     def _dreaming(self, **further: Any) -> Dreaming:
-        asked = self._configuration(further)
-        return prepared(asked, None if isinstance(self.model, str) else self.model, self.objective)
+        if self.objective is not None:
+            for name in ("mood", "guide", *WISHES):
+                if name in self.options or (name == "mood" and self.mood is not None):
+                    raise UsageError(f"the objective says what shall be seen, and so does {name}; name one of them")
+        return prepared(self._configuration(further), self._module, self.objective)

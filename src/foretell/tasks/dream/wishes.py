@@ -5,24 +5,28 @@ from ...dreaming import Objective, channel, layer, neuron, towards
 from ...errors import UsageError
 from .config import MOODS, NOISE, USUAL_MOOD, ZOOM, Configuration, ObjectiveSection, Preset
 
+WISHES = ("layers", "channel", "neuron")
+"""Options that say what shall be seen."""
 
-def presets(asked: Configuration) -> Preset:
+
+def presets(asked: Configuration, *, wishless: bool = False) -> Preset:
     """Values of options that what was asked for brings along; what was named goes before.
 
     Args:
         asked: The options as they were named.
+        wishless: Whether it is said elsewhere what shall be seen.
 
     Raises:
         UsageError: Some of them exclude each other.
     """
     wished, noise, film = asked.objective, asked.noise, asked.film
-    named = [name for name in ("layers", "channel", "neuron") if getattr(wished, name)]
+    named = [name for name in WISHES if getattr(wished, name)]
     if wished.mood and named:
         raise UsageError(f"--mood is a choice of layers, and so is --{named[0]}; name one of them")
     if wished.mood and asked.backbone.model:
         raise UsageError(f"--mood {wished.mood} is made of layers of the built-in network; name --layers of --model")
     merged: dict[str, dict[str, object]] = {}
-    found: list[Preset] = [MOODS[wished.mood or USUAL_MOOD]] if not (named or asked.backbone.model) else []
+    found: list[Preset] = [MOODS[wished.mood or USUAL_MOOD]] if not (named or asked.backbone.model or wishless) else []
     found += [NOISE] if noise.from_noise or noise.grid else []
     found += [ZOOM] if film.zoom else []
     for preset in found:
