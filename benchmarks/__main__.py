@@ -1,6 +1,7 @@
 """Runs every benchmark, prints one table, and writes it to docs/benchmarks.md and benchmarks/results.json.
 
-Parts that are named (``python -m benchmarks reviews``) are run alone, and only printed.
+Parts that are named (``python -m benchmarks reviews``) are run alone: their rows give way to the new ones, and the page
+says when and where each part was measured. Contestants always take turns within their part.
 """
 
 import json
@@ -10,11 +11,13 @@ from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from . import dreaming, generation, lecture, reading, reviews, serving, startup, translation, windows
 from .measure import Row, machine, shown
 
 HERE = Path(__file__).parent
+KEPT = HERE / "results.json"
 PARTS = {
     "startup": startup,
     "reading": reading,
@@ -43,24 +46,33 @@ def table(measured: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def heads(parts: dict[str, dict[str, Any]]) -> str:
+    """When and where each part was measured, in a line for each run."""
+    names: dict[str, list[str]] = {}
+    for name, part in parts.items():
+        names.setdefault(part["head"], []).append(name)
+    return "\n".join(f"- {', '.join(own)}: {head}" for head, own in names.items())
+
+
 def main() -> None:
     """Measures, prints, writes."""
-    named = sys.argv[1:] or list(PARTS)
-    measured = [row for name in named for row in PARTS[name].measure()]
+    kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text("utf-8"))
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "polars", "numpy"))
     head = f"{date.today()}, {machine()}, Python {platform.python_version()}, {versions}"
-    body = table(measured)
-    print(f"{head}\n\n{body}")
-    if named != list(PARTS):
-        return
-    (HERE / "results.json").write_text(
-        json.dumps({"head": head, "rows": [asdict(row) for row in measured]}, indent=1) + "\n"
-    )
+    print(head)
+    for name in sys.argv[1:] or PARTS:
+        measured = PARTS[name].measure()
+        print(f"\n{table(measured)}", flush=True)
+        kept[name] = {"head": head, "rows": [asdict(row) for row in measured]}
+    parts = {name: kept[name] for name in PARTS if name in kept}
+    KEPT.write_text(json.dumps(parts, indent=1) + "\n", "utf-8")
+    body = table([Row(**row) for part in parts.values() for row in part["rows"]])
     (HERE.parent / "docs" / "benchmarks.md").write_text(
         "# Benchmarks\n\nMade by `make bench`. Contestants take turns; times are medians, the spread is the distance "
         "between the quartiles, and a ratio is the time of the first contestant over this one's (where the goal names "
         "the generator, that of the lectures' generator). Half of copying means copying from the table, where windows "
-        f"come from too; within the cache nothing has to be fetched.\n\n{head}\n\n{body}\n"
+        f"come from too; within the cache nothing has to be fetched.\n\n{heads(parts)}\n\n{body}\n",
+        "utf-8",
     )
 
 

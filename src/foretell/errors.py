@@ -3,6 +3,7 @@
 ForetellError                    exit 1
 ├── RunError                     1   a run could not be carried out
 │   ├── DivergedError            1   the loss stopped being a number
+│   ├── NoGradientError          1   nothing that may be changed changes the loss
 │   └── StorageError             1   the disk is full, or a file could not be written
 ├── UsageError                   2   the command line is wrong
 ├── InputError                   3   the data or the configuration do not fit what was asked
@@ -48,6 +49,12 @@ class DivergedError(RunError):
     """The loss or a weight stopped being a finite number."""
 
     code = "diverged"
+
+
+class NoGradientError(RunError):
+    """Nothing that may be changed changes the loss."""
+
+    code = "no-gradient"
 
 
 class StorageError(RunError):

@@ -41,6 +41,23 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from None
 
 
+def require_place(path: Path) -> None:
+    """Checks, before long work, that a file can be written when it is done.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StorageError: Its folder is not there or may not be written to, or it is a folder itself.
+    """
+    if not path.parent.is_dir():
+        raise StorageError(f"{path} could not be written: there is no folder {path.parent}", file=str(path))
+    if path.is_dir():
+        raise StorageError(f"{path} could not be written: it is a folder", file=str(path))
+    if not os.access(path.parent, os.W_OK):
+        raise StorageError(f"{path} could not be written: the folder {path.parent} is not yours to write to")
+
+
 def write_parquet(path: Path, frame: Any) -> None:
     """Writes a Polars frame as Parquet, as :func:`write_atomically` does; its folder is made where it is missing.
 

@@ -39,3 +39,48 @@ number = 3
 def of_numbers() -> int:
     """No network."""
     return 3
+
+
+class Asserting(nn.Module):
+    """Reads pictures of 64 rows and columns only, and says so as timm's and torchvision's transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 6, 8, stride=8)
+        self.mixing = nn.Linear(6, 5)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Tokens."""
+        if pixels.shape[-2:] != (64, 64):
+            raise AssertionError(f"wrong image width: expected 64, got {pixels.shape[-1]}")
+        value: Tensor = self.mixing(self.patches(pixels).flatten(2).transpose(1, 2))
+        return value
+
+
+class Sharing(nn.Module):
+    """Two layers of the same weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+        self.colours = nn.Conv2d(3, 4, 1)
+        self.second.weight, self.second.bias = self.first.weight, self.first.bias
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """What the second says."""
+        value: Tensor = self.second(self.first(self.colours(pixels)))
+        return value
+
+
+class Breaking(nn.Module):
+    """Something whose gradient is no number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeing = nn.Conv2d(3, 4, 1)
+        self.breaking = nn.Identity()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """A root at zero."""
+        value: Tensor = self.breaking((self.seeing(pixels) * 0).sqrt())
+        return value

@@ -72,7 +72,7 @@ def test_a_picture_says_how_it_was_made_and_not_where(run: Run, photo: Path, tmp
     assert run("dream", photo, "-o", "out.png", *OWN, *QUICK, *named).code == 0
     told = about(Path("out.png"))
     assert str(tmp_path) not in json.dumps(told)
-    assert {"made_with", "network", "weights", "pixels", "guide_pixels", "only_pixels"} <= told.keys()
+    assert {"made_with", "network", "weights", "pixels", "wish", "only_pixels", "threads"} <= told.keys()
     # Everything that makes the same dream again.
     Path("again.toml").write_text(toml(told["options"]))
     assert run("dream", photo, "-o", "again.png", "--config", "again.toml").code == 0
@@ -89,7 +89,7 @@ def toml(options: object) -> str:
 def test_without_a_name_the_picture_is_called_after_the_photo(run: Run, photo: Path) -> None:
     done = run("dream", photo, *OWN, *QUICK)
     assert (done.code, done.out) == (0, "photo-dream.png\n")
-    assert "layer(2) rose from" in done.err
+    assert "layer(2) went from" in done.err
     assert Path("photo-dream.png").exists()
 
 
@@ -206,7 +206,7 @@ def test_several_pictures_go_into_a_folder(run: Run, photo: Path) -> None:
     Path("third.png").write_text("no picture")
     broken = run("dream", photo, "third.png", "-o", "others", *OWN, *QUICK)
     assert broken.code == 3
-    assert not list(Path("others").iterdir())  # what is wrong is told before the first is dreamt over
+    assert not Path("others").exists()  # what is wrong is told before the first is dreamt over
     assert run("dream", photo, "photo.png", *OWN, *QUICK).code == 2
 
 
@@ -398,6 +398,79 @@ def test_python_tells_what_is_wrong() -> None:
         ft.Dreamer(model=network(), objective=layer("2"), layers="2").dream(made_picture(40, 40))
     with pytest.raises(UsageError, match="--layers, --channel or --neuron is needed"):
         ft.Dreamer(model=network()).dream(made_picture(40, 40))
+
+
+def test_a_network_of_one_size_reads_tiles_of_that_size(run: Run, photo: Path) -> None:
+    one_size = ["--model", f"{OWN[1].partition(':')[0]}:Asserting", "--layers", "mixing"]
+    refused = run("dream", photo, "-o", "out.png", *one_size)
+    assert refused.code == 3
+    assert "--input-size" in refused.err
+    assert "expected 64" in refused.err
+    done = run("dream", photo, "-o", "out.png", *one_size, *QUICK, "--input-size", "64")
+    assert done.code == 0, done.err
+    assert np.abs(pixels_of(Path("out.png")) - pixels_of(photo)).mean() > 1
+    assert run("dream", photo, "-o", "out.png", *one_size[:2], "--channel", "mixing:4", "--input-size", 64).code == 0
+    assert run("dream", photo, "-o", "out.png", *one_size[:2], "--neuron", "mixing:4", "--input-size", 64).code == 3
+
+
+def test_safetensors_are_known_whatever_their_first_bytes(run: Run, photo: Path) -> None:
+    """A header of 384 bytes begins as a pickle does; weights that are shared stand under one name."""
+    weights = network().state_dict()
+    for padding in range(400):
+        save_file(weights, "w.safetensors", {"note": "x" * padding})
+        if Path("w.safetensors").read_bytes()[:1] == b"\x80":
+            break
+    assert Path("w.safetensors").read_bytes()[:1] == b"\x80"
+    assert run("dream", photo, "-o", "out.png", *OWN, *QUICK, "--weights", "w.safetensors").code == 0
+    from safetensors.torch import save_model
+
+    from .made_network import Sharing
+
+    save_model(Sharing(), "shared.safetensors")
+    sharing = ["--model", f"{OWN[1].partition(':')[0]}:Sharing", "--layers", "second"]
+    done = run("dream", photo, "-o", "out.png", *sharing, *QUICK, "--weights", "shared.safetensors")
+    assert done.code == 0, done.err
+
+
+def test_a_neuron_climbs_wherever_it_lies() -> None:
+    picture = made_picture(150, 200)
+    for row, column in ((0.5, 0.5), (0.0, 0.99), (0.2, 0.7)):
+        for tile in (640, 96):
+            dreamer = ft.Dreamer(neuron=f"_blocks.8:38:{row}:{column}", octaves=1, steps=12, tile=tile)
+            losses = dreamer.dream(picture).octaves[0].losses
+            assert np.mean(losses[-4:]) > losses[0] + 0.4 * (max(losses) - losses[0])
+
+
+def test_films_of_other_guides_do_not_mix(tmp_path: Path, photo: Path) -> None:
+    from foretell.errors import InputError
+
+    guides = [made_picture(40, 40, seed=seed) for seed in (1, 2)]
+    first, second = (
+        ft.Dreamer(objective=towards(guide, "2"), model=network(), octaves=1, steps=1).dream(photo).about
+        for guide in guides
+    )
+    assert first["objective"] == second["objective"]
+    assert first["wish"] != second["wish"]
+    frames = tmp_path / "film.gif.frames"
+    frames.mkdir()
+    Image.new("RGB", (96, 72)).save(frames / "frame-000001.png")
+    (frames / "film.json").write_text(json.dumps(first))
+    with pytest.raises(InputError, match="frames of another film"):
+        ft.Dreamer(objective=towards(guides[1], "2"), model=network()).film(photo, tmp_path / "film.gif", frames=2)
+
+
+def test_films_of_transparent_pictures_lie_on_white(run: Run, photo: Path) -> None:
+    with Image.open(photo) as image:
+        clear = image.convert("RGB")
+    cover = np.full((72, 96), 255, np.uint8)
+    cover[:, :20] = 0
+    clear.putalpha(Image.fromarray(cover))
+    clear.save("clear.png")
+    for further in (["--zoom", "1"], []):
+        done = run("dream", "clear.png", "--film", "film.webp", *OWN, "--octaves", "1", "--steps", "0", *further)
+        assert done.code == 0, done.err
+        with Image.open("film.webp") as film:
+            assert np.asarray(film.convert("RGB"))[:, :16].min() > 200
 
 
 def spectrum(change: np.ndarray) -> float:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foretell.data.films import Frames, require_film, write_film
+from foretell.data.films import Frames, durations, require_film, require_frame, write_film
 from foretell.data.pictures import read_picture
-from foretell.errors import InputError, MissingError, RunError, StorageError, UsageError
+from foretell.errors import DataError, InputError, MissingError, RunError, StorageError, UnsafeFileError, UsageError
 
 
 def frames_in(folder: Path, count: int = 5, height: int = 41, width: int = 63) -> Frames:
@@ -29,7 +29,12 @@ def test_frames_are_kept_exactly_and_counted_up_to_the_first_that_lacks(tmp_path
     assert len(Frames.opened(tmp_path / "film.mp4", {"of": "greys"})) == 2
     with pytest.raises(InputError, match="frames of another film"):
         Frames.opened(tmp_path / "film.mp4", {"of": "reds"})
-    assert len(Frames.opened(tmp_path / "film.mp4", {"of": "greys"}, anew=True)) == 0
+    (frames.folder / "film.json").unlink()  # as if the kill had come before it was written, and no frame yet
+    frames.path(1).unlink()
+    assert len(Frames.opened(tmp_path / "film.mp4", {"of": "reds"})) == 0
+    frames.path(1).write_bytes(frames.path(2).read_bytes()[:60])
+    with pytest.raises(UnsafeFileError, match=r"delete .*film.mp4.frames"):
+        frames.read(1)
     frames.remove()
     assert not frames.folder.exists()
 
@@ -76,6 +81,19 @@ def test_an_encoder_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
     assert len(frames) == 5
 
 
+def test_what_a_kill_left_beside_a_film_goes_with_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / ".film.gif.abc.gif").touch()
+    write_film(tmp_path / "film.gif", frames_in(tmp_path), 20.0)
+    assert not (tmp_path / ".film.gif.abc.gif").exists()
+
+
+@pytest.mark.parametrize(("fps", "unit"), [(24.0, 10), (24.0, 1), (7.0, 10), (50.0, 10)])
+def test_a_film_as_a_whole_has_its_speed(fps: float, unit: int) -> None:
+    shown = durations(fps, unit, 500)
+    assert all(time > 0 and time % unit == 0 for time in shown)
+    assert abs(sum(shown) - 500_000 / fps) <= unit
+
+
 def test_the_first_so_many_frames_are_taken(tmp_path: Path) -> None:
     write_film(tmp_path / "film.gif", frames_in(tmp_path), 20.0, 2)
     with Image.open(tmp_path / "film.gif") as film:
@@ -87,6 +105,14 @@ def test_a_film_that_cannot_be_written_is_told_beforehand(tmp_path: Path, monkey
         require_film(tmp_path / "film.avi")
     with pytest.raises(StorageError, match="there is no folder"):
         require_film(tmp_path / "nowhere" / "film.gif")
+    with pytest.raises(UsageError, match="at most 50"):
+        require_film(tmp_path / "film.gif", 60.0)
+    with pytest.raises(DataError, match=r"at most 16383 rows and columns; this one would have 20000"):
+        require_frame(tmp_path / "film.webp", (100, 20_000))
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(StorageError, match="it is a folder"):
+        require_film(tmp_path / "folder.gif")
+    (tmp_path / "folder.gif").rmdir()
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(MissingError, match="pip install 'foretell"):
         require_film(tmp_path / "film.mp4")

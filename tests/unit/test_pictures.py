@@ -111,14 +111,35 @@ def test_sixteen_bits_are_read_to_the_last(tmp_path: Path) -> None:
     assert len(np.unique(found)) > 2000
 
 
+def test_one_grey_of_sixteen_bits_may_be_transparent(tmp_path: Path) -> None:
+    deep = np.full((40, 60), 1000, np.uint16)
+    deep[:, :7] = 5
+    path = write(tmp_path / "deep.png", Image.fromarray(deep), transparency=5)
+    alpha = read_picture(path).alpha
+    assert alpha is not None
+    assert (alpha[:, :7] == 0).all()
+    assert (alpha[:, 7:] == 255).all()
+
+
+def test_of_an_animation_the_first_frame_is_taken_and_told(tmp_path: Path) -> None:
+    frames = [Image.fromarray(SHADES), Image.fromarray(SHADES[::-1].copy())]
+    frames[0].save(tmp_path / "moving.png", save_all=True, append_images=frames[1:])
+    with pytest.warns(UserWarning, match="moving.png is animated; its first frame is taken"):
+        picture = read_picture(tmp_path / "moving.png")
+    assert np.array_equal(picture.bytes_array(), SHADES)
+
+
 def test_the_colour_profile_is_carried_along(tmp_path: Path) -> None:
-    profile = b"profile" * 20
+    profile = bytes(16) + b"RGB " + bytes(100)
     path = write(tmp_path / "wide.png", Image.fromarray(SHADES), icc_profile=profile)
     read_picture(path).save(tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as out:
         assert out.info["icc_profile"] == profile
-    grey = write(tmp_path / "grey.png", Image.fromarray(SHADES).convert("L"), icc_profile=profile)
+    of_grey = bytes(16) + b"GRAY" + bytes(100)
+    grey = write(tmp_path / "grey.png", Image.fromarray(SHADES).convert("L"), icc_profile=of_grey)
     assert read_picture(grey).profile is None
+    few = write(tmp_path / "few.png", Image.fromarray(SHADES).quantize(16), icc_profile=profile)
+    assert read_picture(few).profile == profile
 
 
 def test_where_a_photo_was_taken_is_not_told(tmp_path: Path) -> None:

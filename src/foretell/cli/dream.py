@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import StorageError, UsageError
+from ..files import require_place
 from ..tasks.dream.config import Configuration
 from .bar import Bar
 from .options import asked, task_options
@@ -26,13 +28,16 @@ def _dream(**given: Any) -> None:
     quiet, as_json = given["quiet"] or given["as_json"], given["as_json"]
     named = asked(Configuration, given)
     options = configured(named.flags, file=named.file, sets=named.sets)
-    if given["list_layers"]:
-        with warnings_told(quiet=quiet):
-            _list_layers(options, as_json)
-        return
     images: tuple[str, ...] = given["images"]
+    if given["list_layers"]:
+        if images or given["output"] or given["preview"]:
+            raise UsageError("--list-layers dreams of nothing; leave IMAGE, --output and --preview away")
+        with warnings_told(quiet=quiet):
+            _list_layers(options, as_json, quiet)
+        return
     _require_meaning(named.named, images, options, given["preview"])
     outputs = _outputs(images, given["output"], options)
+    _require_apart(images, outputs, options, given["preview"])
     bar = Bar(quiet=quiet)
     try:
         with warnings_told(quiet=quiet):
@@ -40,6 +45,8 @@ def _dream(**given: Any) -> None:
             for each in images if len(images) > 1 else ():
                 dreaming.read(each)  # what is wrong with the last is told before the first is dreamt over
             documents = []
+            if len(images) > 1 and outputs[0][1] is not None:
+                _make(outputs[0][1].parent)
             for image, output in outputs:
                 picture = None if image is None else dreaming.read(image)
                 told = _Told(bar, f"{image}: " if len(images) > 1 else "", given["preview"])
@@ -115,7 +122,7 @@ def _one(dreaming: "Dreaming", picture: "Picture | None", output: Path | None, t
         found = sheet(dreaming, lambda number, count: told.watcher(f"filter {number}/{count}, ", number - 1, count))
         dream, document["filters"] = found.dream, found.filters
     else:
-        begin = picture or noise(picture_size(asked.noise.size), asked.ascent.seed)
+        begin = picture or dreaming.read(noise(picture_size(asked.noise.size), asked.ascent.seed))
         film = asked.film.film
         if film is None:
             dream = dreaming.over(begin, told.watcher())
@@ -133,7 +140,7 @@ def _one(dreaming: "Dreaming", picture: "Picture | None", output: Path | None, t
 def _summary(dreaming: "Dreaming", document: dict[str, Any]) -> str:
     """What became of the objective in the last octave, in a line."""
     losses = document["octaves"][-1]["losses"] if document.get("octaves") else []
-    rose = f" rose from {losses[0]:.4g} to {losses[-1]:.4g} in the last octave" if len(losses) > 1 else ""
+    rose = f" went from {losses[0]:.4g} to {losses[-1]:.4g} in the steps of the last octave" if len(losses) > 1 else ""
     return f"{dreaming.objective}{rose}; {document['seconds']:.1f} s"
 
 
@@ -165,7 +172,6 @@ def _require_meaning(named: set[str], images: tuple[str, ...], options: Configur
     """
     from ..data.films import require_film
     from ..data.pictures import format_of
-    from ..errors import StorageError, UsageError
 
     imageless = options.noise.from_noise or options.noise.grid is not None
     if images and imageless:
@@ -183,13 +189,36 @@ def _require_meaning(named: set[str], images: tuple[str, ...], options: Configur
     if film is not None:
         if options.noise.grid is not None or len(images) > 1:
             raise UsageError("--film is of one picture; leave --grid and further pictures away")
-        require_film(film)
+        require_film(film, options.film.fps)
     if preview is not None:
+        if options.noise.grid is not None:
+            raise UsageError("--preview shows one dream as it comes; leave it or --grid away")
         format_of(preview, "--preview")
-        if not preview.parent.is_dir():
-            raise StorageError(
-                f"{preview} could not be written: there is no folder {preview.parent}", file=str(preview)
-            )
+        require_place(preview)
+
+
+def _require_apart(
+    images: tuple[str, ...], outputs: list[tuple[str | None, Path | None]], options: Configuration, preview: Path | None
+) -> None:
+    """Checks that nothing is written over what is read, or over something else that is written.
+
+    Raises:
+        UsageError: Something would be.
+    """
+    beside = [own for own in (options.objective.guide, options.ascent.only, options.backbone.weights) if own]
+    taken = {path.resolve(): str(path) for path in (*map(Path, images), *beside)}
+    for path in filter(None, (*(output for _, output in outputs), options.film.film, preview)):
+        if path.resolve() in taken:
+            raise UsageError(f"{path} would be written over {taken[path.resolve()]}; give it another name")
+        taken[path.resolve()] = str(path)
+
+
+def _make(folder: Path) -> None:
+    """A folder for dreams."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be made: {error.strerror}", folder=str(folder)) from None
 
 
 def _outputs(
@@ -199,19 +228,14 @@ def _outputs(
 
     Raises:
         UsageError: No picture can be written there, or two would be.
-        StorageError: The folder is not there, and cannot be made.
+        StorageError: The folder is not there.
     """
     from ..data.pictures import format_of
-    from ..errors import StorageError, UsageError
 
     if len(images) > 1:
         folder = output or Path("dreams")
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"several pictures are written into a folder; --output {folder} is a file")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{folder} cannot be made: {error.strerror}", folder=str(folder)) from None
         found: dict[Path, str] = {}
         for image in images:
             path = folder / f"{Path(image).stem}.png"
@@ -226,12 +250,11 @@ def _outputs(
     if path.is_dir():
         path = path / f"{begun}-dream.png"
     format_of(path)
-    if not path.parent.is_dir():
-        raise StorageError(f"{path} could not be written: there is no folder {path.parent}", file=str(path))
+    require_place(path)
     return [(images[0] if images else None, path)]
 
 
-def _list_layers(options: Configuration, as_json: bool) -> None:
+def _list_layers(options: Configuration, as_json: bool, quiet: bool) -> None:
     from ..tasks.dream.listing import listing
     from ..tasks.dream.network import open_backbone
 
@@ -245,7 +268,9 @@ def _list_layers(options: Configuration, as_json: bool) -> None:
     side = outer[0]["picture"] if outer else 0
     click.echo(columns(["layer", f"shape at {side}×{side}", "kind", "good for"], rows))
     if len(outer) < len(layers):
-        tell(f"{len(layers) - len(outer)} more lie inside these and can be named as well; --json lists all")
+        tell(
+            f"{len(layers) - len(outer)} more lie inside these and can be named as well; --json lists all", quiet=quiet
+        )
 
 
 command = click.command(

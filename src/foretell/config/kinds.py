@@ -33,6 +33,9 @@ Sizes = Annotated[tuple[Size, ...], BeforeValidator(_as_list)]
 Activations = Annotated[tuple[Literal["tanh", "relu"], ...], BeforeValidator(_as_list)]
 """Activations, one for each layer or one for all."""
 
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""A text, also where it is given as a number."""
+
 Duration = Annotated[str, BeforeValidator(_as_text)]
 """A stretch of time (``10d``, ``1h``, ``90min``) or a number of rows; resolved once the frequency is known."""
 

@@ -7,19 +7,21 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from ..errors import InputError, MissingError, RunError, StorageError, UsageError
-from ..files import write_atomically
+from ..errors import DataError, InputError, MissingError, RunError, StorageError, UnsafeFileError, UsageError
+from ..files import remove_leftovers, require_place, write_atomically
 from .pictures import Picture, read_picture
 
 SUFFIXES = (".mp4", ".gif", ".webp")
 _ABOUT = "film.json"
+_GIF_FPS = 50
+_MOST = {".webp": 16_383, ".gif": 65_535}  # rows and columns
 Frame = UInt8[np.ndarray, "height width colour"]
 
 
@@ -34,36 +36,33 @@ class Frames:
     folder: Path
 
     @classmethod
-    def opened(cls, film: Path, about: dict[str, Any], *, anew: bool = False) -> "Frames":
+    def opened(cls, film: Path, about: dict[str, Any]) -> "Frames":
         """The frames of a film, those that are there already among them.
 
         Args:
             film: The file that they are for.
             about: What the frames come from; those that come from something else are not touched.
-            anew: Whether frames that are there are thrown away.
 
         Raises:
             InputError: The folder holds frames of another film.
             StorageError: It cannot be made.
         """
         folder = film.with_name(film.name + ".frames")
-        known = json.dumps(about, sort_keys=True)
-        if folder.exists():
-            found = (folder / _ABOUT).read_text("utf-8") if (folder / _ABOUT).is_file() else ""
-            if found != known:
+        known = json.dumps(about, sort_keys=True).encode()
+        found = cls(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            mark = folder / _ABOUT
+            if (mark.read_bytes() if mark.is_file() else b"") != known and len(found) > 0:
                 raise InputError(
                     f"{folder} holds frames of another film, or of this one with other options; delete it, or give "
                     "--film another name",
                     folder=str(folder),
                 )
-            if anew:
-                shutil.rmtree(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(mark, known)
         except OSError as error:
             raise StorageError(f"{folder} cannot be made: {error.strerror}", folder=str(folder)) from None
-        write_atomically(folder / _ABOUT, known.encode())
-        return cls(folder)
+        return found
 
     def path(self, number: int) -> Path:
         """The file of a frame.
@@ -94,7 +93,10 @@ class Frames:
         Args:
             number: From 1.
         """
-        return read_picture(self.path(number), smallest=1)
+        try:
+            return read_picture(self.path(number), smallest=1)
+        except UnsafeFileError as error:
+            raise UnsafeFileError(f"{error.message}; delete {self.folder}, and the film begins anew") from None
 
     def __iter__(self) -> Iterator[Frame]:
         for number in range(1, len(self) + 1):
@@ -105,23 +107,41 @@ class Frames:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def require_film(path: Path) -> None:
+def require_film(path: Path, fps: float = 24.0) -> None:
     """Checks that a film can be written.
 
     Args:
         path: Ends in .mp4, .gif or .webp.
+        fps: Frames a second.
 
     Raises:
-        UsageError: It ends in something else.
+        UsageError: It ends in something else, or cannot be so fast.
         MissingError: What it needs is not installed.
-        StorageError: Its folder is not there.
+        StorageError: Its folder is not there, or it is one itself.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
         raise UsageError(f'--film ends in {", ".join(SUFFIXES)}; found "{path.name}"')
-    if not path.parent.is_dir():
-        raise StorageError(f"{path} could not be written: there is no folder {path.parent}", file=str(path))
-    if path.suffix.lower() == ".mp4":
+    if kind == ".gif" and fps > _GIF_FPS:
+        raise UsageError(f"--fps of a GIF is at most {_GIF_FPS}, which is as fast as they are shown; found {fps:g}")
+    require_place(path)
+    if kind == ".mp4":
         _ffmpeg()
+
+
+def require_frame(path: Path, size: tuple[int, int]) -> None:
+    """Checks that a film can have frames of a size.
+
+    Args:
+        path: The film.
+        size: Rows and columns.
+
+    Raises:
+        DataError: It cannot.
+    """
+    most = _MOST.get(path.suffix.lower(), max(size))
+    if max(size) > most:
+        raise DataError(f"a film in {path.suffix} has at most {most} rows and columns; this one would have {max(size)}")
 
 
 def write_film(path: Path, frames: Frames, fps: float, count: int | None = None) -> None:
@@ -137,11 +157,14 @@ def write_film(path: Path, frames: Frames, fps: float, count: int | None = None)
         StorageError: It cannot be written.
         RunError: The encoder failed.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix.lower(), dir=path.parent)
+    remove_leftovers(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix.lower(), dir=path.parent)
     os.close(handle)
     beside = Path(name)
     try:
         (_write_mp4 if path.suffix.lower() == ".mp4" else _write_pillow)(beside, islice(frames, count), fps)
+        with beside.open("rb+") as written:
+            os.fsync(written.fileno())
         beside.chmod(0o644)
         beside.replace(path)
     except OSError as error:
@@ -187,7 +210,26 @@ def _write_pillow(path: Path, frames: Iterator[Frame], fps: float) -> None:
     if kind == "GIF":
         images = (image.quantize(256, method=Image.Quantize.MEDIANCUT) for image in images)
     settings = {"quality": 85} if kind == "WEBP" else {"disposal": 1}
-    next(images).save(path, kind, save_all=True, append_images=images, duration=round(1000 / fps), loop=0, **settings)
+    times = durations(fps, 10 if kind == "GIF" else 1)
+    try:
+        next(images).save(path, kind, save_all=True, append_images=images, duration=times, loop=0, **settings)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"the film could not be encoded: {error}") from None
+
+
+def durations(fps: float, unit: int, count: int = 100_000) -> list[int]:
+    """How long each frame is shown, in milliseconds that a format knows, so that a film as a whole has its speed.
+
+    Args:
+        fps: Frames a second.
+        unit: Milliseconds that it counts in.
+        count: Frames.
+
+    >>> durations(24.0, 10, 6)
+    [40, 40, 40, 50, 40, 40]
+    """
+    ends = [round(1000 * number / fps / unit) * unit for number in range(count + 1)]
+    return [after - before for before, after in pairwise(ends)]
 
 
 def _ffmpeg() -> Any:

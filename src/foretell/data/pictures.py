@@ -69,23 +69,22 @@ class Picture:
         """
         return replace(self, pixels=pixels)
 
+    def opaque(self) -> "Picture":
+        """The same laid over white, where anything in it is transparent."""
+        if self.alpha is None:
+            return self
+        share = self.alpha[..., None].astype(np.float32) / 255
+        return replace(self, pixels=self.pixels * share + (1 - share), alpha=None)
+
     def bytes_array(self) -> np.ndarray:
         """Red, green and blue from 0 to 255, to the nearest."""
         return as_bytes(self.pixels)
 
-    def image(self, *, opaque: bool = False) -> "Image.Image":
-        """The same as Pillow has it.
-
-        Args:
-            opaque: Whether what is transparent is laid over white.
-        """
+    def image(self) -> "Image.Image":
+        """The same as Pillow has it."""
         image = _pillow().fromarray(self.bytes_array())
         if self.alpha is not None:
-            cover = _pillow().fromarray(self.alpha)
-            if opaque:
-                image = _pillow().composite(image, _pillow().new("RGB", image.size, "white"), cover)
-            else:
-                image.putalpha(cover)
+            image.putalpha(_pillow().fromarray(self.alpha))
         return image
 
     def encoded(self, kind: str, about: str | None = None) -> bytes:
@@ -107,7 +106,7 @@ class Picture:
             settings |= {"quality": 95, "subsampling": 0}
         else:
             settings |= {"quality": 95}
-        self.image(opaque=kind == "JPEG").save(stream, kind, **settings)
+        (self.opaque() if kind == "JPEG" else self).image().save(stream, kind, **settings)
         return stream.getvalue()
 
     def save(self, path: str | Path, about: str | None = None) -> None:
@@ -178,7 +177,10 @@ def read_picture(source: object, max_pixels: int | None = None, smallest: int = 
         if not isinstance(source, _pillow().Image):
             raise DataError(f"a picture is a path, an image of Pillow's or an array; found {type(source).__name__}")
         _require_size((source.height, source.width), "the picture", max_pixels, smallest)
-        return _decoded(source.copy(), "picture")
+        try:
+            return _decoded(source.copy(), "picture")
+        except _DAMAGE as error:
+            raise UnsafeFileError(f"the picture is damaged: {error}; it cannot be decoded to its end") from None
     path = Path(source)
     with _opened(path) as image:
         height, width = image.height, image.width
@@ -203,7 +205,7 @@ def _opened(path: Path) -> "Iterator[Image.Image]":
     before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's, on details of files
+            warnings.filterwarnings("ignore", module="PIL")  # on details of files
             try:
                 image = pillow.open(path, formats=("PNG", "JPEG", "WEBP"))
             except FileNotFoundError:
@@ -231,11 +233,17 @@ def _no_picture(path: Path, error: Exception) -> DataError | UnsafeFileError:
 def _decoded(image: "Image.Image", name: str) -> Picture:
     from PIL import ImageOps
 
-    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None  # others mean other colours
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # which is a photo and its smaller selves
+        warnings.warn(f"{name} is animated; its first frame is taken", stacklevel=2)
+    profile = image.info.get("icc_profile")
+    profile = profile if profile and profile[16:20] == b"RGB " else None  # others mean other colours
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.float32) / 65_535
-        return Picture(np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2), name=name)
+        whole = np.asarray(image)
+        clear = image.info.get("transparency")
+        grey = np.clip(whole.astype(np.float32) / 65_535, 0, 1)
+        cover = np.where(whole == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
+        return Picture(np.repeat(grey[..., None], 3, axis=2), cover, name=name)
     alpha = None
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")

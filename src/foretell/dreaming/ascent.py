@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import DivergedError, RunError
+from ..errors import ConfigurationError, DivergedError, NoGradientError
 from .backbone import Backbone
 from .gradients import balance, decorrelate, hold_down
 from .objectives import Objective
-from .tiles import Here, cut, tiles
+from .tensors import Pixels
+from .tiles import Axis, Here, cut, tiles
 
-Pixels = Float[Tensor, "1 colour height width"]
+_JITTER = 32  # pixels by which tiles around a neuron move: the stride of the deepest layers of most networks
 _WAKING = 0.02  # size of the noise that is added where nothing has a gradient
 
 
@@ -84,7 +85,7 @@ def ascend(
 
     Raises:
         DivergedError: A gradient is no number.
-        RunError: Nothing in the picture changes the objective.
+        NoGradientError: Nothing in the picture changes the objective.
     """
     exact = backbone.size is not None
     rows, columns = (
@@ -95,18 +96,17 @@ def ascend(
     losses: list[float] = []
     moved = False
     for number in range(1, how.steps + 1):
-        roll = tuple(
-            int(torch.randint(axis.length, (), generator=generator)) if how.roll else 0 for axis in (rows, columns)
-        )
+        roll = _rolled((rows, columns), objective.place, how.roll, generator)
         loss, count = 0.0, 0
         gradient.zero_()
-        for tile in tiles(rows, columns, (roll[0], roll[1])):
+        for tile in tiles(rows, columns, roll):
             value, slope = slope_of(tile.read(picture), backbone, objective, tile.here)
             tile.add(gradient, slope)
             loss, count = loss + value, count + 1
         loss /= count
         if not math.isfinite(loss):
-            raise DivergedError(f"{objective} is {loss} after {number - 1} steps; a smaller --rate may help")
+            remedy = "; a smaller --rate may help" if number > 1 else ""
+            raise DivergedError(f"{objective} is {loss} after {number - 1} steps{remedy}")
         losses.append(loss)
         if loss > how.max_loss:
             break
@@ -116,7 +116,7 @@ def ascend(
             _wake(picture, mask, generator)
         watch(Step(number, how.steps, loss, picture))
     if how.steps and not moved and losses[-1] <= how.max_loss:
-        raise RunError(
+        raise NoGradientError(
             f"{objective} has no gradient anywhere in this picture, as if its units slept (ReLUs that are below zero "
             "everywhere); take another channel, or a layer before the activation"
         )
@@ -135,8 +135,27 @@ def slope_of(pixels: Pixels, backbone: Backbone, objective: Objective, here: Her
     pixels = pixels.detach().requires_grad_(True)
     with torch.enable_grad():
         value = objective.value(backbone.activations(pixels, objective.names), here)
-        (slope,) = torch.autograd.grad(value, pixels)
+        try:
+            (slope,) = torch.autograd.grad(value, pixels)
+        except RuntimeError as error:
+            told = str(error).strip().partition("\n")[0]
+            raise ConfigurationError(f"there is no way back through {backbone.name}: {told}") from None
     return float(value.detach()), slope
+
+
+def _rolled(
+    axes: tuple[Axis, Axis], place: tuple[float, float] | None, moving: bool, generator: torch.Generator
+) -> tuple[int, int]:
+    """By how much tiles are moved: anywhere; where a single place counts, so that it lies in the middle of a tile."""
+    found = []
+    for number, axis in enumerate(axes):
+        if place is None:
+            found.append(int(torch.randint(axis.length, (), generator=generator)) if moving else 0)
+            continue
+        jitter = int(torch.randint(min(_JITTER, axis.length), (), generator=generator)) if moving else 0
+        middle = axis.starts[0] + axis.tile // 2 + min(_JITTER, axis.length) // 2
+        found.append((int(place[number] * axis.length) - middle + jitter) % axis.length)
+    return found[0], found[1]
 
 
 def _step(picture: Pixels, gradient: Pixels, how: Ascent, mask: Tensor | None) -> bool:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import ConfigurationError, nearest
+from ..errors import ConfigurationError, ForetellError, RunError, nearest
+from .tensors import Pixels
 
-Pixels = Float[Tensor, "1 colour height width"]
 _FEW = 30  # layers
 PROBED = 224  # rows and columns of the picture that layers are asked about
 
@@ -71,9 +70,11 @@ class Backbone:
 
     def __post_init__(self) -> None:
         try:
-            own = copy.deepcopy(self.module)
-        except (RuntimeError, TypeError) as error:
-            raise ConfigurationError(f"{self.name} cannot be copied: {_first_line(error)}") from None
+            self._prepare(copy.deepcopy(self.module))
+        except Exception as error:  # whatever a module of somebody's does
+            raise ConfigurationError(f"{self.name} cannot be made ready to look: {_first_line(error)}") from None
+
+    def _prepare(self, own: nn.Module) -> None:
         for part in own.modules():
             if getattr(part, "inplace", False) is True:
                 part.__dict__["inplace"] = False  # what a layer said shall stay as it was
@@ -100,6 +101,8 @@ class Backbone:
         """A digest of its weights."""
         digest = hashlib.sha256()
         for name, tensor in self.module.state_dict().items():
+            if not isinstance(tensor, Tensor):
+                continue
             digest.update(f"{name} {tuple(tensor.shape)} ".encode())
             digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
@@ -152,7 +155,7 @@ class Backbone:
                 self.module((pixels - self._mean) * self._scale)
             except _EnoughError:
                 pass
-            except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            except Exception as error:  # whatever a module of somebody's does
                 raise self._unreadable(pixels, error) from None
         for name in left.keys() - found.keys():
             height, width = pixels.shape[-2:]
@@ -185,15 +188,17 @@ class Backbone:
         with _hooks(self.module, modules), torch.enable_grad():
             try:
                 self.module((pixels - self._mean) * self._scale)
-            except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            except Exception as error:
                 raise self._unreadable(pixels, error) from None
         yield from seen.values()
 
-    def _unreadable(self, pixels: Tensor, error: Exception) -> ConfigurationError:
+    def _unreadable(self, pixels: Tensor, error: Exception) -> ForetellError:
         height, width = pixels.shape[-2:]
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            return RunError(f"a tile of {width}×{height} pixels needs more memory than there is; name a smaller --tile")
         return ConfigurationError(
-            f"{self.name} cannot read a picture of {width}×{height} pixels ({_first_line(error)}); a network that "
-            "reads one size only needs --input-size"
+            f"{self.name} cannot read a picture of {width}×{height} pixels ({_first_line(error)}); it must read three "
+            "colours in 32 bits, and if it reads one size only, --input-size names that"
         )
 
 
@@ -212,9 +217,9 @@ def _hooks(module: nn.Module, heard: Mapping[str, Callable[..., None]]) -> Itera
 
 def _tensor(output: object) -> Tensor | None:
     """The numbers that a module says, where it says any: the first tensor of several."""
-    if isinstance(output, tuple | list) and output:
-        output = output[0]
-    return output if isinstance(output, Tensor) and output.dim() > 0 else None
+    parts = output if isinstance(output, tuple | list) else output.values() if isinstance(output, dict) else [output]
+    found = next((part for part in parts if isinstance(part, Tensor)), None)
+    return found if found is not None and found.dim() > 0 else None
 
 
 def _nearest_layers(name: str, known: list[str]) -> str:

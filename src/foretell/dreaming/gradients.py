@@ -6,11 +6,9 @@ Everything works in place, a few rows at a time where it can, as a picture may b
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn import functional
 
-Pixels = Float[Tensor, "1 colour height width"]
+from .tensors import Pixels
 
 # The principal axes of ImageNet's colours and the variances along them (Krizhevsky et al., "ImageNet
 # Classification with Deep Convolutional Neural Networks", 2012, section 4.1: the constants of their augmentation).

@@ -4,6 +4,7 @@ Each term is a mean over the places of one layer's output, so that a tile's valu
 terms keep their proportions at every scale. The form is Lucid's (Olah et al., "Feature Visualization", 2017).
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..data.pictures import read_picture
+from ..data.pictures import SMALLEST, read_picture
 from ..errors import ConfigurationError
 from .backbone import Backbone
 from .scaling import resized
@@ -81,7 +82,7 @@ class Channel:
 
     def of(self, activation: Tensor, here: Here) -> Float[Tensor, ""]:
         """The mean over all places."""
-        return activation.select(_axis(activation.dim()), self.number).mean()
+        return _channel(activation, self.name, self.number).mean()
 
     def bound(self, backbone: Backbone) -> "Channel":
         """Itself, if there is such a channel."""
@@ -103,18 +104,23 @@ class Neuron:
 
     def of(self, activation: Tensor, here: Here) -> Float[Tensor, ""]:
         """The output at the place; nothing where another tile holds it."""
-        cells = activation.select(_axis(activation.dim()), self.number)[0]
-        place = []
-        for share, size in zip(here.within(self.row, self.column), cells.shape, strict=False):
-            if share >= 1:
-                return cells.sum() * 0
-            place.append(int(share * size))
+        cells = _channel(activation, self.name, self.number)[0]
+        down, across = here.within(self.row, self.column)
+        if max(down, across) >= 1:
+            return cells.sum() * 0
+        cell = cells[int(down * cells.shape[0]), int(across * cells.shape[1])]
         # Other terms are means over the tile; this one is alone in the whole picture.
-        return cells[tuple(place)].sum() / min(1.0, here.height * here.width)
+        return cell / min(1.0, here.height * here.width)
 
     def bound(self, backbone: Backbone) -> "Neuron":
         """Itself, if there is such a channel and such a place."""
         _require_channel(backbone, self.name, self.number)
+        shape = backbone.layers[self.name].shape
+        if len(shape) != 3:
+            raise ConfigurationError(
+                f"a neuron lies in a layer of maps: channels, rows, columns; {self.name} says {shape}: name a channel",
+                layer=self.name,
+            )
         for share in (self.row, self.column):
             if not 0 <= share < 1:
                 raise ConfigurationError(
@@ -133,11 +139,13 @@ class Towards:
     Args:
         name: The layer.
         guide: A picture.
+        max_pixels: Above which it is refused.
         seen: What the layer says of it, a row for each place; None until a network is known.
     """
 
     name: str
     guide: object
+    max_pixels: int = _LARGEST
     seen: Float[Tensor, "place channel"] | None = None
 
     def of(self, activation: Tensor, here: Here) -> Float[Tensor, ""]:
@@ -152,9 +160,9 @@ class Towards:
 
     def bound(self, backbone: Backbone) -> "Towards":
         """The same, with what the layer says of the guide."""
-        pixels = tensor_of(read_picture(self.guide, _LARGEST), backbone.device)
+        pixels = tensor_of(read_picture(self.guide, self.max_pixels), backbone.device)
         height, width = pixels.shape[-2:]
-        share = min(1.0, _GUIDE / max(height, width))
+        share = max(min(1.0, _GUIDE / max(height, width)), min(1.0, SMALLEST / min(height, width)))
         size = (max(1, round(height * share)), max(1, round(width * share)))
         pixels = resized(pixels, size if backbone.size is None else (backbone.size, backbone.size))
         with torch.no_grad():
@@ -177,6 +185,21 @@ class Objective:
     """
 
     terms: tuple[tuple[float, Term], ...]
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Where in the picture the first neuron lies, in shares of height and width; None where there is none."""
+        return next(((term.row, term.column) for _, term in self.terms if isinstance(term, Neuron)), None)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all that it is made of, guides among them."""
+        digest = hashlib.sha256()
+        for weight, term in self.terms:
+            digest.update(f"{weight!r} {term}\n".encode("utf-8", "replace"))
+            if isinstance(term, Towards) and term.seen is not None:
+                digest.update(term.seen.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -266,14 +289,15 @@ def neuron(name: str, number: int, row: float = 0.5, column: float = 0.5) -> Obj
     return Objective(((1.0, Neuron(name, number, row, column)),))
 
 
-def towards(guide: object, name: str) -> Objective:
+def towards(guide: object, name: str, max_pixels: int = _LARGEST) -> Objective:
     """More of what a layer sees in a second picture (Mordvintsev et al., "Inceptionism", 2015: guided dreams).
 
     Args:
         guide: The second picture: a path, an image of Pillow's, or an array.
         name: Of the layer.
+        max_pixels: Above which the picture is refused; it is looked at at 512 rows or columns at most.
     """
-    return Objective(((1.0, Towards(name, guide)),))
+    return Objective(((1.0, Towards(name, guide, max_pixels)),))
 
 
 def channels_of(backbone: Backbone, name: str) -> int:
@@ -293,6 +317,18 @@ def _require_channel(backbone: Backbone, name: str, number: int) -> None:
         raise ConfigurationError(
             f"{name} has {count} channels, from 0 to {count - 1}; found {number}", layer=name, channel=number
         )
+
+
+def _channel(activation: Tensor, name: str, number: int) -> Tensor:
+    """One channel of a layer's output."""
+    axis = _axis(activation.dim())
+    if number >= activation.shape[axis]:
+        raise ConfigurationError(
+            f"{name} says {tuple(activation.shape[1:])} of this picture, and so has no channel {number}: how many it "
+            "has hangs on the picture, so that it can be dreamt with as a whole only",
+            layer=name,
+        )
+    return activation.select(axis, number)
 
 
 def _axis(axes: int) -> int:

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .ascent import Ascent, Pixels, Step, ascend
+from .ascent import Ascent, Step, ascend
 from .backbone import Backbone
 from .objectives import Objective
 from .scaling import Size, resized
+from .tensors import Pixels
 
 _NOTHING = 1 / 512  # of a mask: black, to the nearest of 256 shades
 

@@ -8,8 +8,11 @@ from torch import Tensor
 from ..axes import PixelArray
 from ..data.pictures import Picture
 
+Pixels = Float[Tensor, "1 colour height width"]
+"""A picture as a batch of one, from black (0) to white (1)."""
 
-def tensor_of(picture: Picture, device: str = "cpu") -> Float[Tensor, "1 colour height width"]:
+
+def tensor_of(picture: Picture, device: str = "cpu") -> Pixels:
     """A picture as a batch of one, colour by colour in memory, which is what interpolating is fastest with.
 
     Args:
@@ -19,7 +22,7 @@ def tensor_of(picture: Picture, device: str = "cpu") -> Float[Tensor, "1 colour 
     return torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].to(device).contiguous()
 
 
-def pixels_of(tensor: Float[Tensor, "1 colour height width"]) -> PixelArray:
+def pixels_of(tensor: Pixels) -> PixelArray:
     """The pixels of a batch of one.
 
     Args:

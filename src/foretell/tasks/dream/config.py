@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from ...config import Names, Section, TaskConfiguration
+from ...config.kinds import Text
 
 
 class ObjectiveSection(Section):
@@ -59,7 +60,9 @@ class AscentSection(Section):
     rate: float = Field(
         0.01, gt=0, le=1, description="By how much a step changes a pixel in the mean; from black to white is 1."
     )
-    max_loss: float | None = Field(None, description="Value of what is made large above which an octave ends early.")
+    max_loss: float | None = Field(
+        None, allow_inf_nan=False, description="Value of what is made large above which an octave ends early."
+    )
     bands: int = Field(
         4,
         ge=1,
@@ -81,7 +84,9 @@ class TileSection(Section):
     """How large pictures are cut, so that memory does not grow with them."""
 
     tile: int = Field(640, ge=64, le=16_384, description="Most rows and columns that the network reads at once.")
-    overlap: int = Field(96, ge=0, le=8192, description="Rows and columns that tiles share, at most half a tile.")
+    overlap: int | None = Field(
+        None, ge=0, le=8192, description="Rows and columns that tiles share, at most half a tile (0.15 when not named)."
+    )
     max_pixels: int = Field(64_000_000, ge=1024, description="Pixels above which a picture is refused.")
 
 
@@ -89,7 +94,7 @@ class NoiseSection(Section):
     """Dreams without a picture: what filters look for."""
 
     from_noise: bool = Field(False, description="Begin with noise, no picture.")
-    size: str = Field("256", description="Pixels of such a dream: SIDE, or WIDTHxHEIGHT.")
+    size: Text = Field("256", description="Pixels of such a dream: SIDE, or WIDTHxHEIGHT.")
     grid: int | None = Field(
         None, ge=1, le=400, description="A sheet of so many filters of --channel LAYER, or LAYER:FIRST, from noise."
     )

@@ -31,6 +31,9 @@ from ...errors import ConfigurationError
 from ...training.seeds import threads
 from .config import Configuration
 
+_OVERLAP = 0.15  # of a tile
+_NOT_TOLD = {"backbone": {"cache_dir", "threads"}, "tiles": {"max_pixels"}}  # of options: what makes no difference
+
 
 @dataclass(frozen=True, eq=False)
 class Dream:
@@ -59,7 +62,7 @@ class Dream:
         Args:
             path: Where.
         """
-        self.picture.save(path, json.dumps(self.about, sort_keys=True, ensure_ascii=False))
+        self.picture.save(path, json.dumps(self.about, sort_keys=True))
 
     def _repr_png_(self) -> bytes:
         return self.picture.encoded("PNG")
@@ -84,10 +87,10 @@ class Dreaming:
         """The steps at each scale."""
         ascent, tiles = self.asked.ascent, self.asked.tiles
         tile = self.backbone.size or tiles.tile
-        if 2 * tiles.overlap > tile:
+        overlap = round(_OVERLAP * tile) if tiles.overlap is None else tiles.overlap
+        if 2 * overlap > tile:
             raise ConfigurationError(
-                f"--overlap is at most half a tile of {tile} pixels, {tile // 2}; found {tiles.overlap}",
-                option="overlap",
+                f"--overlap is at most half a tile of {tile} pixels, {tile // 2}; found {overlap}", option="overlap"
             )
         return Ascent(
             steps=ascent.steps,
@@ -98,7 +101,7 @@ class Dreaming:
             decorrelate=ascent.decorrelate,
             roll=ascent.roll,
             tile=tile,
-            overlap=tiles.overlap,
+            overlap=overlap,
         )
 
     def read(self, source: object) -> Picture:
@@ -151,16 +154,24 @@ class Dreaming:
             picture: What was dreamt over; nothing where it was noise.
             **further: What else there is to say.
         """
-        kept = self.asked.model_dump(exclude_none=True, exclude={"backbone": {"cache_dir", "threads"}})
+        kept = self.asked.model_dump(exclude_none=True, exclude=_NOT_TOLD)
+        if not (self.asked.noise.from_noise or self.asked.noise.grid):
+            kept.pop("noise")
+        if not self.asked.film.film:
+            kept.pop("film")
         options = {section: {name: _plain(value) for name, value in own.items()} for section, own in kept.items()}
         found: dict[str, Any] = {
             "made_with": f"Foretell {__version__}, torch {torch.__version__}",
             "objective": str(self.objective),
             "network": self.backbone.name,
             "weights": self.backbone.fingerprint,
+            "wish": self.objective.fingerprint,
+            "device": self.backbone.device,
+            "threads": self.asked.backbone.threads or torch.get_num_threads(),
             "options": options,
         }
-        found |= self._beside
+        if self._only is not None:
+            found["only_pixels"] = self._only.fingerprint
         if picture is not None:
             found |= {"picture": picture.name, "pixels": picture.fingerprint}
         return found | further
@@ -181,13 +192,6 @@ class Dreaming:
         """The mask as it was drawn."""
         path = self.asked.ascent.only
         return None if path is None else read_picture(path, self.asked.tiles.max_pixels, smallest=1)
-
-    @cached_property
-    def _beside(self) -> dict[str, str]:
-        """Digests of the pictures that a dream was made with."""
-        guide = self.asked.objective.guide
-        pictures = {"guide": None if guide is None else read_picture(guide), "only": self._only}
-        return {f"{name}_pixels": own.fingerprint for name, own in pictures.items() if own is not None}
 
     def _mask(self, picture: Picture) -> Float[Tensor, "1 1 height width"] | None:
         """Where it may dream, as large as the picture."""

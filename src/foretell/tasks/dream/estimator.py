@@ -18,6 +18,13 @@ from .network import open_backbone
 from .noise import Sheet, noise, picture_size, sheet
 from .wishes import WISHES, objective_of, presets
 
+_FORMS = {
+    "from_noise": "Dreamer(...).from_noise()",
+    "grid": 'Dreamer(...).sheet("_blocks.8", 16)',
+    "film": 'Dreamer(...).film(photo, "out.mp4")',
+    "zoom": 'Dreamer(...).film(photo, "out.mp4", frames=120)',
+}
+
 
 def configured(flags: Mapping[str, Any], *, wishless: bool = False, **origins: Any) -> Configuration:
     """The options of a dream; what a mood or a film brings along lies below all that is named.
@@ -80,6 +87,10 @@ class Dreamer:
         model: str | torch.nn.Module | None = None,
         **options: Any,
     ) -> None:
+        if objective is not None and not isinstance(objective, Objective):
+            raise UsageError(
+                f"an objective is made of layer, channel, neuron, towards; found {type(objective).__name__}"
+            )
         self.mood = mood
         self.objective = objective
         self.model = model
@@ -110,7 +121,7 @@ class Dreamer:
         """
         dreaming = self._dreaming(from_noise=True)
         asked = dreaming.asked
-        return dreaming.over(noise(picture_size(asked.noise.size), asked.ascent.seed), watcher)
+        return dreaming.over(dreaming.read(noise(picture_size(asked.noise.size), asked.ascent.seed)), watcher)
 
     def sheet(self, layer: str, count: int = 16, first: int = 0) -> Sheet:
         """What several filters of a layer look for, in one picture.
@@ -151,6 +162,8 @@ class Dreamer:
         for name in self.options:
             if name not in known:
                 raise UsageError(f'there is no option "{name}"; {nearest(name, known)}', option=name)
+            if name in _FORMS:
+                raise UsageError(f"{name} is no option of Dreamer, but a way to call it: {_FORMS[name]}", option=name)
         model = self.model if isinstance(self.model, str) else None if self.model is None else type(self.model).__name__
         flags = {"mood": self.mood, "model": model, **self.options, **further}
         return configured(

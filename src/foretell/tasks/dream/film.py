@@ -1,5 +1,6 @@
 """Films of dreams: one that goes deeper and deeper, each frame dreamt from the last; or one of a dream as it comes."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from ...data.films import Frames, write_film
+from ...data.films import Frames, require_frame, write_film
 from ...data.pictures import Picture
 from ...dreaming import Pixels, Step, Watcher, pixels_of, resized, tensor_of
+from ...files import remove_leftovers
 from .dreams import Dream, Dreaming
 
 Told = Callable[[int, int], Watcher]
@@ -45,7 +47,8 @@ def zoom_film(
     """
     film, ascent = dreaming.asked.film, dreaming.asked.ascent
     count = film.zoom or 1
-    picture = replace(picture, alpha=None)
+    picture = picture.opaque()
+    require_frame(path, picture.size)
     about = dreaming.about(picture)
     frames = Frames.opened(path, _what_frames_depend_on(about))
     done = min(len(frames), count)
@@ -73,30 +76,32 @@ def octave_film(dreaming: Dreaming, picture: Picture, path: Path, watcher: Watch
     Returns:
         The dream.
     """
-    opaque = replace(picture, alpha=None)
-    frames = Frames.opened(path, _what_frames_depend_on(dreaming.about(picture)), anew=True)
-    frames.add(1, opaque)
-    shown = 1
+    require_frame(path, picture.size)
+    original, strength = tensor_of(picture, dreaming.backbone.device), dreaming.asked.ascent.strength
+    kept = path.with_name(f"frames-of-{path.name}")
+    remove_leftovers(kept)
+    with tempfile.TemporaryDirectory(prefix=f".{kept.name}.", dir=path.parent) as folder:
+        frames = Frames(Path(folder))
+        frames.add(1, picture.opaque())
+        shown = 1
 
-    def step(octave: int, octaves: int, own: Step) -> None:
-        nonlocal shown
-        shown += 1
-        pixels = resized(own.picture, picture.size).clamp(0, 1)
-        frames.add(shown, opaque.showing(pixels_of(pixels)))
-        watcher.step(octave, octaves, own)
+        def step(octave: int, octaves: int, own: Step) -> None:
+            nonlocal shown
+            shown += 1
+            pixels = resized(own.picture, picture.size).clamp(0, 1).lerp(original, 1 - strength)
+            frames.add(shown, picture.showing(pixels_of(pixels)).opaque())
+            watcher.step(octave, octaves, own)
 
-    dream = dreaming.over(picture, Watcher(step, watcher.octave))
-    frames.add(shown + 1, replace(dream.picture, alpha=None))
-    write_film(path, frames, dreaming.asked.film.fps)
-    frames.remove()
+        dream = dreaming.over(picture, Watcher(step, watcher.octave))
+        frames.add(shown + 1, dream.picture.opaque())
+        write_film(path, frames, dreaming.asked.film.fps)
     return dream
 
 
 def _what_frames_depend_on(about: dict[str, Any]) -> dict[str, Any]:
-    """Not on how many there are, nor on how fast they pass."""
-    options = {name: values for name, values in about["options"].items() if name != "film"}
-    film = {name: value for name, value in about["options"]["film"].items() if name == "zoom_rate"}
-    return {**about, "options": {**options, "film": film}, "zoom": "zoom" in about["options"]["film"]}
+    """Not on how many there are, nor on how fast they pass, nor on what the film is called."""
+    film = {"zoom_rate": about["options"]["film"]["zoom_rate"]}
+    return {**about, "options": {**about["options"], "film": film}}
 
 
 def _enlarged(frame: Picture, rate: float, dreaming: Dreaming) -> Picture:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ...dreaming import Backbone
-from ...dreaming.backbone import PROBED, Layer
+from ...dreaming import PROBED, Backbone, Layer
 from . import builtin
 
 _BY_STRIDE = (

@@ -3,6 +3,9 @@
 import os
 import re
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,8 @@ def open_backbone(section: BackboneSection, module: nn.Module | None = None) -> 
         builtin.fuse(module)
     else:
         name = section.model or type(module).__name__
+        if module is None and section.weights is None:
+            warnings.warn(f"{name} dreams with the weights that it is made with; --weights names others", stacklevel=2)
         module = _made(name) if module is None else module
         if section.weights is not None:
             fit_weights(module, section.weights, name)
@@ -88,16 +93,28 @@ def _made(path: str) -> nn.Module:
     package, sign, attribute = path.partition(":")
     if not sign or not package or not attribute:
         raise UsageError(f'--model needs PACKAGE:CALLABLE, such as torchvision.models:resnet50; found "{path}"')
-    here = os.getcwd()  # noqa: PTH109 - as Python's own -m looks here first
-    sys.path.insert(0, here)
+    with _here():
+        return _called(path, package, attribute)
+
+
+@contextmanager
+def _here() -> Iterator[None]:
+    """Inside a block modules are looked for in the current folder first, as by Python's own -m."""
+    folder = os.getcwd()  # noqa: PTH109
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _called(path: str, package: str, attribute: str) -> nn.Module:
     try:
         found: Any = import_module(package)
     except ImportError as error:
         raise MissingError(f"--model {path}: {package} cannot be imported ({error}); install it", model=path) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"--model {path}: importing {package} failed: {_said(error)}") from None
-    finally:
-        sys.path.remove(here)
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise ConfigurationError(
@@ -110,7 +127,7 @@ def _made(path: str) -> nn.Module:
         raise ConfigurationError(f"--model {path}: {attribute} is of type {type(found).__name__}; a callable is needed")
     try:
         module = found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"--model {path}: calling {attribute}() failed: {_said(error)}; it is called with no arguments"
         ) from None
@@ -136,7 +153,12 @@ def fit_weights(module: nn.Module, path: Path, name: str) -> None:
         ConfigurationError: The weights are another network's.
     """
     weights = _read(path)
-    own = module.state_dict()
+    own = {key: tensor for key, tensor in module.state_dict().items() if isinstance(tensor, Tensor)}
+    for key, tensor in own.items():
+        # Of weights that two layers share, a file may hold one name only.
+        same = [other for other in weights if other in own and _shared(tensor, own[other])]
+        if key not in weights and same:
+            weights[key] = weights[same[0]]
     missing = [key for key in own if key not in weights and not key.endswith(_COUNTERS)]
     unexpected = [key for key in weights if key not in own]
     shaped = [
@@ -161,7 +183,9 @@ def fit_weights(module: nn.Module, path: Path, name: str) -> None:
             raise UnsafeFileError(f"{path} is damaged: {key} holds numbers that are not finite", file=str(path))
     # Counters of batches, which mean nothing where nothing learns, may be left out.
     counters = {key: torch.zeros((), dtype=own[key].dtype) for key in own if key not in weights}
-    module.load_state_dict({key: weights[key].to(own[key].dtype) for key in weights} | counters, assign=True)
+    module.load_state_dict(
+        {key: weights[key].to(own[key].dtype) for key in weights} | counters, assign=True, strict=False
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -174,22 +198,26 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise DataError(f"there is no file {path}", file=str(path)) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
-    if content[:1] == b"\x80" or content[:2] == b"PK":
-        raise UnsafeFileError(
-            f"{path} is a pickle, which can run code when it is read, so it is not; convert it where it comes from: "
-            "safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW)",
-            file=str(path),
-        )
     try:
         return load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+        if content[:1] == b"\x80" or content[:2] == b"PK":
+            raise UnsafeFileError(
+                f"{path} is a pickle, which can run code when it is read, so it is not; convert it where it comes "
+                "from: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW)",
+                file=str(path),
+            ) from None
         raise UnsafeFileError(f"{path} is damaged, or no safetensors file: {error}", file=str(path)) from None
+
+
+def _shared(one: Tensor, other: Tensor) -> bool:
+    return not one.is_meta and one.data_ptr() == other.data_ptr() and one.shape == other.shape
 
 
 def _shape(tensor: Tensor) -> str:
     return "×".join(map(str, tensor.shape)) or "a single number"
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

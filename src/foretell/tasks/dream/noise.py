@@ -11,7 +11,7 @@ import torch
 
 from ...data.pictures import SMALLEST, Picture, read_picture
 from ...dreaming import Watcher, channel, channels_of
-from ...errors import ConfigurationError, RunError
+from ...errors import ConfigurationError, NoGradientError
 from .dreams import Dream, Dreaming
 from .wishes import filter_of
 
@@ -87,7 +87,7 @@ def sheet(dreaming: Dreaming, watch: Callable[[int, int], Watcher] = lambda numb
             f"{layer} has {known} channels, from 0 to {known - 1}; {count} from {first} on are too many", option="grid"
         )
     asked = dreaming.asked
-    begin = noise(picture_size(asked.noise.size), asked.ascent.seed)
+    begin = dreaming.read(noise(picture_size(asked.noise.size), asked.ascent.seed))
     pictures: list[np.ndarray] = []
     filters: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -95,9 +95,7 @@ def sheet(dreaming: Dreaming, watch: Callable[[int, int], Watcher] = lambda numb
         own = replace(dreaming, objective=channel(layer, number))
         try:
             dream = own.over(begin, watch(number - first + 1, count))
-        except RunError as silent:
-            if "gradient" not in silent.message:
-                raise
+        except NoGradientError:
             pictures.append(begin.bytes_array())
             filters.append({"channel": number, "silent": True})
             continue

@@ -50,10 +50,15 @@ def objective_of(asked: Configuration) -> Objective:
     parts: list[Objective] = []
     for text in entries(wished.layers):
         name, weight = _weighted(text)
-        parts.append(weight * (layer(name) if wished.guide is None else towards(wished.guide, name)))
+        _require_weight(weight, text)
+        parts.append(
+            weight * (layer(name) if wished.guide is None else towards(wished.guide, name, asked.tiles.max_pixels))
+        )
     for text in entries(wished.channel):
         name, numbers = _parts(text, "--channel LAYER:NUMBER, or LAYER:NUMBER:WEIGHT", 1, 2)
-        parts.append((numbers[1] if len(numbers) > 1 else 1.0) * channel(name, _whole(numbers[0], text)))
+        weight = numbers[1] if len(numbers) > 1 else 1.0
+        _require_weight(weight, text)
+        parts.append(weight * channel(name, _whole(numbers[0], text)))
     for text in entries(wished.neuron):
         name, numbers = _parts(text, "--neuron LAYER:NUMBER, or LAYER:NUMBER:ROW:COLUMN", 1, 3)
         if len(numbers) == 2:
@@ -94,7 +99,7 @@ def _weighted(text: str) -> tuple[str, float]:
 
 def _parts(text: str, form: str, fewest: int, most: int) -> tuple[str, list[float]]:
     """A layer's name and the numbers behind it."""
-    name, *rest = text.split(":")
+    name, *rest = (part.strip() for part in text.split(":"))
     try:
         numbers = [float(own) for own in rest]
     except ValueError:
@@ -102,6 +107,11 @@ def _parts(text: str, form: str, fewest: int, most: int) -> tuple[str, list[floa
     if not fewest <= len(numbers) <= most or not all(abs(number) < 1e9 for number in numbers):
         raise UsageError(f'{form} is needed; found "{text}"')
     return name, numbers
+
+
+def _require_weight(weight: float, text: str) -> None:
+    if weight == 0:
+        raise UsageError(f'a weight of 0 asks for nothing; leave "{text}" away')
 
 
 def _whole(number: float, text: str) -> int:
