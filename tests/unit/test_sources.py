@@ -5,6 +5,7 @@ import io
 import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,10 @@ def test_one_damaged_byte_of_a_gzip_is_never_read_as_something_else(place: int, 
     if content[place] == value:
         return
     content[place] = value
+    # The last bits before the checksum fill a byte up, and say nothing whatever they are.
+    with suppress(Exception):
+        if gzip.decompress(content) == TEXT.encode():
+            return
     with pytest.raises(UnsafeFileError, match="is damaged"):
         _from_bytes("table.csv.gz", bytes(content), ())
 

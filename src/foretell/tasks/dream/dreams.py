@@ -32,7 +32,7 @@ from ...training.seeds import threads
 from .config import Configuration
 
 _OVERLAP = 0.15  # of a tile
-_NOT_TOLD = {"backbone": {"cache_dir", "threads"}, "tiles": {"max_pixels"}}  # of options: what makes no difference
+_NOT_TOLD = {"backbone": {"cache_dir", "threads"}, "tiles": {"max_pixels"}}  # told otherwise, or without effect
 
 
 @dataclass(frozen=True, eq=False)
