@@ -9,6 +9,7 @@ from torch import nn
 
 from foretell.dreaming import Backbone, Objective, channel, layer, neuron, towards
 from foretell.dreaming.ascent import slope_of
+from foretell.dreaming.objectives import Towards
 from foretell.dreaming.tiles import Here
 from foretell.errors import ConfigurationError
 
@@ -98,7 +99,9 @@ def test_a_guide_with_many_places_is_looked_at_here_and_there() -> None:
     backbone = Backbone(small_network(), (0.0,) * 3, (1.0,) * 3)
     objective = towards(np.full((200, 300, 3), 0.5, np.float32), "0").bound(backbone)
     ((_, term),) = objective.terms
-    assert len(term.seen) <= 4096  # type: ignore[attr-defined]
+    assert isinstance(term, Towards)
+    assert term.seen is not None
+    assert len(term.seen) <= 4096
 
 
 def test_a_guide_needs_a_network() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from foretell.dreaming import Ascent, Backbone, Objective, channel, layer
 from foretell.dreaming.ascent import ascend, slope_of
-from foretell.dreaming.tiles import Axis, Here, cut, tiles
+from foretell.dreaming.tiles import Axis, Here, Tile, cut, tiles
 
 from .made_pictures import made_picture, small_network, tensor
 
@@ -75,8 +75,8 @@ def test_a_tile_reads_the_rolled_picture_and_adding_is_the_transpose_of_reading(
         torch.testing.assert_close((written * picture).sum(), (values * weights * read).sum(), rtol=1e-4, atol=1e-4)
 
 
-def _places(tile: object) -> list[tuple[Axis, int, int]]:
-    return list(zip((tile.rows, tile.columns), tile.at, tile.roll, strict=True))  # type: ignore[attr-defined]
+def _places(tile: Tile) -> list[tuple[Axis, int, int]]:
+    return list(zip((tile.rows, tile.columns), tile.at, tile.roll, strict=True))
 
 
 @pytest.mark.parametrize("roll", [(0, 0), (13, 77), (150, 3)])

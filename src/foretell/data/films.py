@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from jaxtyping import UInt8
@@ -186,10 +186,11 @@ def _write_mp4(path: Path, frames: Iterator[Frame], fps: float) -> None:
     with tempfile.TemporaryFile() as told:
         encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told)  # noqa: S603
         with encoder:
+            into = cast(IO[bytes], encoder.stdin)
             try:
                 for frame in chain([first], frames):
-                    encoder.stdin.write(np.ascontiguousarray(frame[:height, :width]).data)  # type: ignore[union-attr]
-                encoder.stdin.close()  # type: ignore[union-attr]
+                    into.write(np.ascontiguousarray(frame[:height, :width]).data)
+                into.close()
             except BrokenPipeError:
                 pass  # it has given up, and said why
             except BaseException:

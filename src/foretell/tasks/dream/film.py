@@ -93,7 +93,6 @@ def octave_film(dreaming: Dreaming, picture: Picture, path: Path, watcher: Watch
             watcher.step(octave, octaves, own)
 
         dream = dreaming.over(picture, Watcher(step, watcher.octave))
-        frames.add(shown + 1, dream.picture.opaque())
         write_film(path, frames, dreaming.asked.film.fps)
     return dream
 
