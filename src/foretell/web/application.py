@@ -20,7 +20,7 @@ from ..errors import ForetellError, RefusedError
 from ..files import json_text
 from ..tasks.serving import JSON
 from .description import describe, refusals
-from .guard import Guard
+from .guard import Gate, Guard
 from .measures import CONTENT_TYPE, Measures
 from .models import Models
 from .predicting import predicting
@@ -92,7 +92,7 @@ class Service:
         self.workshop = Workshop(options.workers, options.queue, options.deadline)
         self.closing = False
         routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)
-        self.measures = Measures(routes, self.workshop)
+        self.measures = Measures(Gate(routes, self.workshop.check), self.workshop)
         self.guard = Guard(self.measures, token, own, public)
         self.application: ASGIApp = self.guard
         routes.include_router(self._routes(routes))

@@ -58,7 +58,8 @@ class Measures:
             await self.application(scope, receive, sent)
         finally:
             # What is no route, or asks for no model that is there, has no label of its own: clients make these up.
-            route = str(getattr(scope.get("route"), "path", "none"))
+            found = scope.get("route", "none")
+            route = str(getattr(found, "path", found))
             model = str(scope.get("path_params", {}).get("name", "")) if status != 404 else ""
             self._requests.labels(route, model, str(status)).inc()
             self._seconds.labels(route, model).observe(time.perf_counter() - started)

@@ -13,6 +13,7 @@ from ..errors import RefusedError
 from ..files import finite
 from ..tasks.serving import JSON, Reply, Service
 from .bodies import body_of
+from .guard import ROUTE
 from .models import Models
 from .order import Order
 from .refusals import failure
@@ -32,10 +33,9 @@ def predicting(models: Models, workshop: Workshop, options: ServingSection) -> A
     """
     router = APIRouter()
 
-    @router.post("/v1/models/{name}/predict", include_in_schema=False)
+    @router.post(ROUTE, include_in_schema=False)
     async def predict(name: str, request: Request) -> Response:
         served = models[name]
-        workshop.check(name)
         service = served.predictor.service
         body = await body_of(request, service, options.max_body, options.deadline)
         kind = wanted_form(request.headers.get("accept", ""), service)

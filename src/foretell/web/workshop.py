@@ -7,7 +7,7 @@ have threads of their own, so that they do not keep short ones waiting.
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -39,6 +39,7 @@ class Workshop:
         self._waiting: deque[Order] = deque()
         self._streams: deque[Order] = deque()
         self._busy: set[Order] = set()
+        self._lines: Counter[str] = Counter()  # how many wait, by model
         self._seconds: dict[str, float] = {}  # of an answer, by model
         self._open = True
         jobs = [self._answer] * self.workers + [self._tell] * STREAMS
@@ -69,7 +70,7 @@ class Workshop:
         """
         if not self._open:
             raise RefusedError(503, "the service is about to end and takes no new requests")
-        waiting = sum(order.name == name for order in [*self._waiting, *self._streams])
+        waiting = self._lines[name]
         seconds = self._seconds.get(name, 0.0) * waiting / self.workers
         if waiting >= self.queue or seconds > _PATIENCE * self.deadline:
             told = f"{waiting} requests wait for {name} already; ask again in a moment"
@@ -79,7 +80,8 @@ class Workshop:
         """Takes a question on."""
         with self._changed:
             self._waiting.append(order)
-            self._changed.notify_all()
+            self._lines[order.name] += 1
+            self._changed.notify()
 
     def close(self, seconds: float) -> None:
         """Takes nothing new, and waits for what is under way.
@@ -118,6 +120,7 @@ class Workshop:
         with self._changed:
             self._busy.discard(order)
             self._streams.append(order)
+            self._lines[order.name] += 1
             self._changed.notify_all()
 
     def _tell(self) -> None:
@@ -139,6 +142,7 @@ class Workshop:
             at_work = {order.name for order in self._busy}
             order = next((order for order in among if order.name not in at_work), among[0])
             among.remove(order)
+            self._lines[order.name] -= 1
             self._busy.add(order)
             return order
 
@@ -151,11 +155,14 @@ class Workshop:
             others = [order for order in self._waiting if order.predictor is first.predictor][:most]
             for order in others:
                 self._waiting.remove(order)
+            self._lines[first.name] -= len(others)
             self._busy.update(others)
         fitting = [order for order in others if order.wanted() and order.read()]
         chosen = [order for order in fitting if not order.streamed and order.together == shared]
         with self._changed:
-            self._waiting.extendleft(order for order in reversed(fitting) if order not in chosen)
+            back = [order for order in fitting if order not in chosen]
+            self._waiting.extendleft(reversed(back))
+            self._lines[first.name] += len(back)
             self._busy.difference_update(order for order in others if order not in chosen)
         return chosen
 
