@@ -3,13 +3,16 @@
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter
+import polars as pl
+from fastapi import APIRouter, Query
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ..config import DataSection
+from ..data.appending import frame_of, last_rows
 from ..data.tables import Table, local_times, read_table
 from ..errors import DataError, RefusedError
 from ..evaluation.panels import Figure, Line
@@ -66,7 +69,29 @@ def keeping(store: Store) -> APIRouter:
             raise DataError(f'there is no column of numbers "{column[:100]}"', column=column[:100])
         return figure_document(_drawn(table, column))
 
+    @router.get(
+        "/v1/data/{identifier}/tail",
+        responses={**refusals(404, 422), 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+        response_class=Response,
+    )
+    def tail(
+        identifier: str,
+        rows: Annotated[int, Query(ge=1, le=100_000)],
+        series: str | None = None,
+        missing: str | None = None,
+    ) -> Response:
+        """The last rows of each series as CSV, on their even grid: what a forecast is made from."""
+        source = store.source(identifier)
+        with _AT_ONCE:
+            frame = frame_of(last_rows(_read(str(source), series, missing), rows))
+        pattern = "%Y-%m-%d %H:%M:%S%.f%:z" if _zoned(frame) else "%Y-%m-%d %H:%M:%S%.f"
+        return Response(frame.write_csv(datetime_format=pattern), media_type="text/csv")
+
     return router
+
+
+def _zoned(frame: pl.DataFrame) -> bool:
+    return any(isinstance(kind, pl.Datetime) and kind.time_zone for kind in frame.schema.values())
 
 
 @lru_cache(maxsize=2)

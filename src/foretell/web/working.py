@@ -46,12 +46,12 @@ def working(jobs: Jobs, store: Store, runs_dir: Path) -> APIRouter:
     @router.get("/v1/jobs", responses=refusals())
     def list_jobs() -> dict[str, Any]:
         """All jobs, the latest first."""
-        return {"jobs": [_shown(job) for job in reversed(jobs.all())]}
+        return {"jobs": [_shown(job, runs_dir) for job in reversed(jobs.all())]}
 
     @router.get("/v1/jobs/{identifier}", responses=refusals(404, 422))
     def show_job(identifier: str) -> dict[str, Any]:
         """A job."""
-        return _shown(_there(jobs, identifier))
+        return _shown(_there(jobs, identifier), runs_dir)
 
     @router.post("/v1/jobs", status_code=201, responses=refusals(404, 413, 422, 429))
     def add_job(wish: Wish) -> dict[str, Any]:
@@ -60,13 +60,13 @@ def working(jobs: Jobs, store: Store, runs_dir: Path) -> APIRouter:
         if len(named) != 1:
             raise RefusedError(422, f"a job has data, a recipe or a run to resume; found {', '.join(named) or 'none'}")
         make = {"data": _comparison, "recipe": _recipe, "resume": _resumed}[named[0]]
-        return _shown(make(wish, jobs, store, runs_dir))
+        return _shown(make(wish, jobs, store, runs_dir), runs_dir)
 
     @router.delete("/v1/jobs/{identifier}", responses=refusals(404, 422))
     def cancel_job(identifier: str) -> dict[str, Any]:
         """Ends a job, or takes it from the queue; what it has done so far stays and can be gone on with."""
         _there(jobs, identifier)
-        return _shown(jobs.cancel(identifier))
+        return _shown(jobs.cancel(identifier), runs_dir)
 
     return router
 
@@ -78,9 +78,10 @@ def _there(jobs: Jobs, identifier: str) -> dict[str, Any]:
         raise RefusedError(404, error.message) from None
 
 
-def _shown(job: dict[str, Any]) -> dict[str, Any]:
-    """A job without what only the server needs."""
-    return {name: value for name, value in job.items() if name != "arguments"}
+def _shown(job: dict[str, Any], runs_dir: Path) -> dict[str, Any]:
+    """A job without what only the server needs, and whether its run is there to be looked at."""
+    begun = (runs_dir / str(job.get("run")) / "run.json").is_file()
+    return {name: value for name, value in job.items() if name != "arguments"} | {"begun": begun}
 
 
 def _comparison(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
