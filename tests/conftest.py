@@ -23,6 +23,10 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from foretell.cli.main import main  # noqa: E402
+
+from .tasks.commands import Result, Run  # noqa: E402
+
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 torch.set_num_threads(2)
@@ -55,3 +59,18 @@ def hourly_csv(hourly: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("data") / "hourly.csv"
     hourly.write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")
     return path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Result(int(stopped.value.code or 0), printed.out, printed.err)
+
+    return call

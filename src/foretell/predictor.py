@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from .artefact import Artefact, read_artefact
+from .artefact import read_artefact
 from .data.frames import like
 from .errors import UnsafeFileError, UsageError, nearest
 from .tasks import BUILT_IN, NAMES, get_task, task_service

@@ -89,7 +89,8 @@ class Service:
         public: Sequence[str] = (),
     ) -> None:
         self.models, self.options = models, options
-        self.workshop = Workshop(options.workers, options.queue, options.deadline)
+        alone = models.at_hand and len(models.all()) == 1
+        self.workshop = Workshop(options.workers, options.queue, options.deadline, alone=alone)
         self.closing = False
         routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)
         self.measures = Measures(Gate(routes, self.workshop.check), self.workshop)

@@ -37,7 +37,9 @@ async def body_of(request: Request, service: Service, most: int, seconds: float)
     known = (JSON, *service.bodies)
     if kind not in known:
         raise RefusedError(
-            415, f'a body of this model is {" or ".join(known)}; found {_said(kind)}; set Content-Type', accepted=list(known)
+            415,
+            f"a body of this model is {' or '.join(known)}; found {_said(kind)}; set Content-Type",
+            accepted=list(known),
         )
     content = await bytes_of(request, most, seconds)
     if kind == JSON:

@@ -56,9 +56,7 @@ def describe(application: FastAPI, models: Models) -> dict[str, Any]:
         application: Its routes describe themselves, all but the one that asks models.
         models: What is asked.
     """
-    document = get_openapi(
-        title="Foretell", version=__version__, summary="What comes next?", routes=application.routes
-    )
+    document = get_openapi(title="Foretell", version=__version__, summary="What comes next?", routes=application.routes)
     services = {served.predictor.task: served.predictor.service for served in models.all()}
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     if services:

@@ -2,7 +2,6 @@
 
 import threading
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -58,9 +57,7 @@ def keeping(store: Store) -> APIRouter:
         return document
 
     @router.get("/v1/data/{identifier}/picture", responses=refusals(404, 422))
-    def picture(
-        identifier: str, column: str, series: str | None = None, missing: str | None = None
-    ) -> dict[str, Any]:
+    def picture(identifier: str, column: str, series: str | None = None, missing: str | None = None) -> dict[str, Any]:
         """A column over time, as Plotly draws it."""
         source = store.source(identifier)
         with _AT_ONCE:

@@ -40,9 +40,7 @@ def predicting(models: Models, workshop: Workshop, options: ServingSection) -> A
         service = served.predictor.service
         body = await body_of(request, service, options.max_body, options.deadline)
         kind = wanted_form(request.headers.get("accept", ""), service)
-        order = Order(
-            name, served.predictor, body, renderer(service, kind), options.deadline, options.stream_deadline
-        )
+        order = Order(name, served.predictor, body, renderer(service, kind), options.deadline, options.stream_deadline)
         workshop.check(name)  # others may have come while the body did
         workshop.put(order)
         content = await _outcome(order, request, options.deadline + _GRACE)

@@ -39,7 +39,9 @@ def open_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         remedy = "choose another --port, or 0 for a free one" if port else "choose another --host"
-        raise RunError(f"{host}:{port} cannot be listened at: {error.strerror}; {remedy}", host=host, port=port) from None
+        raise RunError(
+            f"{host}:{port} cannot be listened at: {error.strerror}; {remedy}", host=host, port=port
+        ) from None
     listening.set_inheritable(False)
     return listening
 

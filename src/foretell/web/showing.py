@@ -13,7 +13,13 @@ from ..errors import RefusedError
 from .description import refusals
 from .guard import COOKIE
 
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".webp": "image/webp"}
+_KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+}
 _ALWAYS_ASKED = {"cache-control": "no-cache"}
 FOLDER = Path(str(resources.files("foretell.web") / "page"))
 FILES = {path.name: path for path in sorted(FOLDER.iterdir()) if path.suffix in _KINDS} if FOLDER.is_dir() else {}

@@ -68,7 +68,9 @@ class Store:
     def all(self) -> list[dict[str, Any]]:
         """What there is, what comes with Foretell first."""
         own = [about for path in sorted(self.folder.glob(f"*/{_ABOUT}")) if (about := _about(path))]
-        return [{"id": name, "name": name, "summary": SUMMARIES[name]} for name in SUMMARIES if builtin_path(name)] + own
+        return [
+            {"id": name, "name": name, "summary": SUMMARIES[name]} for name in SUMMARIES if builtin_path(name)
+        ] + own
 
     def source(self, identifier: str) -> Path | str:
         """A file, as tables are read.
@@ -107,4 +109,6 @@ def _about(path: Path) -> dict[str, Any] | None:
         about = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return about if isinstance(about, dict) and isinstance(about.get("name"), str) and "/" not in about["name"] else None
+    return (
+        about if isinstance(about, dict) and isinstance(about.get("name"), str) and "/" not in about["name"] else None
+    )

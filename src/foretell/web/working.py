@@ -103,7 +103,9 @@ def _comparison(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
 def _recipe(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
     known = [name for name in recipe_names() if read_recipe(name).source and not read_recipe(name).vary]
     if wish.recipe not in known:
-        raise RefusedError(422, f'there is no recipe "{wish.recipe}" of built-in data; {nearest(str(wish.recipe), known)}')
+        raise RefusedError(
+            422, f'there is no recipe "{wish.recipe}" of built-in data; {nearest(str(wish.recipe), known)}'
+        )
     recipe = read_recipe(wish.recipe)
     configuration = task_configuration(recipe.task)
     _require_allowed(configuration, wish.options)

@@ -30,11 +30,13 @@ class Workshop:
         workers: How many answer at once; 0 is one a processor.
         queue: Questions of a model that may wait.
         deadline: Seconds in which a question is answered.
+        alone: Whether there is one model, which may then have all hands; of several each leaves a hand to the others.
     """
 
-    def __init__(self, workers: int, queue: int, deadline: float) -> None:
+    def __init__(self, workers: int, queue: int, deadline: float, *, alone: bool = False) -> None:
         self.workers = workers or usable_processors()
         self.queue, self.deadline = queue, deadline
+        self.each = self.workers if alone else max(1, self.workers - 1)
         self._lock = threading.Lock()
         self._asked = threading.Condition(self._lock)  # a question waits for an answer
         self._streamed = threading.Condition(self._lock)  # a question waits to be told of
@@ -42,6 +44,7 @@ class Workshop:
         self._waiting: deque[Order] = deque()
         self._streams: deque[Order] = deque()
         self._busy: set[Order] = set()
+        self._hands: Counter[str] = Counter()  # threads that answer, by model
         self._lines: Counter[str] = Counter()  # how many wait, by model
         self._seconds: dict[str, float] = {}  # of an answer, by model
         self._open, self._over = True, False
@@ -137,18 +140,24 @@ class Workshop:
                 self._done([order], None)
 
     def _take(self, among: deque[Order], come: threading.Condition) -> Order | None:
-        """The question that has waited longest, of a model that nobody works for where there is one; None at the end."""
+        """The question that has waited longest, of a model that has not all the hands that it may; None at the end."""
         with self._lock:
-            while not among:
-                if self._over:
+            while (order := self._next(among)) is None:
+                if self._over and not among:
                     return None
                 come.wait()
-            at_work = {order.name for order in self._busy}
-            order = next((order for order in among if order.name not in at_work), among[0])
             among.remove(order)
             self._lines[order.name] -= 1
             self._busy.add(order)
+            self._hands[order.name] += among is self._waiting
             return order
+
+    def _next(self, among: deque[Order]) -> Order | None:
+        """The first question of a model that nobody works for, or else of one that may have another hand."""
+        if among is self._streams:
+            return among[0] if among else None
+        idle = next((order for order in among if not self._hands[order.name]), None)
+        return idle or next((order for order in among if self._hands[order.name] < self.each), None)
 
     def _company(self, first: Order) -> list[Order]:
         """Questions that wait and can be answered along with one."""
@@ -162,6 +171,9 @@ class Workshop:
             self._lines[first.name] -= len(others)
             self._busy.update(others)
         fitting = [order for order in others if order.wanted() and order.read()]
+        for order in others:
+            if order not in fitting:
+                order.expire()
         chosen = [order for order in fitting if not order.streamed and order.together == shared]
         with self._lock:
             back = [order for order in fitting if order not in chosen]
@@ -173,8 +185,10 @@ class Workshop:
 
     def _done(self, orders: Sequence[Order], seconds: float | None) -> None:
         with self._lock:
+            self._hands[orders[0].name] -= seconds is not None
             mine = [order for order in orders if order in self._busy]
             self._busy.difference_update(mine)
+            self._asked.notify_all()
             if mine and seconds is not None:
                 name, each = orders[0].name, seconds / len(mine)
                 before = self._seconds.get(name, each)

@@ -4,7 +4,6 @@ A client names what it sees and how the picture climbs; files and modules of the
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, cast

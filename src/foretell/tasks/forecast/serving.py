@@ -23,7 +23,9 @@ class ForecastQuestion(Question):
     """The rows up to now, in one of three forms."""
 
     rows: list[dict[str, Cell]] | None = Field(
-        None, description="Rows, oldest first, each with its time and the columns of the training.", max_length=MOST_ROWS
+        None,
+        description="Rows, oldest first, each with its time and the columns of the training.",
+        max_length=MOST_ROWS,
     )
     columns: dict[str, list[Cell]] | None = Field(None, description="The same, column by column.")
     csv: str | None = Field(None, description="The same as the text of a CSV file.")

@@ -21,7 +21,9 @@ class GenerateQuestion(WritingSection, Question):
     prompts: list[str] = Field(
         default_factory=lambda: [""], description="What texts begin with.", min_length=1, max_length=MOST_PROMPTS
     )
-    probabilities: bool = Field(False, description="Say how likely each token was, and how open it was what would come.")
+    probabilities: bool = Field(
+        False, description="Say how likely each token was, and how open it was what would come."
+    )
     stream: bool = Field(False, description="Tell the text as it is written: server-sent events; one prompt only.")
 
     @model_validator(mode="after")
