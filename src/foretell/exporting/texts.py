@@ -45,6 +45,28 @@ def known(graph: Graph, tokens: str, count: int) -> str:
     return str(graph.add("Where", inside, tokens, graph.constant(np.array(UNKNOWN))))
 
 
+def cut(graph: Graph, tokens: str, lengths: str, length: int, *, front: bool) -> tuple[str, str]:
+    """Texts cut to a length, and how many tokens are left of each.
+
+    Args:
+        graph: Grows by it.
+        tokens: (batch, place), filled up with zeros.
+        lengths: How many tokens each text has, (batch).
+        length: Most that are read.
+        front: Whether longer texts are cut at their front.
+    """
+    most, none = graph.constant(np.array(length)), graph.constant(np.array(0))
+    left = str(graph.add("Min", lengths, most))
+    size = graph.add("Squeeze", graph.size(tokens, 1), graph.whole(0))
+    order = graph.add("Range", none, graph.add("Min", size, most), graph.constant(np.array(1)))
+    first = graph.add("Sub", lengths, left) if front else graph.add("Sub", left, left)
+    places = graph.add("Add", order, graph.add("Unsqueeze", first, graph.whole(1)))
+    # A short text's place may lie beyond the batch; what stands there in its stead does not count.
+    inside = graph.add("Min", places, graph.add("Sub", size, graph.constant(np.array(1))))
+    own = graph.add("Less", order, graph.add("Unsqueeze", left, graph.whole(1)))
+    return str(graph.add("Where", own, graph.add("GatherElements", tokens, inside, axis=1), none)), left
+
+
 def _mean(graph: Graph, reader: MeanReader, vectors: str, lengths: str) -> str:
     places = graph.add("Cast", graph.add("Unsqueeze", lengths, graph.whole(1)), to=SINGLE)
     places = graph.add("Sqrt", places) if reader.root else places
