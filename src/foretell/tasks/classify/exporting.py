@@ -58,9 +58,9 @@ def export(fitted: LearnedClassifier, folder: Path, texts: Sequence[TokenArray])
         for some in by_length([len(text) for text in own])
         for start in range(0, len(some), _AT_ONCE)
     ]
-    feeds = [feed_of(fitted, layout, some) for some in batches]
+    run = session(folder / MODEL)
     ours, seconds = timed(lambda some: {"probabilities": fitted.probabilities(some)}, batches)
-    theirs, their_seconds = timed(session(folder / MODEL), feeds)
+    theirs, their_seconds = timed(lambda some: run(feed_of(fitted, layout, some)), batches)
     off = np.abs(ours["probabilities"] - theirs["probabilities"]).max(axis=1)
     same = int((off <= ALIKE).sum())
     return Exported(files, len(off), same, seconds, their_seconds, *told, float(off.max()))

@@ -117,8 +117,9 @@ class _Inputs:
                 )
             return tokens, left
         rows = self.input(f"rows{part.ending}", ["batch", longest_of(part), f"place{part.ending}"])
-        most = self.graph.constant(np.array(model.reader.length))
-        return rows, str(self.graph.add("Min", lengths, most)) if shorter else lengths
+        if shorter:
+            lengths = str(self.graph.add("Min", lengths, self.graph.constant(np.array(model.reader.length))))
+        return rows, lengths
 
     def input(self, name: str, shape: list[str | int], kind: Kind = "whole") -> str:
         """An input of some name."""

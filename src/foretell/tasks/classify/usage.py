@@ -134,7 +134,7 @@ def _snippet(fitted: LearnedClassifier, layout: Layout) -> str:
     bpe = fitted.vocabulary.kind == "bpe"
     parts = [
         "import json\nimport re\nimport unicodedata\n\nimport numpy as np\nimport onnxruntime\n\n"
-        'vocabulary = json.load(open("vocabulary.json", encoding="utf-8"))\n'
+        'with open("vocabulary.json", encoding="utf-8") as file:\n    vocabulary = json.load(file)\n'
         'number = {token: place for place, token in enumerate(vocabulary["tokens"])}\n'
         + ('rank = {tuple(pair): place for place, pair in enumerate(vocabulary["merges"])}\n' if bpe else ""),
         _cutting(fitted.vocabulary),
