@@ -127,7 +127,8 @@ def read_artefact(folder: Path) -> Artefact:
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise UnsafeFileError(f"{folder / WEIGHTS} is damaged: {error}", file=str(folder / WEIGHTS)) from None
     files = {path.name: _read_json(path) for path in sorted(folder.glob("*.json")) if path.name != DOCUMENT}
-    return Artefact(document["task"], document, arrays, files)
+    card = _bytes(folder / CARD, _LARGEST_DOCUMENT).decode("utf-8", "replace") if (folder / CARD).exists() else ""
+    return Artefact(document["task"], document, arrays, files, card)
 
 
 def _json(content: object) -> bytes:

@@ -11,11 +11,12 @@ ForetellError                    exit 1
 │   └── ConfigurationError       3   something in the options
 ├── MissingError                 4   something to fetch or install is missing
 ├── UnsafeFileError              5   a file is damaged, or not to be trusted
+├── RefusedError                 1   a server does not do what a client asks: too much, too late, not allowed
 └── StoppedError               130   somebody stopped it
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class ForetellError(Exception):
@@ -101,6 +102,33 @@ class UnsafeFileError(ForetellError):
 
     exit_code = 5
     code = "unsafe-file"
+
+
+class RefusedError(ForetellError):
+    """A server does not do what a client asks.
+
+    Args:
+        status: The status of the response.
+        message: As of all.
+        **details: As of all.
+    """
+
+    codes: Mapping[int, str] = {
+        400: "bad-request",
+        401: "unauthorised",
+        404: "not-found",
+        405: "method-not-allowed",
+        413: "too-large",
+        415: "unsupported-media-type",
+        422: "input",
+        429: "too-many-requests",
+        503: "unavailable",
+    }
+
+    def __init__(self, status: int, message: str, **details: object) -> None:
+        super().__init__(message, **details)
+        self.status = status
+        self.code = self.codes.get(status, "failed")
 
 
 class StoppedError(ForetellError):

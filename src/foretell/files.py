@@ -105,14 +105,15 @@ def json_text(document: Any) -> str:
     >>> json_text({"a": [1.5, float("nan")]}).split()
     ['{', '"a":', '[', '1.5,', 'null', ']', '}']
     """
-    return json.dumps(_finite(document), indent=1, default=str, ensure_ascii=False, allow_nan=False)
+    return json.dumps(finite(document), indent=1, default=str, ensure_ascii=False, allow_nan=False)
 
 
-def _finite(document: Any) -> Any:
+def finite(document: Any) -> Any:
+    """A document with null in place of numbers that JSON does not have."""
     if isinstance(document, dict):
-        return {name: _finite(value) for name, value in document.items()}
+        return {name: finite(value) for name, value in document.items()}
     if isinstance(document, list | tuple):
-        return [_finite(value) for value in document]
+        return [finite(value) for value in document]
     return None if isinstance(document, float) and not math.isfinite(document) else document
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from .artefact import read_artefact
+from .artefact import Artefact, read_artefact
 from .data.frames import like
 from .errors import UnsafeFileError, UsageError, nearest
-from .tasks import NAMES, get_task
+from .tasks import BUILT_IN, NAMES, get_task, task_service
 from .tasks.interface import Follows
+from .tasks.serving import Service
 
 
 class Predictor:
@@ -34,6 +35,20 @@ class Predictor:
     def task(self) -> str:
         """The name of the task that the model belongs to."""
         return self.artefact.task
+
+    @property
+    def rung(self) -> str:
+        """The name of the rung that it is."""
+        return str(self.fitted.rung)
+
+    @property
+    def service(self) -> Service:
+        """How programs ask it.
+
+        Raises:
+            UsageError: Models of its task are not served.
+        """
+        return task_service(self.task)
 
     def predict(self, source: Any, **options: Any) -> Any:
         """What the model says of new data, as the kind of frame that came in.
@@ -73,3 +88,22 @@ def load(folder: str | Path) -> Predictor:
     """
     path = Path(folder)
     return Predictor(path / "model" if (path / "model").is_dir() else path)
+
+
+class BuiltIn(Predictor):
+    """A model that comes with Foretell, without a folder.
+
+    Args:
+        task: Whose.
+
+    Raises:
+        UsageError: No model of that task comes with Foretell.
+        MissingError: What it needs is not installed.
+    """
+
+    def __init__(self, task: str) -> None:
+        if task not in BUILT_IN:
+            raise UsageError(f'no model of "{task}" comes with Foretell; {nearest(task, BUILT_IN)}', task=task)
+        built: Any = task_service(task)
+        self.fitted, self.artefact = built.built_in()
+        self.folder = Path()

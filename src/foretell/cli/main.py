@@ -29,6 +29,7 @@ VERBS = {
     "dream": "Dream over a picture: a trained network sees more and more of what it knows.",
     "score": "Compare earlier forecasts with what came, and see whether anything has drifted.",
     "export": "Write a model for another program: ONNX, CTranslate2.",
+    "serve": "Serve models over HTTP.",
     "runs": "List, show, compare and delete runs.",
     "config": "Show every option: as a JSON schema, or as TOML to edit.",
     "doctor": "Show what is installed, which device is used, and how fast it is.",

@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import click
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from ..config import RunSection, Section, TaskConfiguration
@@ -172,6 +173,8 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = f"--{name.replace('_', '-')}"
     if field.annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, **settings)
+    if field.annotation in (int, float) and any(isinstance(rule, BeforeValidator) for rule in field.metadata):
+        return click.Option([flag], type=str, **settings)  # a number with a unit, which the section reads
     return click.Option([flag], **settings, **_kind(field.annotation))
 
 

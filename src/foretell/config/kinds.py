@@ -53,7 +53,7 @@ Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_as_list)]
 def _as_seconds(value: object) -> object:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|m|h|d)?\s*", str(value).lower())
     if match is None or float(match[1]) == 0:
-        raise ValueError("a budget is a time above zero, such as 90s, 10m or 2h")
+        raise ValueError("a time above zero is needed, such as 90s, 10m or 2h")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[(match[2] or "s")[0]]
 
 

@@ -7,6 +7,7 @@ file tells of its maker, such as a place, are not.
 import hashlib
 import io
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 SMALLEST = 32  # rows and columns
 _IMAGES = 6  # whole pictures of 32-bit numbers that a dream holds at most
 _BAND = 1 << 20  # pixels that are converted at once
+_OPENING = threading.Lock()
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error, OverflowError)
 
 
@@ -157,10 +159,10 @@ def format_of(path: Path, option: str = "--output") -> str:
 
 
 def read_picture(source: object, max_pixels: int | None = None, smallest: int = SMALLEST) -> Picture:
-    """A picture from a file, an image of Pillow's, or an array.
+    """A picture from a file, what a file holds, an image of Pillow's, or an array.
 
     Args:
-        source: A path; an image; or an array of rows, columns and colours, of 8 or 16 bits or from 0 to 1.
+        source: A path; bytes; an image; or an array of rows, columns and colours, of 8 or 16 bits or from 0 to 1.
         max_pixels: Above which it is refused before it is decoded.
         smallest: Fewest rows and columns.
 
@@ -173,7 +175,7 @@ def read_picture(source: object, max_pixels: int | None = None, smallest: int = 
         return source
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels, smallest)
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path | bytes):
         if not isinstance(source, _pillow().Image):
             raise DataError(f"a picture is a path, an image of Pillow's or an array; found {type(source).__name__}")
         _require_size((source.height, source.width), "the picture", max_pixels, smallest)
@@ -181,53 +183,57 @@ def read_picture(source: object, max_pixels: int | None = None, smallest: int = 
             return _decoded(source.copy(), "picture")
         except _DAMAGE as error:
             raise UnsafeFileError(f"the picture is damaged: {error}; it cannot be decoded to its end") from None
-    path = Path(source)
-    with _opened(path) as image:
+    if not isinstance(source, bytes) and Path(source).is_dir():
+        raise DataError(f"{source} is a folder; name the pictures in it, as in {source}/*.jpg", file=str(source))
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    with _opened(source, name) as image:
         height, width = image.height, image.width
-        _require_size((height, width), str(path), max_pixels, smallest)
+        _require_size((height, width), name, max_pixels, smallest)
+        short = "picture" if isinstance(source, bytes) else Path(source).name
         try:
-            return _decoded(image, path.name)
+            return _decoded(image, short)
         except MemoryError:
-            raise _too_large(path.name, height, width, None) from None
+            raise _too_large(short, height, width, None) from None
         except _DAMAGE as error:
             raise UnsafeFileError(
-                f"{path} is damaged: {str(error).strip() or type(error).__name__}; it cannot be decoded to its end",
-                file=str(path),
+                f"{name} is damaged: {str(error).strip() or type(error).__name__}; it cannot be decoded to its end",
+                file=name,
             ) from None
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[Image.Image]":
+def _opened(source: str | Path | bytes, name: str) -> "Iterator[Image.Image]":
     """A file as Pillow opens it, without its limit: ours is asked beforehand, and names the memory."""
     pillow = _pillow()
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name the pictures in it, as in {path}/*.jpg", file=str(path))
-    before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
+    with _OPENING, warnings.catch_warnings():  # the limit, and what is warned of, are of the whole process
+        before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
+        try:
             warnings.filterwarnings("ignore", module="PIL")  # on details of files
             try:
-                image = pillow.open(path, formats=("PNG", "JPEG", "WEBP"))
+                file = io.BytesIO(source) if isinstance(source, bytes) else source
+                image = pillow.open(file, formats=("PNG", "JPEG", "WEBP"))
             except FileNotFoundError:
-                raise DataError(f"there is no file {path}", file=str(path)) from None
+                raise DataError(f"there is no file {name}", file=name) from None
             except _DAMAGE as error:
-                raise _no_picture(path, error) from None
+                raise _no_picture(source, name, error) from None
             with image:
                 yield image
-    finally:
-        pillow.MAX_IMAGE_PIXELS = before
+        finally:
+            pillow.MAX_IMAGE_PIXELS = before
 
 
-def _no_picture(path: Path, error: Exception) -> DataError | UnsafeFileError:
-    """What is said of a file that Pillow does not open."""
+def _no_picture(source: str | Path | bytes, name: str, error: Exception) -> DataError | UnsafeFileError:
+    """What is said of what Pillow does not open."""
     if isinstance(error, OSError) and error.errno is not None:
-        return DataError(f"{path} cannot be read: {error.strerror}", file=str(path))
-    with path.open("rb") as file:
-        beginning = file.read(12)
+        return DataError(f"{name} cannot be read: {error.strerror}", file=name)
+    beginning = source[:12] if isinstance(source, bytes) else b""
+    if not isinstance(source, bytes):
+        with Path(source).open("rb") as file:
+            beginning = file.read(12)
     if beginning.startswith((b"\x89PNG", b"\xff\xd8\xff")) or beginning[8:] == b"WEBP":
-        return UnsafeFileError(f"{path} is damaged: its header breaks off or makes no sense", file=str(path))
+        return UnsafeFileError(f"{name} is damaged: its header breaks off or makes no sense", file=name)
     found = "nothing (0 bytes)" if not beginning else f"something else (it begins with {beginning[:8]!r})"
-    return DataError(f"{path} is no picture: PNG, JPEG or WebP is needed; found {found}", file=str(path))
+    return DataError(f"{name} is no picture: PNG, JPEG or WebP is needed; found {found}", file=name)
 
 
 def _decoded(image: "Image.Image", name: str) -> Picture:

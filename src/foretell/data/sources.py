@@ -65,17 +65,32 @@ class Source:
         )
 
 
+@dataclass(frozen=True)
+class CsvText:
+    """Rows that came as text rather than as a file.
+
+    Attributes:
+        text: A header and rows.
+        name: What to call them in messages.
+    """
+
+    text: str
+    name: str = "the rows"
+
+
 def read_source(source: object, *, text_columns: tuple[str, ...] = ()) -> Source:
-    """Reads a file, standard input (``-``) or a data frame.
+    """Reads a file, standard input (``-``), text or a data frame.
 
     Args:
-        source: A path, the name of a built-in set, ``-``, or a data frame that narwhals knows.
+        source: A path, the name of a built-in set, ``-``, text as it came, or a data frame that narwhals knows.
         text_columns: Columns to keep as text even when they look like numbers (identifiers).
 
     Raises:
         DataError: There is no such file, it is empty, or it is no table.
         UnsafeFileError: It is damaged.
     """
+    if isinstance(source, CsvText):
+        return _from_text(source.name, source.text.encode("utf-8", "replace"), text_columns)
     if isinstance(source, str) and source == "-":
         return _from_bytes("standard input", sys.stdin.buffer.read(), text_columns)
     if isinstance(source, str | Path):

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ..nn.likeliest import likeliest
+from ..stopping import heed
 from .steps import Prompt, Steps
 
 _FULL = 0.8  # share of prompts that go on, above which those that are done stay beside them
@@ -76,6 +77,7 @@ def beam_search(
     sums = np.zeros((len(prompts), 1))
     done: list[list[Hypothesis]] = [[] for _ in prompts]
     for step in range(1, int(lengths.max(initial=0)) + 1):
+        heed()
         last = lengths[going] == step
         total, parents, tokens = _best(torch.from_numpy(scores), sums, beam)
         ends = np.zeros(tokens.shape, bool) if beam.end is None else tokens == beam.end

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from ..stopping import heed
 from .steps import Prompt, Scores, Steps, Tokens, log_softmax
 
 _AT_ONCE = 1024  # random numbers of a text
@@ -133,6 +134,7 @@ def sample(
             written[row, prompt] = True
     numbers = np.zeros((len(prompts), 0))
     for step in range(length):
+        heed()
         if step % _AT_ONCE == 0:
             numbers = np.stack([draw.random(_AT_ONCE) for draw in draws])
         tokens = choose(sampling.weights(scores, written), numbers[rows, step % _AT_ONCE])

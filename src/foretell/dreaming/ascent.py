@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import ConfigurationError, DivergedError, NoGradientError
+from ..stopping import heed
 from .backbone import Backbone
 from .gradients import balance, decorrelate, hold_down
 from .objectives import Objective
@@ -100,6 +101,7 @@ def ascend(
         loss, count = 0.0, 0
         gradient.zero_()
         for tile in tiles(rows, columns, roll):
+            heed()
             value, slope = slope_of(tile.read(picture), backbone, objective, tile.here)
             tile.add(gradient, slope)
             loss, count = loss + value, count + 1

@@ -12,11 +12,16 @@ from .rung import Rung
 if TYPE_CHECKING:
     from .health import Health
     from .interface import Task
+    from .serving import Service
 
 NAMES = ("forecast", "classify", "generate", "translate", "recall")
 """Tasks that have a ladder."""
 CONFIGURED = (*NAMES, "dream")
 """All that have options."""
+SERVED = ("forecast", "classify", "generate", "translate", "dream")
+"""Those whose models a server offers."""
+BUILT_IN = ("dream",)
+"""Those of them whose model comes with Foretell, rather than in a folder."""
 
 
 def task_configuration(name: str) -> type[TaskConfiguration]:
@@ -38,6 +43,17 @@ def task_predicting(name: str) -> type[Any]:
 def task_health(name: str) -> "Callable[[object, Any], Health]":
     """What tells the health of data for a task, without the imports that learning from them needs."""
     return cast("Callable[[object, Any], Health]", import_module(f".{_known(name)}.health", __name__).health)
+
+
+def task_service(name: str) -> "Service":
+    """How a task's models are asked by programs.
+
+    Raises:
+        UsageError: Its models are not served.
+    """
+    if name in NAMES and name not in SERVED:
+        raise UsageError(f"a model of {name} is not served; use foretell evaluate", task=name)
+    return cast("Service", import_module(f".{_known(name, SERVED)}.serving", __name__).service)
 
 
 def task_measure(name: str) -> Measure:

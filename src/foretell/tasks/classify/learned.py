@@ -18,6 +18,7 @@ from ...data.vocabulary import Vocabulary
 from ...errors import UnsafeFileError, counted
 from ...evaluation.calibration import COLDEST, HOTTEST, probabilities
 from ...evaluation.panels import Panel, Passages
+from ...stopping import heed
 from ...training.curves import RangeTest
 from ..cards import Card, card, document_of, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
@@ -107,9 +108,7 @@ class LearnedClassifier:
     ) -> tuple[pl.DataFrame, list[Panel]]:
         """The same with the words that moved each answer, and a page of the texts with these words shaded."""
         texts, beside = self._read(source, text, encoding)
-        likely = self._likely(texts)
-        found = [self._explained(own, row) for own, row in zip(texts, likely, strict=True)]
-        answers = self._answered(texts, likely)
+        answers, found, likely = self.explained(texts)
         words = pl.Series("words", [own.words() for own in found], strict=False)
         said, sure = answers["label"].fill_null("").to_list(), answers["probability"].fill_null(0).to_list()
         if not self.exclusive:  # of several labels the surest is explained
@@ -133,6 +132,14 @@ class LearnedClassifier:
             "Texts", f"{self.rung}: {self.note}.{left}", [Passages("What moved each answer", passages, caption)]
         )
         return self._beside(beside, answers.with_columns(words)), [panel]
+
+    def explained(
+        self, texts: Sequence[str]
+    ) -> tuple[pl.DataFrame, list[Explanation], Float64[np.ndarray, "text label"]]:
+        """A label for each text, what moved each answer, and how likely each label is."""
+        likely = self._likely(texts)
+        found = [self._explained(own, row) for own, row in zip(texts, likely, strict=True)]
+        return self._answered(texts, likely), found, likely
 
     def vectors(self) -> tuple[list[str], Float64[np.ndarray, "token unit"]] | None:
         """The tokens that it has a vector for, but those that stand for nothing; None where it has no vectors."""
@@ -228,6 +235,7 @@ class LearnedClassifier:
         return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
 
     def _explained(self, text: str, likely: Float64[np.ndarray, " label"]) -> Explanation:
+        heed()
         if not np.isfinite(likely).all():
             return Explanation(text, [], np.zeros(0), None)
         return explain(self.model, self.vocabulary, text, likely, exclusive=self.exclusive)

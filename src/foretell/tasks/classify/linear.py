@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from ...data.storage import TokenArray
+from ...stopping import heed
 from .ngrams import Keys, counted_keys, frequent, keys_at
 
 STRENGTHS = {"nb-svm": (0.1, 0.3, 1.0), "tfidf": (3.0, 10.0, 30.0)}  # of the fit against its penalty
@@ -58,6 +59,7 @@ class Linear:
         """The scores of texts."""
         found = []
         for tokens in texts:
+            heed()
             columns, values = self.entries(tokens)
             found.append(values @ self.weights[columns] + self.bias)
         return np.array(found, np.float64).reshape(-1, len(self.bias))

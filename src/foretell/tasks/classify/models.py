@@ -13,6 +13,7 @@ from ...data.storage import TokenArray
 from ...evaluation.calibration import probabilities
 from ...evaluation.saliency import contributions
 from ...nn import TextNetwork
+from ...stopping import heed
 from .config import TextNetworkSection
 from .linear import Linear
 
@@ -126,6 +127,7 @@ class NetworkModel:
         found: Scores | None = None
         with torch.inference_mode():
             for some in by_length([len(text) for text in cut]):
+                heed()
                 batch = self.reader.filled([cut[number] for number in some])
                 scores = self.network(batch.tokens, batch.lengths).double().numpy()
                 found = np.zeros((len(cut), scores.shape[1])) if found is None else found

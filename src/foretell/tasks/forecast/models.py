@@ -11,6 +11,7 @@ from torch import nn
 from ...axes import AnchorArray, ForecastArray, QuantileArray
 from ...data.windows import WindowShape
 from ...evaluation.baselines import Baseline
+from ...stopping import heed
 from .config import ForecastNetwork
 from .prepare import View
 
@@ -174,5 +175,6 @@ def chunks(anchors: AnchorArray, view: View) -> Iterator[tuple[slice, AnchorArra
     width = max(view.width, len(view.scaling.targets))
     size = max(1, min(CHUNK, CHUNK_VALUES // (view.shape.steps * width)))
     for start in range(0, len(anchors), size):
+        heed()
         part = slice(start, start + size)
         yield part, anchors[part]
