@@ -33,6 +33,7 @@ ROOMS = [
     "study",
     "tuning",
     "export",
+    "checking",
     "inspection",
     "jobs",
     "cluster",
