@@ -28,7 +28,7 @@ def trained(run: Run, home: Path, *arguments: object) -> str:
 
 def test_a_forecaster_tells_windows_errors_coverage_and_verdict(hourly_csv: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(hourly_csv.read_bytes())
-    options = [*SMALL, "--rung", "mlp", "--intervals", "0.8", "--epochs", "1"]
+    options = [*SMALL, "--ahead", "1:6", "--rung", "mlp", "--intervals", "0.8", "--epochs", "1"]
     card = trained(run, tmp_path, "forecast", tmp_path / "rows.csv", *options)
     assert "- Source: rows.csv, 1,200 rows every 1h" in card
     assert re.search(r"\| windows \| \d+ \| 17\d \| 17\d \|\n\nDropped: \d+ \(border\)\.", card)

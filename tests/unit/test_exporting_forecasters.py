@@ -14,7 +14,7 @@ from foretell.errors import ConfigurationError
 from foretell.evaluation.conformal import Intervals, quantiles_of
 from foretell.evaluation.ridge import Ridge
 from foretell.tasks.forecast.config import RUNGS, Configuration
-from foretell.tasks.forecast.exporting import export, feed_of
+from foretell.tasks.forecast.exporting import export, feeds_of
 from foretell.tasks.forecast.graph import Layout, graph_of
 from foretell.tasks.forecast.learned import LearnedForecaster
 from foretell.tasks.forecast.models import BaselineModel, EnsembleModel, Member, Model, NetworkModel
@@ -197,9 +197,9 @@ def test_one_window_or_many(tmp_path: Path) -> None:
     layout, anchors = Layout.of(fitted), prepared.anchors.spans["test"][:9]
     graph_of(fitted, layout).save(tmp_path / "model.onnx")
     session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
-    whole = session.run(None, dict(feed_of(fitted, layout, prepared.view, anchors)))[0]
-    for place in range(9):
-        alone = session.run(None, dict(feed_of(fitted, layout, prepared.view, anchors[place : place + 1])))[0]
+    whole = session.run(None, dict(next(feeds_of(fitted, layout, prepared.view, [anchors]))))[0]
+    for place, feed in enumerate(feeds_of(fitted, layout, prepared.view, anchors[:, None])):
+        alone = session.run(None, dict(feed))[0]
         np.testing.assert_allclose(alone[0], whole[place], rtol=1e-9)
 
 

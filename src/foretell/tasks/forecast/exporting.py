@@ -1,5 +1,6 @@
 """Forecasters in ONNX, what they read of a table, and whether onnxruntime forecasts the same."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
     if view is None or len(anchors) == 0:
         return Exported(files, 0, 0, 0.0, 0.0, *told)
     parts = [anchors[start : start + _AT_ONCE] for start in range(0, len(anchors), _AT_ONCE)]
-    feeds = [feed_of(fitted, layout, view, part) for part in parts]
     own, seconds = timed(lambda part: _said(fitted, view, part), parts)
-    other, their_seconds = timed(session(folder / MODEL), feeds)
+    other, their_seconds = timed(session(folder / MODEL), feeds_of(fitted, layout, view, parts))
     deviation = view.history.deviation[view.table.codes[anchors]][:, None]
     off = np.zeros(len(anchors))
     for name, ours in own.items():
@@ -56,29 +56,28 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
     return Exported(files, len(anchors), int((off <= ALIKE).sum()), seconds, their_seconds, *told, float(off.max()))
 
 
-def feed_of(fitted: LearnedForecaster, layout: Layout, view: View, anchors: AnchorArray) -> Feed:
-    """What a forecaster's graph reads of some windows, by the names of its inputs.
+def feeds_of(fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[AnchorArray]) -> Iterator[Feed]:
+    """What a forecaster's graph reads of some windows, by the names of its inputs, part by part.
 
     Args:
         fitted: The forecaster.
         layout: What its graph reads.
         view: The table.
-        anchors: The rows that are "now".
+        parts: The rows that are "now".
     """
     table, scaling = view.table, fitted.scaling
-    rows = anchors[:, None] - np.array(layout.back)
-    feed: dict[str, np.ndarray] = {"window": _filled(view, layout.columns)[rows]}
-    if layout.masked:
-        feed["missing"] = np.isnan(table.take(layout.masked))[rows]
-    if layout.by_series:
-        feed["series"] = scaling.scales(table)[table.codes[anchors]]
-    if layout.beside or layout.beside_ahead:
-        beside = fitted.covariates.inputs(table)
+    window, missing = _filled(view, layout.columns), np.isnan(table.take(layout.masked))
+    known, beside = _filled(view, layout.known), fitted.covariates.inputs(table)
+    series = scaling.scales(table)[table.codes] if layout.by_series else table.codes
+    for anchors in parts:
+        rows, ahead = anchors[:, None] - np.array(layout.back), target_rows(anchors, view.shape)
+        feed: dict[str, np.ndarray] = {"window": window[rows]}
+        feed |= {"missing": missing[rows]} if layout.masked else {}
+        feed |= {"series": series[anchors]} if layout.by_series else {}
         feed |= {"beside": beside[rows]} if layout.beside else {}
-        feed |= {"beside_ahead": beside[target_rows(anchors, view.shape)]} if layout.beside_ahead else {}
-    if layout.known:
-        feed["known"] = _filled(view, layout.known)[target_rows(anchors, view.shape)]
-    return feed
+        feed |= {"beside_ahead": beside[ahead]} if layout.beside_ahead else {}
+        feed |= {"known": known[ahead]} if layout.known else {}
+        yield feed
 
 
 def _filled(view: View, columns: tuple[str, ...]) -> Float64[np.ndarray, "row column"]:
