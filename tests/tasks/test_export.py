@@ -46,6 +46,17 @@ def test_a_forecaster_is_exported_compared_and_used(hourly_csv: Path, run: Run, 
     assert (none.code, list(tmp_path.glob("*none*"))) == (3, []), none.err
 
 
+def test_a_page_tells_the_calendar_series_and_what_is_known_ahead(shops: Path, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    options = ["--target", "sales", "--series", "shop", "--known", "plan", "--static", "kind", "--lookback", "12"]
+    options += ["--ahead", "2:4", "--calendar", "--scale", "per-series", "--intervals", "0.5", "--loss", "quantile"]
+    assert run("train", "forecast", shops, *options, "--rung", "gru", *QUICK, "--name", "a").code == 0
+    found = run("export", "a", "--to", "onnx", "-o", "out", "--json")
+    assert found.code == 0, found.err
+    assert found.document["same"] == found.document["compared"] > 50
+    assert said_by_the_page(tmp_path / "out").count("[") > 3
+
+
 def test_a_graph_forecasts_what_foretell_forecasts_from_the_same_rows(
     hourly_csv: Path, hourly: pl.DataFrame, run: Run, tmp_path: Path
 ) -> None:

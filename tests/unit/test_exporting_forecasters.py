@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 
+from foretell.data.covariates import calendar_inputs
 from foretell.data.windows import WindowShape
 from foretell.errors import ConfigurationError
 from foretell.evaluation.conformal import Intervals, quantiles_of
@@ -21,6 +22,7 @@ from foretell.tasks.forecast.models import BaselineModel, EnsembleModel, Member,
 from foretell.tasks.forecast.prepare import PreparedForecast
 from foretell.tasks.forecast.rungs import NETWORKS, NetworkShape, build_network
 from foretell.tasks.forecast.task import task
+from foretell.tasks.forecast.usage import calendar_function
 from foretell.tasks.interface import Attempt, Silent
 
 from .made_layers import with_biases
@@ -169,6 +171,11 @@ def test_calendar_statics_and_columns_known_ahead(rung: str, tmp_path: Path) -> 
     assert (layout.known, layout.beside_ahead, layout.by_series) == (("plan",), 8, True)
     assert bool(layout.beside) == (rung != "segment-gru")
     require_same(fitted, prepared, tmp_path / rung)
+    times = np.datetime64("1969-02-27T22:17:05", "us") + np.arange(200) * np.timedelta64(7_777_777_777, "us")
+    known: dict[str, Any] = {"np": np}
+    exec(calendar_function(fitted), known)
+    calendar = calendar_inputs(times.astype(np.int64), None, fitted.frequency)
+    np.testing.assert_allclose(known["calendar"](times), calendar, atol=1e-6)
     told = (tmp_path / rung / "README.md").read_text()
     assert "numbers 0 to 5: the sine" in told
     assert "where `kind` is, in this order, big, small" in told

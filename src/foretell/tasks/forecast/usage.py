@@ -145,29 +145,59 @@ def _further(fitted: LearnedForecaster, layout: Layout) -> str:
 def _snippet(fitted: LearnedForecaster, layout: Layout) -> str:
     """An example that runs: a window in which every column stands at its training mean."""
     steps, leads = len(layout.back), fitted.shape.lead_count
-    means = [_mean(fitted, name) for name in layout.columns]
     lines = [
         'session = onnxruntime.InferenceSession("model.onnx")',
-        f"row = {means!r}  # a value of each column, here its training mean",
-        "inputs = {",
-        f'    "window": np.tile(np.array(row, np.float64), (1, {steps}, 1)),',
+        f"row = {[_mean(fitted, name) for name in layout.columns]!r}",
+        f"window = np.tile(np.array(row, np.float64), (1, {steps}, 1))  # each column at its training mean",
+        'inputs = {"window": window}',
     ]
     if layout.masked:
-        lines.append(f'    "missing": np.zeros((1, {steps}, {len(layout.masked)}), bool),')
+        lines.append(f'inputs["missing"] = np.zeros((1, {steps}, {len(layout.masked)}), bool)')
     if layout.by_series:
-        lines.append('    "series": np.array([0]),')
+        lines.append('inputs["series"] = np.array([0])')
     if layout.beside:
-        lines.append(f'    "beside": np.zeros((1, {steps}, {layout.beside}), np.float32),')
+        lines.append(f'inputs["beside"] = np.zeros((1, {steps}, {layout.beside}), np.float32)')
     if layout.beside_ahead:
-        lines.append(f'    "beside_ahead": np.zeros((1, {leads}, {layout.beside_ahead}), np.float32),')
+        lines.append(f'inputs["beside_ahead"] = np.zeros((1, {leads}, {layout.beside_ahead}), np.float32)')
+    if told := _told_of_times(fitted, layout):
+        lines = [calendar_function(fitted), *lines, *told]
     if layout.known:
         ahead = [_mean(fitted, name) for name in layout.known]
-        lines.append(f'    "known": np.tile(np.array({ahead!r}, np.float64), (1, {leads}, 1)),')
+        lines.append(f'inputs["known"] = np.tile(np.array({ahead!r}, np.float64), (1, {leads}, 1))')
     names = "forecast, low, high" if fitted.intervals else "(forecast,)"
-    lines += ["}", f"{names} = session.run(None, inputs)", "print(forecast[0])  # a row for each lead"]
+    lines += [f"{names} = session.run(None, inputs)", "print(forecast[0])  # a row for each lead"]
     if fitted.intervals:
         lines.append("print(low[0, 0], high[0, 0])  # of the first level")
     return "\n".join(lines)
+
+
+def calendar_function(fitted: LearnedForecaster) -> str:
+    """A function that gives the calendar's numbers of some times, as this forecaster reads them."""
+    turns = {"day": "hours / 24 % 1", "week": "(hours / 24 + 3) / 7 % 1", "year": "days / 365.2425"}
+    own = ", ".join(turns[name] for name in cycles(fitted.frequency))
+    return f'''
+def calendar(times):
+    """The calendar's numbers of times (datetime64) in the table's time zone."""
+    hours = times.astype("datetime64[s]").astype(np.int64) / 3600  # since 1970, which began on a Thursday
+    days = (times.astype("datetime64[D]") - times.astype("datetime64[Y]")).astype(np.int64)
+    angles = 2 * np.pi * np.stack([{own}], axis=-1)
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
+
+'''
+
+
+def _told_of_times(fitted: LearnedForecaster, layout: Layout) -> list[str]:
+    """Lines that fill in the calendar of a time, where rows lie so many seconds apart."""
+    frequency, back, (first, last) = fitted.frequency, layout.back, fitted.shape.leads
+    width = fitted.covariates.calendar_width(frequency)
+    if not (layout.beside_ahead and width) or frequency.unit != "microsecond":
+        return []
+    lines = [f'now, step = np.datetime64("2024-06-01T00:00"), np.timedelta64({frequency.count}, "us")']
+    if layout.beside:
+        rows = f"np.arange({back[0]}, {back[-1] - 1}, {back.step})"
+        lines.append(f'inputs["beside"][..., :{width}] = calendar(now - {rows} * step)')
+    rows = f"np.arange({first}, {last + 1})"
+    return [*lines, f'inputs["beside_ahead"][..., :{width}] = calendar(now + {rows} * step)']
 
 
 def _mean(fitted: LearnedForecaster, name: str) -> float:
