@@ -4,6 +4,7 @@ import hashlib
 import stat
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,11 +118,20 @@ def _kind(path: Path) -> tuple[str, bool]:
         return "no plain file", True
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if path.suffix.lower() in _PICKLED or (len(head) > 1 and head[0] == 0x80 and head[1] <= 5):
+    if path.suffix.lower() in _PICKLED or (len(head) > 1 and head[0] == 0x80 and head[1] <= 5) or _packed(path):
         return "a pickle, which runs code when it is opened", True
     if path.suffix.lower() in _CODE or head[:2] == b"#!" or head == b"\x7fELF" or mode & 0o111:
         return "a program", False
     return "a file that is no part of the model", False
+
+
+def _packed(path: Path) -> bool:
+    """Whether a file is an archive with a pickle in it, as torch writes its own; nothing is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.lower().endswith(_PICKLED) for name in archive.namelist()[:_MOST])
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
 
 
 def _require_harmless(folder: Path, strange: list[Stranger]) -> None:

@@ -5,11 +5,13 @@ import json
 import os
 import pickle
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from .commands import SMALL, Run
@@ -88,6 +90,15 @@ def test_a_pickle_is_not_to_be_trusted(where: str, model: Path, run: Run) -> Non
     assert (found.code, found.document["error"]["code"]) == (5, "unsafe-file")
     assert found.document["error"]["details"]["strangers"][0]["name"] == where
     assert f"{where} (a pickle, which runs code when it is opened)" in found.document["error"]["message"]
+
+
+def test_a_pickle_in_an_archive_is_one_as_well(model: Path, run: Run) -> None:
+    torch.save({"a": torch.zeros(2)}, model / "weights.bin")
+    assert "weights.bin (a pickle" in run("model", "check", model).err
+    (model / "weights.bin").unlink()
+    with zipfile.ZipFile(model / "texts.zip", "w") as archive:
+        archive.writestr("a.txt", "hello")
+    assert run("model", "check", model).code == 0
 
 
 @pytest.mark.parametrize("name", ["vocabulary.json", "weights.safetensors", "README.md", "elsewhere"])
