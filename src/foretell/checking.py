@@ -108,7 +108,11 @@ def _everything(folder: Path) -> Iterator[Path]:
 
 
 def _kind(path: Path) -> tuple[str, bool]:
-    """What something is, and whether it is dangerous; nothing but a plain file is opened."""
+    """What something is, and whether it is dangerous; nothing but a plain file is opened.
+
+    Raises:
+        UnsafeFileError: It cannot be read.
+    """
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return "a link", True
@@ -116,8 +120,11 @@ def _kind(path: Path) -> tuple[str, bool]:
         return "a folder", False
     if not stat.S_ISREG(mode):
         return "no plain file", True
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise UnsafeFileError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
     if path.suffix.lower() in _PICKLED or (len(head) > 1 and head[0] == 0x80 and head[1] <= 5) or _packed(path):
         return "a pickle, which runs code when it is opened", True
     if path.suffix.lower() in _CODE or head[:2] == b"#!" or head == b"\x7fELF" or mode & 0o111:

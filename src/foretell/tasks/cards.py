@@ -139,6 +139,15 @@ def source_name(source: object) -> str:
     return ", ".join(PureWindowsPath(part).name or part for part in str(source).split(", "))
 
 
+def pieces(kind: str) -> str:
+    """What texts are cut into, in a word.
+
+    >>> pieces("words"), pieces("bpe")
+    ('words', 'pieces of words')
+    """
+    return "pieces of words" if kind == "bpe" else kind
+
+
 def _listed(facts: Mapping[str, str]) -> str:
     return "\n".join(f"- {heading}: {value}" for heading, value in facts.items())
 

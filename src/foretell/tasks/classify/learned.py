@@ -20,7 +20,7 @@ from ...evaluation.calibration import COLDEST, HOTTEST, probabilities
 from ...evaluation.panels import Panel, Passages
 from ...stopping import heed
 from ...training.curves import RangeTest
-from ..cards import Card, card, document_of, source_name
+from ..cards import Card, card, document_of, pieces, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
 from .explaining import Explanation, explain, headings
@@ -337,7 +337,7 @@ def _card(learned: LearnedClassifier, metrics: dict[str, Any]) -> str:
         heading=f"Classifier of {source}",
         facts={
             "Says": f"{'which of' if learned.exclusive else 'any of'} {labels}",
-            "Reads": f"{learned.vocabulary.kind}, {len(learned.vocabulary):,} different ones",
+            "Reads": f"{pieces(learned.vocabulary.kind)}, {len(learned.vocabulary):,} different ones",
             "Temperature": f"{learned.temperature:.3g}, chosen on validation",
         },
         data={"Source": f"{source}, {sum(about['texts'].values()):,} texts"},
@@ -355,7 +355,7 @@ def _card(learned: LearnedClassifier, metrics: dict[str, Any]) -> str:
 def _limits(learned: LearnedClassifier, metrics: dict[str, Any]) -> list[str]:
     limits = [
         "It labels well only texts that resemble its training, in language, subject and length.",
-        f"Of {learned.vocabulary.kind} that training did not hold it knows nothing: they count as unknown.",
+        f"Of {pieces(learned.vocabulary.kind)} that training did not hold it knows nothing: they count as unknown.",
     ]
     if isinstance(learned.model, NetworkModel):
         reader = learned.model.reader

@@ -20,7 +20,7 @@ from .models import BaselineModel, EnsembleModel, Model, NetworkModel
 _WHY_NOT = {
     "seasonal": "it reads rows of a season ago, which may lie before the window",
     "climatology": "it reads the clock alone, in its own time zone, and no window",
-    "boosted-trees": "ONNX itself has no trees",
+    "boosted-trees": "trees need ONNX-ML, an extension that is not written here",
 }
 
 

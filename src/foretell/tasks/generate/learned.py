@@ -19,7 +19,7 @@ from ...errors import DataError, UnsafeFileError
 from ...evaluation.kneser_ney import KneserNey, Level
 from ...nn import LanguageNetwork
 from ...training.curves import RangeTest
-from ..cards import Card, card, document_of, source_name
+from ..cards import Card, card, document_of, pieces, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
 from .judging import evaluation_of
@@ -253,14 +253,14 @@ def _card(learned: LearnedGenerator, metrics: dict[str, Any]) -> str:
     about, tokenizer, source = learned.about, learned.tokenizer, source_name(learned.about["source"])
     own = Card(
         heading=f"Generator of {source}",
-        facts={"Writes": f"{tokenizer.kind}, {len(tokenizer):,} different ones"},
+        facts={"Writes": f"{pieces(tokenizer.kind)}, {len(tokenizer):,} different ones"},
         data={"Source": f"{source}, {sum(about['characters'].values()):,} characters, spans in their order"},
         spans=about["characters"],
         dropped={},
         limits=[
             "It writes what resembles its training, and may recite passages of it: look before you publish.",
             "What it writes is likely, not true; nothing is looked up, and nothing is left out that may offend.",
-            f"It knows the {tokenizer.kind} of its training alone; others in a prompt count as unknown.",
+            f"It knows the {pieces(tokenizer.kind)} of its training alone; others in a prompt count as unknown.",
             "Bits per character were measured on the end of the same text: of other texts it foresees less.",
         ],
         command="foretell generate FOLDER --prompt TEXT --temperature 0.5",
