@@ -89,6 +89,17 @@ def test_a_classifier_is_exported_compared_and_used(run: Run, tmp_path: Path) ->
     assert alone.code == 3
 
 
+@pytest.mark.parametrize("absent", ["onnx", "onnxruntime"])
+def test_what_is_not_installed_is_told_and_nothing_is_left(
+    absent: str, hourly_csv: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "ridge", "--name", "a").code == 0
+    monkeypatch.setitem(sys.modules, absent, None)  # as Python has it where a module cannot be imported
+    found = run("export", "a", "--to", "onnx", "-o", "out")
+    assert (found.code, "pip install 'foretell[export]'" in found.err) == (4, True), found.err
+    assert not list(tmp_path.glob("*out*"))
+
+
 def test_a_model_without_its_run_is_compared_on_nothing(hourly_csv: Path, run: Run, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "ridge", "--name", "a").code == 0
