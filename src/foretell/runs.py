@@ -103,7 +103,7 @@ def job_of(folder: Path) -> dict[str, Any]:
         InputError: The folder is no run.
         UnsafeFileError: Its ``run.json`` is damaged.
     """
-    job = _read(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
+    job = read_document(folder / "run.json", f"{folder} is no run folder: it holds no run.json")
     needed = ("verb", "task", "fingerprint", *(("rung",) if job.get("verb") == "train" else ()))
     whole = all(isinstance(job.get(key), str) for key in needed) and isinstance(job.get("data", 0), str | list | None)
     if job.get("verb") == STUDY:
@@ -118,7 +118,7 @@ def leaderboard_of(folder: Path) -> dict[str, Any] | None:
     """The leaderboard of a run that is done; None before."""
     if not (folder / "leaderboard.json").exists():
         return None
-    board = _read(folder / "leaderboard.json", "")
+    board = read_document(folder / "leaderboard.json", "")
     rows = board.get("rows")
     whole = isinstance(rows, list) and all(isinstance(row, dict) and row.keys() >= _ROW for row in rows)
     if not whole or not ({"kept", "reference"} <= board.keys() or {"option", "variants"} <= board.keys()):
@@ -137,6 +137,23 @@ def find(reference: str, runs_dir: Path) -> Path:
             return candidate
     known = [run["name"] for run in listing(runs_dir)]
     raise InputError(f'there is no run "{reference}" in {runs_dir}; {nearest(reference, known)}', run=reference)
+
+
+def of_name(name: str, runs_dir: Path) -> Path:
+    """The folder of a run that goes by a name, which may come from anywhere: a path is none.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    folder = runs_dir / name
+    if not _NAME.fullmatch(name) or folder.is_symlink() or not (folder / "run.json").is_file():
+        raise InputError(f'there is no run "{name[:100]}"; {nearest(name[:100], names_in(runs_dir))}', run=name[:100])
+    return folder
+
+
+def names_in(runs_dir: Path) -> list[str]:
+    """The names of all runs in a folder."""
+    return sorted(path.parent.name for path in runs_dir.glob("*/run.json")) if runs_dir.is_dir() else []
 
 
 def model_folder(reference: str, runs_dir: Path) -> Path:
@@ -258,7 +275,13 @@ def _write_job(folder: Path, job: dict[str, Any]) -> None:
     write_atomically(folder / "run.json", (json.dumps(job, indent=1) + "\n").encode())
 
 
-def _read(path: Path, absent: str) -> dict[str, Any]:
+def read_document(path: Path, absent: str = "there is no such file") -> dict[str, Any]:
+    """A JSON object that a run keeps.
+
+    Raises:
+        InputError: It is not there.
+        UnsafeFileError: It is damaged.
+    """
     try:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:

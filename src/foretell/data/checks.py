@@ -139,6 +139,7 @@ def point_out_sentinels(columns: list[str], values: TableArray, health: Health) 
                     f"if it means missing, say --missing {value:g}",
                     column=name,
                     rows=count,
+                    remedy={"missing": f"{value:g}"},
                 )
 
 
@@ -289,6 +290,7 @@ def _conflict(rows: Rows, one: int, other: int, count: int) -> DataError:
                     row=other + 1,
                     column=name,
                     count=count,
+                    remedy={"series": name},
                 )
         if count <= 24:
             remedy += ", or --timezone if these are local times with a repeated hour"

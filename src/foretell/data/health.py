@@ -1,7 +1,8 @@
 """What was found while a table was read: each finding once, with its rows, and what it means for training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from ..errors import DataError
 
@@ -18,6 +19,7 @@ class Finding:
         message: One sentence.
         column: The column, where it is about one.
         rows: How many rows it concerns.
+        remedy: The option that would help, and its value, where there is one.
     """
 
     kind: str
@@ -25,6 +27,7 @@ class Finding:
     message: str
     column: str | None = None
     rows: int | None = None
+    remedy: Mapping[str, str] | None = None
 
     def document(self) -> dict[str, object]:
         """The finding as a JSON object."""
@@ -34,6 +37,7 @@ class Finding:
             "message": self.message,
             "column": self.column,
             "rows": self.rows,
+            "remedy": self.remedy,
         }
         return {name: value for name, value in entries.items() if value is not None}
 
@@ -49,13 +53,23 @@ class Health:
         """Records something that was handled."""
         self.findings.append(Finding(kind, "note", message, column, rows))
 
-    def warn(self, kind: str, message: str, *, column: str | None = None, rows: int | None = None) -> None:
+    def warn(
+        self,
+        kind: str,
+        message: str,
+        *,
+        column: str | None = None,
+        rows: int | None = None,
+        remedy: Mapping[str, str] | None = None,
+    ) -> None:
         """Records something that deserves a look."""
-        self.findings.append(Finding(kind, "warning", message, column, rows))
+        self.findings.append(Finding(kind, "warning", message, column, rows, remedy))
 
     def fail(self, kind: str, error: DataError) -> None:
         """Raises an error, or records it where health is lenient."""
         if self.strict:
             raise error
-        column = error.details.get("column")
-        self.findings.append(Finding(kind, "error", error.message, str(column) if column is not None else None))
+        column, remedy = error.details.get("column"), error.details.get("remedy")
+        known = cast("Mapping[str, str]", remedy) if isinstance(remedy, Mapping) else None
+        named = str(column) if column is not None else None
+        self.findings.append(Finding(kind, "error", error.message, named, remedy=known))

@@ -9,6 +9,7 @@ from ..tasks import baselines_and
 from ..tasks.interface import Prepared, Start, Task
 from .climbing import LadderWatcher, Plan, climb
 from .concluding import conclude, metrics_of
+from .recording import Recorder
 from .trials import folder_of, trials_of
 
 
@@ -32,14 +33,17 @@ def compare(
         The leaderboard, as ``compare --json`` prints it.
     """
     trials = trials_of(task, prepared, run.seeds)
-    result = climb(task, Plan(rungs, trials, lambda name: folder / name, budget=run.budget), watcher)
+    recorder = Recorder(watcher, folder, rungs)
+    result = climb(task, Plan(rungs, trials, lambda name: folder / name, budget=run.budget), recorder)
     for row in result.rows:
         name = row["rung"]
         row["run"] = str(folder / name)
         kept = result.results[name].kept(task.measure.score)
         for home in {folder / name, folder_of(folder / name, kept.trial)}:
             write_artefact(home / "model", kept.fitted.artefact(metrics_of(result, name)), replace=True)
-    return conclude(task, prepared, result, folder, result.best, title)
+    document = conclude(task, prepared, result, folder, result.best, title)
+    recorder.close()
+    return document
 
 
 def train_one(
@@ -66,6 +70,9 @@ def train_one(
     """
     trials = trials_of(task, prepared, run.seeds)
     plan = Plan(baselines_and(task.name, rung), trials, lambda _: folder, keeps=False, budget=run.budget, start=start)
-    result = climb(task, plan, watcher)
+    recorder = Recorder(watcher, folder, plan.rungs)
+    result = climb(task, plan, recorder)
     next(row for row in result.rows if row["rung"] == rung)["run"] = str(folder)
-    return conclude(task, prepared, result, folder, rung, title)
+    document = conclude(task, prepared, result, folder, rung, title)
+    recorder.close()
+    return document

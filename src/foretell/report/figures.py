@@ -1,5 +1,6 @@
 """Plotly figures from panels: one figure object for report, notebook and page. SVG traces only, never WebGL."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,6 +89,17 @@ def draw(figure: Figure) -> go.Figure:
         # Epochs, hours and leads are counted: no tick stands between two of them.
         drawn.update_xaxes(dtick=max(1, round((max(places) - min(places)) / 12)))
     return drawn
+
+
+def figure_document(figure: Figure) -> dict[str, Any]:
+    """A panel's figure as plain data: ``data`` and ``layout``, as Plotly in a page takes them.
+
+    Args:
+        figure: Lines, bars or a histogram.
+    """
+    document: dict[str, Any] = json.loads(draw(figure).to_json())
+    document["layout"].pop("template", None)  # 7 kB of defaults that every figure would repeat
+    return document
 
 
 def _band(line: Line, colour: str) -> list[go.Scatter]:

@@ -137,11 +137,9 @@ def _caption(text: str) -> str:
 
 
 def _figure(identifier: str, figure: Figure) -> str:
-    from .figures import draw
+    from .figures import figure_document
 
-    document = json.loads(draw(figure).to_json())
-    document["layout"].pop("template", None)  # 7 kB of defaults that every figure would repeat
-    content = json.dumps(document).replace("<", "\\u003c")
+    content = json.dumps(figure_document(figure)).replace("<", "\\u003c")
     caption = _caption(figure.caption)
     return (
         f'<figure><div class="plot" id="{identifier}" role="img" aria-label="{escape(figure.title)}"></div>{caption}'

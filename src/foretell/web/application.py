@@ -126,14 +126,14 @@ class Service:
             return Health(ready=True)
 
         @router.get("/v1/models", responses=refusals())
-        async def list_models() -> ModelList:
+        def list_models() -> ModelList:
             """The models."""
-            return ModelList(models=[ModelEntry(**served.summary()) for served in self.models.all()])
+            return ModelList(models=[ModelEntry(**entry) for entry in self.models.entries()])
 
         @router.get("/v1/models/{name}", responses=refusals(404, 422, 503), response_model=ModelDocument)
         async def show_model(name: str) -> Response:
             """A model: its card, what it needs to be asked, how good it was."""
-            document = await run_in_threadpool(self.models[name].document)
+            document = await run_in_threadpool(lambda: self.models[name].document())
             return Response(json_text(document), media_type=JSON)
 
         @router.get(

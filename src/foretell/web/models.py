@@ -54,17 +54,26 @@ class Models:
     def __init__(self, folders: Mapping[str, Path | None]) -> None:
         self._folders = dict(folders)
         self._lock = threading.Lock()
-        self._served = {name: _opened(name, folder) for name, folder in self._folders.items()}
+        self._served = {name: opened(name, folder) for name, folder in self._folders.items()}
 
     def __getitem__(self, name: str) -> Served:
         found = self._served.get(name)
         if found is None:
-            raise RefusedError(404, f'there is no model "{name}" here; {nearest(name, self._served)}', model=name)
+            raise RefusedError(404, f'there is no model "{name[:100]}" here; {nearest(name, self._served)}', model=name)
         return found
 
     def all(self) -> list[Served]:
         """All models, in the order in which they were named."""
         return list(self._served.values())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All that can be asked, in a line each."""
+        return [served.summary() for served in self.all()]
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether asking for one takes no time."""
+        return True
 
     def reload(self, told: Callable[[str], None] = _log.warning) -> None:
         """Reads every folder anew; requests that are under way go on with the model that they began with.
@@ -77,14 +86,14 @@ class Models:
                 if folder is None:
                     continue
                 try:
-                    self._served[name] = _opened(name, folder)
+                    self._served[name] = opened(name, folder)
                 except ForetellError as error:
                     told(f"{name} stays as it was: {error.message}")
                 else:
                     told(f"{name} was read anew from {folder}")
 
 
-def _opened(name: str, folder: Path | None) -> Served:
+def opened(name: str, folder: Path | None) -> Served:
     """A model that is ready: whatever is compiled or loaded when it is first asked has been."""
     predictor = BuiltIn(name) if folder is None else Predictor(folder)
     service = predictor.service

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -35,7 +36,7 @@ def predicting(models: Models, workshop: Workshop, options: ServingSection) -> A
 
     @router.post(ROUTE, include_in_schema=False)
     async def predict(name: str, request: Request) -> Response:
-        served = models[name]
+        served = models[name] if models.at_hand else await run_in_threadpool(models.__getitem__, name)
         service = served.predictor.service
         body = await body_of(request, service, options.max_body, options.deadline)
         kind = wanted_form(request.headers.get("accept", ""), service)

@@ -35,13 +35,16 @@ class Workshop:
     def __init__(self, workers: int, queue: int, deadline: float) -> None:
         self.workers = workers or usable_processors()
         self.queue, self.deadline = queue, deadline
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._asked = threading.Condition(self._lock)  # a question waits for an answer
+        self._streamed = threading.Condition(self._lock)  # a question waits to be told of
+        self._ended = threading.Condition(self._lock)  # a question is over
         self._waiting: deque[Order] = deque()
         self._streams: deque[Order] = deque()
         self._busy: set[Order] = set()
         self._lines: Counter[str] = Counter()  # how many wait, by model
         self._seconds: dict[str, float] = {}  # of an answer, by model
-        self._open = True
+        self._open, self._over = True, False
         jobs = [self._answer] * self.workers + [self._tell] * STREAMS
         self._threads = [
             threading.Thread(target=job, name=f"foretell-{number}", daemon=True) for number, job in enumerate(jobs)
@@ -78,10 +81,10 @@ class Workshop:
 
     def put(self, order: Order) -> None:
         """Takes a question on."""
-        with self._changed:
+        with self._lock:
             self._waiting.append(order)
             self._lines[order.name] += 1
-            self._changed.notify()
+            self._asked.notify()
 
     def close(self, seconds: float) -> None:
         """Takes nothing new, and waits for what is under way.
@@ -91,18 +94,20 @@ class Workshop:
         """
         self._open = False
         end = time.monotonic() + seconds
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
             while (self._waiting or self._streams or self._busy) and (left := end - time.monotonic()) > 0:
-                self._changed.wait(left)
+                self._ended.wait(left)
             for order in (*self._waiting, *self._streams, *self._busy):
                 order.abandon()
+            self._over = True
+            self._asked.notify_all()
+            self._streamed.notify_all()
         for thread in self._threads:
             thread.join(1.0)
 
     def _answer(self) -> None:
         """The life of a thread that answers."""
-        while (first := self._take(self._waiting)) is not None:
+        while (first := self._take(self._waiting, self._asked)) is not None:
             orders, started = [first], time.monotonic()
             try:
                 if not (first.wanted() and first.read()):
@@ -117,28 +122,27 @@ class Workshop:
 
     def _pass_on(self, order: Order) -> None:
         """Gives a question to those who tell event by event."""
-        with self._changed:
+        with self._lock:
             self._busy.discard(order)
             self._streams.append(order)
             self._lines[order.name] += 1
-            self._changed.notify_all()
+            self._streamed.notify()
 
     def _tell(self) -> None:
         """The life of a thread that tells event by event."""
-        while (order := self._take(self._streams)) is not None:
+        while (order := self._take(self._streams, self._streamed)) is not None:
             try:
                 _alone(order, order.tell)
             finally:
                 self._done([order], None)
 
-    def _take(self, among: deque[Order]) -> Order | None:
+    def _take(self, among: deque[Order], come: threading.Condition) -> Order | None:
         """The question that has waited longest, of a model that nobody works for where there is one; None at the end."""
-        with self._changed:
+        with self._lock:
             while not among:
-                if not self._open and not self._waiting and not self._busy:
-                    self._changed.notify_all()
+                if self._over:
                     return None
-                self._changed.wait()
+                come.wait()
             at_work = {order.name for order in self._busy}
             order = next((order for order in among if order.name not in at_work), among[0])
             among.remove(order)
@@ -151,7 +155,7 @@ class Workshop:
         shared, most = first.together, first.predictor.service.at_once - 1
         if shared is None or not most:
             return []
-        with self._changed:
+        with self._lock:
             others = [order for order in self._waiting if order.predictor is first.predictor][:most]
             for order in others:
                 self._waiting.remove(order)
@@ -159,22 +163,23 @@ class Workshop:
             self._busy.update(others)
         fitting = [order for order in others if order.wanted() and order.read()]
         chosen = [order for order in fitting if not order.streamed and order.together == shared]
-        with self._changed:
+        with self._lock:
             back = [order for order in fitting if order not in chosen]
             self._waiting.extendleft(reversed(back))
             self._lines[first.name] += len(back)
+            self._asked.notify(len(back))
             self._busy.difference_update(order for order in others if order not in chosen)
         return chosen
 
     def _done(self, orders: Sequence[Order], seconds: float | None) -> None:
-        with self._changed:
+        with self._lock:
             mine = [order for order in orders if order in self._busy]
             self._busy.difference_update(mine)
             if mine and seconds is not None:
                 name, each = orders[0].name, seconds / len(mine)
                 before = self._seconds.get(name, each)
                 self._seconds[name] = before + _SMOOTHING * (each - before)
-            self._changed.notify_all()
+            self._ended.notify_all()
 
 
 def _answer_all(orders: Sequence[Order]) -> None:

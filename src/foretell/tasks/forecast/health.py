@@ -8,6 +8,7 @@ from ...errors import InputError
 from ...evaluation.words import Parts
 from ..health import Health
 from .config import Configuration
+from .proposing import proposed
 
 _MOST = 20  # series that are listed
 
@@ -23,6 +24,7 @@ def health(source: object, configuration: Configuration) -> Health:
     document = health_of(table)
     if document["healthy"] and table.targets:
         document |= _windows(table, configuration, document["findings"])
+    document["proposed"] = proposed(document, table.frequency)
     lead = (
         f"{document['source']}: {document['rows']} rows every {document['frequency']}, "
         f"{document['first']} to {document['last']}"

@@ -1,0 +1,207 @@
+"""Jobs: commands that run by themselves, one after the other, and are found again: each is a folder of files.
+
+A job is this program called with a verb, in a process of its own: it may take all memory there is, be stopped at any
+moment and be gone on with, and whoever asked for it may go and come back.
+"""
+
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, RefusedError
+from .files import json_text, write_atomically
+
+WAITING, RUNNING, DONE, FAILED, CANCELLED, STOPPED = "waiting", "running", "done", "failed", "cancelled", "stopped"
+OVER = (DONE, FAILED, CANCELLED, STOPPED)
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_DOCUMENT, _OUT, _ERRORS = "job.json", "out.txt", "errors.txt"
+_PATIENCE = 5.0  # seconds that a job has to end by itself
+_POLL = 0.1
+_LONGEST = 4000  # letters of messages that are kept
+
+
+class Jobs:
+    """A queue of jobs in a folder.
+
+    Args:
+        folder: Where each has a folder of its own; those of before are found there.
+        at_once: How many run at once.
+        most: How many may wait.
+        kept: How many that are over are kept.
+    """
+
+    def __init__(self, folder: Path, *, at_once: int = 1, most: int = 20, kept: int = 100) -> None:
+        self.folder, self.at_once, self.most, self.kept = folder, at_once, most, kept
+        self._lock = threading.RLock()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._cancelled: set[str] = set()
+        self._open = True
+        folder.mkdir(parents=True, exist_ok=True)
+        for job in self.all():
+            if job["state"] not in OVER:  # whoever ran it is gone
+                self._update(job["id"], state=STOPPED, finished=_now())
+        self._thread = threading.Thread(target=self._run, name="foretell-jobs", daemon=True)
+        self._thread.start()
+
+    def add(self, arguments: Sequence[str], about: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Any:
+        """A new job, at the end of the queue.
+
+        Args:
+            arguments: Those of the command; ``{folder}`` in them is the job's folder.
+            about: What it is for.
+            files: What is put into its folder, by name.
+
+        Raises:
+            RefusedError: Too many wait.
+        """
+        with self._lock:
+            waiting = sum(job["state"] == WAITING for job in self.all())
+            if waiting >= self.most:
+                raise RefusedError(429, f"{waiting} jobs wait already; cancel one, or wait for one to end")
+            identifier = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+            home = self.folder / identifier
+            home.mkdir()
+            for name, content in (files or {}).items():
+                write_atomically(home / name, content)
+            command = [argument.replace("{folder}", str(home)) for argument in arguments]
+            job = {"id": identifier, "state": WAITING, "created": _now(), **about, "arguments": command}
+            self._write(job)
+            self._tidy()
+            return job
+
+    def all(self) -> list[dict[str, Any]]:
+        """All jobs, the oldest first."""
+        return [job for path in sorted(self.folder.glob(f"*/{_DOCUMENT}")) if (job := _read(path)) is not None]
+
+    def get(self, identifier: str) -> dict[str, Any]:
+        """A job.
+
+        Raises:
+            InputError: There is none of that name.
+        """
+        path = self.folder / identifier / _DOCUMENT
+        job = _read(path) if _ID.fullmatch(identifier) and path.is_file() else None
+        if job is None:
+            raise InputError(f'there is no job "{identifier[:60]}"', job=identifier[:60])
+        return job
+
+    def cancel(self, identifier: str) -> dict[str, Any]:
+        """Ends a job, or takes it from the queue.
+
+        Raises:
+            InputError: There is no such job.
+        """
+        with self._lock:
+            job = self.get(identifier)
+            if job["state"] == WAITING:
+                return self._update(identifier, state=CANCELLED, finished=_now())
+            process = self._processes.get(identifier)
+            if process is not None:
+                self._cancelled.add(identifier)
+                threading.Thread(target=_end, args=(process,), daemon=True).start()
+        return self.get(identifier)
+
+    def close(self) -> None:
+        """Ends what runs; what waits is told to be stopped."""
+        self._open = False
+        with self._lock:
+            running = list(self._processes.values())
+        for process in running:
+            _end(process)
+        self._thread.join(_PATIENCE)
+        for job in self.all():
+            if job["state"] not in OVER:
+                self._update(job["id"], state=STOPPED, finished=_now())
+
+    def _run(self) -> None:
+        """The life of the thread that starts jobs and sees them end."""
+        while self._open or self._processes:
+            with self._lock:
+                for identifier, process in list(self._processes.items()):
+                    if process.poll() is not None:
+                        self._finish(identifier, process.returncode)
+                if self._open and len(self._processes) < self.at_once:
+                    waiting = next((job for job in self.all() if job["state"] == WAITING), None)
+                    if waiting is not None:
+                        self._start(waiting)
+            time.sleep(_POLL)
+
+    def _start(self, job: dict[str, Any]) -> None:
+        home = self.folder / job["id"]
+        command = [sys.executable, "-m", "foretell", *job["arguments"], "--json"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORETELL_")}
+        with (home / _OUT).open("wb") as out, (home / _ERRORS).open("wb") as errors:
+            # A group of its own: Ctrl-C in the terminal of a server is the server's, which ends its jobs itself.
+            process = subprocess.Popen(  # noqa: S603 - the command is ours
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment, start_new_session=True
+            )
+        self._processes[job["id"]] = process
+        self._update(job["id"], state=RUNNING, started=_now())
+
+    def _finish(self, identifier: str, code: int) -> None:
+        del self._processes[identifier]
+        home = self.folder / identifier
+        document = _read(home / _OUT) or {}
+        further: dict[str, Any] = {}
+        if identifier in self._cancelled:
+            state = CANCELLED
+            self._cancelled.discard(identifier)
+        elif code == 0:
+            state = DONE
+        else:
+            state = FAILED if self._open else STOPPED
+            told = (home / _ERRORS).read_text("utf-8", "replace")[-_LONGEST:].strip()
+            further["error"] = document.get("error") or {"code": "failed", "message": told or f"it ended with {code}"}
+        self._update(identifier, state=state, finished=_now(), exit_code=code, **further)
+
+    def _update(self, identifier: str, **changes: Any) -> dict[str, Any]:
+        with self._lock:
+            job = {**self.get(identifier), **changes}
+            self._write(job)
+            return job
+
+    def _write(self, job: dict[str, Any]) -> None:
+        write_atomically(self.folder / job["id"] / _DOCUMENT, (json_text(job) + "\n").encode())
+
+    def _tidy(self) -> None:
+        """Removes the oldest of those that are over."""
+        over = [job for job in self.all() if job["state"] in OVER]
+        for job in over[: max(0, len(over) - self.kept)]:
+            home = self.folder / job["id"]
+            for path in home.iterdir():
+                path.unlink()
+            home.rmdir()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Asks a process to end as Ctrl-C does, so that it can be gone on with; ends it where it does not listen."""
+    for number, seconds in ((signal.SIGINT, _PATIENCE), (signal.SIGKILL, 1.0)):
+        if process.poll() is None:
+            try:
+                os.killpg(process.pid, number)
+                process.wait(seconds)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None where there is none, or half of one."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,71 @@
+"""The models of all runs in a folder: loaded when they are asked for, the latest few kept."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import runs
+from ..artefact import DOCUMENT
+from ..errors import ForetellError, RefusedError, nearest
+from .models import Models, Served, opened
+
+_KEPT = 6
+
+
+class RunModels(Models):
+    """Models by the name of their run, and those that come with Foretell.
+
+    Args:
+        runs_dir: Folder of runs.
+        built_in: Those that come with Foretell, as far as what they need is installed.
+    """
+
+    def __init__(self, runs_dir: Path, built_in: Sequence[str] = ()) -> None:
+        super().__init__({})
+        self.runs_dir, self.built_in = runs_dir, tuple(built_in)
+        self._loaded: OrderedDict[str, tuple[float, Served]] = OrderedDict()
+        self._loading = threading.Lock()
+
+    def __getitem__(self, name: str) -> Served:
+        folder = self._folder(name)
+        stamp = 0.0 if folder is None else (folder / DOCUMENT).stat().st_mtime
+        with self._loading:
+            known = self._loaded.get(name)
+            if known is None or known[0] != stamp:
+                known = (stamp, opened(name, folder))
+                self._loaded[name] = known
+            self._loaded.move_to_end(name)
+            while len(self._loaded) > _KEPT:
+                self._loaded.popitem(last=False)
+            return known[1]
+
+    def all(self) -> list[Served]:
+        """Those that are loaded."""
+        return [served for _, served in tuple(self._loaded.values())]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All that can be asked, loaded or not."""
+        found = [{"name": name, "task": name, "rung": "built-in"} for name in self.built_in]
+        for run in reversed(runs.listing(self.runs_dir)):
+            if run.get("rung") and (self.runs_dir / run["name"] / "model" / DOCUMENT).exists():
+                found.append({"name": run["name"], "task": run["task"], "rung": run["rung"]})
+        return found
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether asking for one takes no time."""
+        return False
+
+    def _folder(self, name: str) -> Path | None:
+        if name in self.built_in:
+            return None
+        try:
+            folder = runs.of_name(name, self.runs_dir) / "model"
+        except ForetellError:
+            known = [own["name"] for own in self.entries()]
+            raise RefusedError(404, f'there is no model "{name[:100]}" here; {nearest(name, known)}') from None
+        if not (folder / DOCUMENT).exists():
+            raise RefusedError(404, f"{name} has no model yet; it is still at work, or was stopped")
+        return folder
