@@ -60,4 +60,7 @@ def export(predictor: Predictor, form: str, folder: Path, source: object) -> dic
         "seconds": exported.seconds,
         "their_seconds": exported.their_seconds,
         "times_as_fast": speed,
+        "answers": exported.answers,
+        "alike": exported.alike,
+        "largest_difference": exported.largest,
     }

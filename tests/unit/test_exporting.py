@@ -47,7 +47,7 @@ def test_a_recurrent_layer_is_one_node(kind: str, both: bool, tmp_path: Path) ->
     layer: Any = with_biases(Bidirectional(LAYERS[kind](3)) if both else LAYERS[kind](3))
     graph = Graph("layer")
     read = graph.input("read", ["batch", "time", 3])
-    lengths = graph.add("Cast", graph.input("lengths", ["batch"], whole=True), to=6)
+    lengths = graph.add("Cast", graph.input("lengths", ["batch"], "whole"), to=6)
     steps, ends = graph.recurrent(read, layer, lengths)
     graph.output("steps", steps, ["batch", "time", 10 if both else 5])
     graph.output("end", ends[0], [2 if both else 1, "batch", 5])
@@ -131,5 +131,7 @@ def test_each_goes_where_it_can(tmp_path: Path) -> None:
         to_onnx(transformer, tmp_path)
     with pytest.raises(ConfigurationError, match="a recurrent network goes --to onnx"):
         to_ctranslate2(recurrent(GRU, "additive", 1), NAMES, NAMES[1:4], tmp_path)
-    with pytest.raises(ConfigurationError, match="single recurrent layers that return all steps"):
-        Graph("none").recurrent("read", GRU(3, 5))
+    with pytest.raises(ConfigurationError, match=r"single recurrent layers, .* found 2 layers"):
+        Graph("none").recurrent("read", GRU(3, 5, layers=2))
+    with pytest.raises(ConfigurationError, match="read backwards first"):
+        Graph("none").recurrent("read", Bidirectional(GRU(3, 5, reversed=True)))

@@ -54,7 +54,9 @@ def command(
     click.echo(f"{document['rung']} for {form}: {document['folder']} ({', '.join(document['files'])})")
     if document["compared"]:
         ours, theirs = (document["compared"] / document[name] for name in ("seconds", "their_seconds"))
+        largest = document["largest_difference"]
+        off = "" if largest is None else f" (the largest difference is {largest:.1e})"
         click.echo(
-            f"always the likeliest token: {document['same']:,} of {document['compared']:,} answers are the same; "
-            f"{ours:,.0f} a second here, {theirs:,.0f} there"
+            f"{document['alike']}: {document['same']:,} of {document['compared']:,} {document['answers']} are the "
+            f"same{off}; {ours:,.0f} a second here, {theirs:,.0f} there"
         )

@@ -25,8 +25,8 @@ PADDING, UNKNOWN = 0, 1
 SPECIAL = ("[padding]", "[unknown]")
 MOST_WORDS = 300_000
 MOST_TOKENS = 2_000_000  # of a vocabulary from a model folder
-_TAG = r"</?[A-Za-z][^<>]{0,100}>"
-_WORD, _MARK = r"\w+(?:['’]\w+)*", r"[^\w\s]"
+TAG = r"</?[A-Za-z][^<>]{0,100}>"
+WORD, MARK = r"\w+(?:['’]\w+)*", r"[^\w\s]"
 _HALF = re.compile("[\ud800-\udfff]")
 _AT_ONCE = 2048  # texts
 
@@ -186,12 +186,12 @@ def _pipeline(tokenizer: Tokenizer, kind: str, *, lowercase: bool, punctuation: 
     """How a text is cut before its pieces are looked up."""
     steps: list[Any] = [normalizers.NFC()]
     if kind != "characters":
-        steps.append(normalizers.Replace(Regex(_TAG), " "))  # what a page's tags say is for its layout
+        steps.append(normalizers.Replace(Regex(TAG), " "))  # what a page's tags say is for its layout
     if lowercase:
         steps.append(normalizers.Lowercase())
     tokenizer.normalizer = normalizers.Sequence(steps)
     if kind == "words":
-        pattern = f"{_WORD}|{_MARK}" if punctuation else _WORD
+        pattern = f"{WORD}|{MARK}" if punctuation else WORD
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
     elif kind == "characters":
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?m:.|\n)"), "isolated")

@@ -38,9 +38,23 @@ def ends(forecasts: QuantileArray, number: int) -> tuple[ForecastArray, Forecast
         forecasts: As a model gives them.
         number: The level's place among the levels, the smallest first.
     """
-    middle = forecasts.shape[-1] // 2
+    low, high = ends_at(forecasts.shape[-1], number)
+    return forecasts[..., low], forecasts[..., high]
+
+
+def ends_at(count: int, number: int) -> tuple[int, int]:
+    """Where the quantiles that enclose the interval of a level stand among so many.
+
+    Args:
+        count: How many quantiles there are; one alone is the forecast itself.
+        number: The level's place among the levels, the smallest first.
+
+    >>> ends_at(5, 0), ends_at(5, 1), ends_at(1, 1)
+    ((1, 3), (0, 4), (0, 0))
+    """
+    middle = count // 2
     reach = 0 if middle == 0 else number + 1
-    return forecasts[..., middle - reach], forecasts[..., middle + reach]
+    return middle - reach, middle + reach
 
 
 @dataclass(frozen=True)

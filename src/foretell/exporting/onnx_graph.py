@@ -4,9 +4,10 @@ A tracing exporter would write every step of time as nodes of its own, for one l
 are those of ONNX's operators (opset 17).
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor, nn
@@ -18,7 +19,10 @@ from ..nn.cells import Cell, GRUCell
 from ..nn.recurrent import Recurrent
 
 OPSET = 17
-_JOINED = "concatenate"
+Kind = Literal["single", "double", "whole", "yes or no"]
+"""What an input or output consists of: numbers of 32 or 64 bits, whole numbers of 64 bits, truth values."""
+SINGLE, DOUBLE, WHOLE, SHORT = 1, 11, 7, 6  # ONNX's numbers of its types; SHORT are whole numbers of 32 bits
+_KINDS: dict[str, int] = {"single": SINGLE, "double": DOUBLE, "whole": WHOLE, "yes or no": 9}
 _RELU = {"LSTM": ["Sigmoid", "Relu", "Relu"], "GRU": ["Sigmoid", "Relu"], "RNN": ["Relu"]}
 # Which of our gates stands at each place of ONNX's: reset, update, candidate → update, reset, candidate; and input,
 # forget, candidate, output → input, output, forget, candidate.
@@ -46,17 +50,15 @@ class Graph:
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
 
-    def input(self, name: str, shape: Sequence[str | int], *, whole: bool = False) -> str:
-        """An input: numbers, or whole ones; a size that varies has a name."""
-        kind = self.onnx.TensorProto.INT64 if whole else self.onnx.TensorProto.FLOAT
-        self.inputs.append(self.onnx.helper.make_tensor_value_info(name, kind, list(shape)))
+    def input(self, name: str, shape: Sequence[str | int], kind: Kind = "single") -> str:
+        """An input; a size that varies has a name."""
+        self.inputs.append(self.onnx.helper.make_tensor_value_info(name, _KINDS[kind], list(shape)))
         return name
 
-    def output(self, name: str, own: str, shape: Sequence[str | int]) -> None:
+    def output(self, name: str, own: str, shape: Sequence[str | int], kind: Kind = "single") -> None:
         """An output, under a name of its own."""
         self.nodes.append(self.onnx.helper.make_node("Identity", [own], [name]))
-        kind = self.onnx.TensorProto.FLOAT
-        self.outputs.append(self.onnx.helper.make_tensor_value_info(name, kind, list(shape)))
+        self.outputs.append(self.onnx.helper.make_tensor_value_info(name, _KINDS[kind], list(shape)))
 
     def constant(self, array: np.ndarray | Tensor) -> str:
         """Weights, or other numbers that stay."""
@@ -64,6 +66,14 @@ class Graph:
         name = f"constant_{len(self.constants)}"
         self.constants[name] = self.onnx.numpy_helper.from_array(np.ascontiguousarray(values), name)
         return name
+
+    def whole(self, *numbers: int) -> str:
+        """A list of whole numbers: a shape, axes, places."""
+        return self.constant(np.array(numbers, np.int64))
+
+    def size(self, own: str, axis: int) -> str:
+        """How long an axis is: a list of one number."""
+        return str(self.add("Slice", self.add("Shape", own), self.whole(axis), self.whole(axis + 1)))
 
     def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """A node: the name of its output, or names of several."""
@@ -83,21 +93,24 @@ class Graph:
 
         Args:
             own: The sequences.
-            layer: One layer, in one direction or in both, that returns all steps.
+            layer: One layer, in one direction or in both; what it returns and how it merges is left aside.
             lengths: Steps of each, 32-bit whole numbers; all where empty.
             state: The parts of the state that it begins with, (batch, unit); zeros where empty.
 
         Returns:
-            The states at every step, (batch, time, unit), and the parts of the last state, (direction, batch, unit).
+            The states at every step, those of both directions end to end, (batch, time, unit), and the parts of the
+            last state, (direction, batch, unit).
 
         Raises:
             ConfigurationError: ONNX has no such layer.
         """
         pair = [layer.ahead, layer.back] if isinstance(layer, Bidirectional) else [layer]
         first = pair[0]
-        apart = isinstance(layer, Bidirectional) and layer.merge != _JOINED
-        if first.layers > 1 or not first.return_sequences or apart:
-            raise ConfigurationError("ONNX knows single recurrent layers that return all steps, joined end to end")
+        if first.layers > 1 or (len(pair) == 2 and first.reversed):
+            raise ConfigurationError(
+                f"ONNX knows single recurrent layers, the first of two directions ahead; found {first.layers} layers"
+                f"{', read backwards first' if first.reversed else ''}; put one layer upon the other instead"
+            )
         cells = [one.each[0] for one in pair]
         kind = "LSTM" if isinstance(first, LSTM) else "RNN" if isinstance(first, RNN) else "GRU"
         direction = "bidirectional" if len(pair) == 2 else "reverse" if first.reversed else "forward"
@@ -108,23 +121,31 @@ class Graph:
             attributes["linear_before_reset"] = int(cells[0].reset == "after")
         weights = [self.constant(np.stack([_gates(array, cell) for cell in cells])) for array in ("input", "state")]
         bias = self.constant(np.stack([_biases(cell) for cell in cells]))
-        begins = [self.add("Unsqueeze", part, self.constant(np.array([0]))) for part in state]
+        begins = [self.add("Unsqueeze", part, self.whole(0)) for part in state]
         time_first = self.add("Transpose", own, perm=[1, 0, 2])
         found = self.add(
             kind, time_first, *weights, bias, lengths, *begins, outputs=3 if kind == "LSTM" else 2, **attributes
         )
         # (time, direction, batch, unit) → (batch, time, direction · unit)
         steps = self.add("Transpose", found[0], perm=[2, 0, 1, 3])
-        flat = self.constant(np.array([0, 0, len(pair) * first.units]))
+        flat = self.whole(0, 0, len(pair) * first.units)
         return str(self.add("Reshape", steps, flat)), list(found[1:])
 
-    def save(self, path: Path) -> None:
-        """Checks the graph and writes it."""
+    def save(self, path: Path, told: Mapping[str, Any] | None = None) -> None:
+        """Checks the graph and writes it.
+
+        Args:
+            path: Where.
+            told: What the model says of itself, as its metadata: texts as they are, all else as JSON.
+        """
         graph = self.onnx.helper.make_graph(
             self.nodes, self.name, self.inputs, self.outputs, list(self.constants.values())
         )
         opset = [self.onnx.helper.make_opsetid("", OPSET)]
         model = self.onnx.helper.make_model(graph, producer_name="foretell", opset_imports=opset)
+        for key, value in (told or {}).items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            model.metadata_props.add(key=key, value=text)
         model.ir_version = 8  # read by runtimes that are older than this onnx
         self.onnx.checker.check_model(model)
         write_atomically(path, model.SerializeToString())

@@ -12,7 +12,7 @@ from ..nn import EncoderDecoder, RecurrentPair, TransformerPair
 from ..nn.attention import AdditiveAttention, MultiHeadAttention
 from ..nn.positions import sinusoidal_positions
 from ..nn.recurrent import Bidirectional
-from .onnx_graph import Graph
+from .onnx_graph import SHORT, Graph
 
 PLACES = 2048  # of sinusoidal positions that are written
 
@@ -46,8 +46,8 @@ def to_onnx(network: EncoderDecoder, folder: Path) -> list[str]:
 
 def _encoder(network: EncoderDecoder, pair: RecurrentPair) -> Graph:
     graph = Graph("encoder")
-    source = graph.input("source", ["batch", "place"], whole=True)
-    lengths = graph.add("Cast", graph.input("lengths", ["batch"], whole=True), to=6)  # 32-bit whole numbers
+    source = graph.input("source", ["batch", "place"], "whole")
+    lengths = graph.add("Cast", graph.input("lengths", ["batch"], "whole"), to=SHORT)
     read = _vectors(graph, network, source)
     ends: list[str] = []
     for layer in pair.encoder:
@@ -66,7 +66,7 @@ def _encoder(network: EncoderDecoder, pair: RecurrentPair) -> Graph:
 
 def _decoder(network: EncoderDecoder, pair: RecurrentPair) -> Graph:
     graph = Graph("decoder")
-    outputs = _vectors(graph, network, graph.input("tokens", ["batch", "written"], whole=True))
+    outputs = _vectors(graph, network, graph.input("tokens", ["batch", "written"], "whole"))
     after: list[tuple[str, int]] = []
     for layer in pair.layers:
         parts = [graph.input(f"state_{len(after) + part}", ["batch", layer.units]) for part in range(layer.cell.parts)]
@@ -94,7 +94,7 @@ def _found(graph: Graph, pair: RecurrentPair, outputs: str) -> str:
     width, units = combine.in_features - pair.width, cast(Any, attention).key.out_features
     read = graph.input("read", ["batch", "place", width])
     keys = graph.input("keys", ["batch", "place", units])
-    lengths = graph.input("lengths", ["batch"], whole=True)
+    lengths = graph.input("lengths", ["batch"], "whole")
     if isinstance(attention, AdditiveAttention):
         asking = graph.add("Unsqueeze", graph.linear(outputs, attention.query), graph.constant(np.array([2])))
         asked = graph.add("Unsqueeze", keys, graph.constant(np.array([1])))

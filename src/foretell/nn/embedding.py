@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 PADDING, UNKNOWN = 0, 1
 SPREAD = 0.05  # of initial vectors, as Keras draws them
-_FACTOR = 0x1E3779B97F4A7C15  # of the hash, odd; products wrap around at 64 bits
+FACTOR = 0x1E3779B97F4A7C15  # of the hash, odd; products wrap around at 64 bits
 
 
 class TokenEmbedding(nn.Module):
@@ -101,7 +101,7 @@ def hashed(tokens: Int64[Tensor, "batch time"], ngrams: int) -> list[Int64[Tenso
     found, whole, hashes = [torch.where(known, tokens, 0)], known, tokens
     for _ in range(ngrams - 1):
         before = nn.functional.pad(hashes, (1, 0))[:, :-1]
-        hashes = (before ^ (before >> 29)) * _FACTOR + tokens
+        hashes = (before ^ (before >> 29)) * FACTOR + tokens
         whole = nn.functional.pad(whole, (1, 0))[:, :-1] & known
         found.append(torch.where(whole, hashes, 0))
     return found

@@ -263,6 +263,9 @@ class Exported:
         same: How many of them alike.
         seconds: How long that took here.
         their_seconds: How long it took the other program.
+        answers: What both gave: ``forecasts``.
+        alike: When two of them count as the same, in words.
+        largest: The largest difference of any number, in the measure of ``alike``; None where answers are no numbers.
     """
 
     files: list[str]
@@ -270,6 +273,9 @@ class Exported:
     same: int
     seconds: float
     their_seconds: float
+    answers: str
+    alike: str
+    largest: float | None = None
 
 
 @runtime_checkable

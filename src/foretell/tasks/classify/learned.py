@@ -20,7 +20,7 @@ from ...evaluation.calibration import COLDEST, HOTTEST, probabilities
 from ...evaluation.panels import Panel, Passages
 from ...stopping import heed
 from ...training.curves import RangeTest
-from ..cards import card, document_of
+from ..cards import Card, card, document_of, pieces, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
 from .explaining import Explanation, explain, headings
@@ -329,18 +329,42 @@ def outputs_of(labels: int, *, exclusive: bool) -> int:
 
 def _card(learned: LearnedClassifier, metrics: dict[str, Any]) -> str:
     """The model card."""
-    about = learned.about
+    about, source = learned.about, source_name(learned.about["source"])
     labels = ", ".join(learned.labels[:20]) + (
         f" and {len(learned.labels) - 20} more" if len(learned.labels) > 20 else ""
     )
-    tokens = learned.configuration.tokens
-    facts = {
-        "Says": f"{'which of' if learned.exclusive else 'any of'} {labels}",
-        "Reads": f"{tokens.tokens}, {len(learned.vocabulary):,} different ones",
-        "Learned from": f"{about['source']}, {about['texts']['train']:,} texts",
-        "Temperature": f"{learned.temperature:.3g}, chosen on validation",
-    }
-    usage = """It labels well only what resembles its training. Use it with `foretell predict FOLDER texts.csv`, line by
-line with `foretell predict FOLDER -`, or `foretell.load("FOLDER").predict(["a text", "another"])`."""
-    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
-    return card(f"Classifier of {about['source']}", rung, facts, MEASURE, metrics, usage)
+    own = Card(
+        heading=f"Classifier of {source}",
+        facts={
+            "Says": f"{'which of' if learned.exclusive else 'any of'} {labels}",
+            "Reads": f"{pieces(learned.vocabulary.kind)}, {len(learned.vocabulary):,} different ones",
+            "Temperature": f"{learned.temperature:.3g}, chosen on validation",
+        },
+        data={"Source": f"{source}, {sum(about['texts'].values()):,} texts"},
+        spans=about["texts"],
+        dropped=about.get("dropped", {}),
+        limits=_limits(learned, metrics),
+        command="foretell predict FOLDER texts.csv -o labels.csv\nforetell predict FOLDER -     # line by line",
+        answer='["a text", "another"]',
+        body=("application/json", """-d '{"texts": ["a text"]}'"""),
+        measured={"macro F1": "macro_f1", "log loss": "log_loss", **MEASURE.further},
+    )
+    return card(learned, RUNGS[learned.rung], own, replace(MEASURE, columns=lambda metrics: {}), metrics)
+
+
+def _limits(learned: LearnedClassifier, metrics: dict[str, Any]) -> list[str]:
+    limits = [
+        "It labels well only texts that resemble its training, in language, subject and length.",
+        f"Of {pieces(learned.vocabulary.kind)} that training did not hold it knows nothing: they count as unknown.",
+    ]
+    if isinstance(learned.model, NetworkModel):
+        reader = learned.model.reader
+        which = "end" if reader.front else "beginning"
+        limits.append(f"It reads at most {reader.length:,} tokens of a text; of a longer one the {which}.")
+    if learned.exclusive:
+        limits.append("It gives every text with a word one of its labels, also a text that none of them fits.")
+    parts = (metrics.get("test") or {}).get("labels") or []
+    if parts:
+        rare = min(parts, key=lambda own: own["count"])
+        limits.append(f"How well it knows `{rare['label']}` rests on {counted(rare['count'], 'text')} of test.")
+    return limits

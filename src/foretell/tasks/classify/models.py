@@ -18,7 +18,7 @@ from .config import TextNetworkSection
 from .linear import Linear
 
 AT_ONCE = 64_000  # tokens of a batch that is scored
-_LEAST = 1e-9  # probability
+LEAST = 1e-9  # probability
 Scores = Float64[np.ndarray, "text score"]
 
 
@@ -240,7 +240,7 @@ def by_length(lengths: list[int]) -> Iterator[list[int]]:
 
 def _scores_of(likely: Float64[np.ndarray, "text label"], *, exclusive: bool) -> Scores:
     """Scores with given probabilities: one for two exclusive labels, else one for each."""
-    clipped = np.clip(likely, _LEAST, 1 - _LEAST)
+    clipped = np.clip(likely, LEAST, 1 - LEAST)
     if exclusive and likely.shape[1] > 2:
         return np.log(clipped)
     logits = np.log(clipped) - np.log1p(-clipped)

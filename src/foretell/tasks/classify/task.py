@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ from ...nn import NgramEmbedding, TextNetwork, recurrence
 from ...training.losses import Loss, class_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe, Start
+from ..interface import Attempt, Evaluation, Exported, Probe, Start
 from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, ClassifyTraining, Configuration
+from .exporting import FORMS, export
 from .judging import evaluation_of
 from .learned import LearnedClassifier, outputs_of
 from .linear import Linear, fit_linear
@@ -34,6 +36,7 @@ from .panels import classify_panels
 from .prepare import Before, PreparedTexts, prepare
 from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_network, unread, with_vectors
 
+_COMPARED = 2000  # texts that both programs label after an export
 _NGRAMS = {"words": 2, "bpe": 2, "characters": 5}
 
 
@@ -76,6 +79,7 @@ class ClassifyTask:
     configuration = Configuration
     rungs: dict[str, Rung] = RUNGS
     measure = MEASURE
+    forms = FORMS
 
     def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedTexts:
         """Reads texts and learns what the rungs share, or takes it from a model to start from."""
@@ -152,6 +156,15 @@ class ClassifyTask:
         targets = torch.from_numpy(texts.targets[numbers[chosen]])
         loss = class_loss(len(fitted.labels), exclusive=fitted.exclusive)
         return Probe(fitted.model.network, tuple(batch), targets, loss, span)
+
+    def export(self, fitted: LearnedClassifier, form: str, folder: Path, source: object) -> Exported:
+        """Writes a classifier for another program, and has both label the texts of test, or other texts."""
+        if source is None:
+            return export(fitted, folder, [])
+        texts, own = _read_again(fitted, source)
+        numbers = np.arange(len(texts.texts)) if own is None else own.of("test")
+        chosen = numbers[evenly_spread(len(numbers), _COMPARED)]
+        return export(fitted, folder, list(fitted.vocabulary.encode(texts.texts[int(number)] for number in chosen)))
 
     def restore(self, artefact: Artefact) -> LearnedClassifier:
         """The classifier that a model folder holds."""

@@ -20,10 +20,11 @@ from ...nn import recurrence
 from ...training.losses import LOSSES, Loss, quantile_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
-from ..interface import Attempt, Evaluation, Probe, Start
+from ..interface import Attempt, Evaluation, Exported, Probe, Start
 from ..rung import Rung
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
+from .exporting import FORMS, export
 from .following import Follower
 from .judging import judge_span, judge_windows, learn_intervals, summary, validation_losses
 from .learned import LearnedForecaster, describe
@@ -33,6 +34,8 @@ from .prepare import Known, PreparedForecast, View, folds, prepare, rungs_of, sh
 from .rungs import BASELINES, ENSEMBLE, NETWORKS, TREES, NetworkShape, build_network, rung_note, unread
 from .scoring import Scored, score_rows
 from .trees import fit_trees
+
+_COMPARED = 2000  # windows that both programs forecast after an export
 
 
 class ForecastExamples:
@@ -69,6 +72,7 @@ class ForecastTask:
     configuration = Configuration
     rungs: dict[str, Rung] = RUNGS
     measure = MEASURE
+    forms = FORMS
 
     def prepare(self, source: object, configuration: Configuration, start: Start | None = None) -> PreparedForecast:
         """Reads a table and learns what the rungs share, or takes it from a model to start from."""
@@ -150,6 +154,15 @@ class ForecastTask:
         inputs, targets = view.inputs_at(chosen, fitted.model.own_past), view.windows.targets_at(chosen)
         loss = _loss(fitted.configuration)
         return Probe(fitted.model.network, inputs, targets, loss, "all" if own is None else "validation")
+
+    def export(self, fitted: LearnedForecaster, form: str, folder: Path, source: object) -> Exported:
+        """Writes a forecaster for another program, and has both forecast the windows of test, or of other data."""
+        if source is None:
+            return export(fitted, folder, None, np.zeros(0, np.int64))
+        view = fitted.view(fitted.read(source))
+        own = fitted.own(view)
+        anchors = fitted.all_windows(view) if own is None else own.anchors.spans["test"]
+        return export(fitted, folder, view, anchors[evenly_spread(len(anchors), _COMPARED)])
 
     def follow(self, fitted: LearnedForecaster, folder: Path) -> Follower:
         """A forecaster with the last rows that it knows."""

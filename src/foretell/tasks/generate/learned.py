@@ -19,7 +19,7 @@ from ...errors import DataError, UnsafeFileError
 from ...evaluation.kneser_ney import KneserNey, Level
 from ...nn import LanguageNetwork
 from ...training.curves import RangeTest
-from ..cards import card, document_of
+from ..cards import Card, card, document_of, pieces, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
 from .judging import evaluation_of
@@ -250,12 +250,22 @@ def _counts(order: int, arrays: dict[str, np.ndarray], tokens: int) -> KneserNey
 
 def _card(learned: LearnedGenerator, metrics: dict[str, Any]) -> str:
     """The model card."""
-    about, tokenizer = learned.about, learned.tokenizer
-    facts = {
-        "Writes": f"{tokenizer.kind}, {len(tokenizer):,} different ones",
-        "Learned from": f"{about['source']}, {about['characters']['train']:,} characters",
-    }
-    usage = """It writes what resembles its training, and may recite it. Use it with
-`foretell generate FOLDER --prompt TEXT`, or `foretell.load("FOLDER").predict(["a beginning"], temperature=0.5)`."""
-    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
-    return card(f"Generator of {about['source']}", rung, facts, MEASURE, metrics, usage)
+    about, tokenizer, source = learned.about, learned.tokenizer, source_name(learned.about["source"])
+    own = Card(
+        heading=f"Generator of {source}",
+        facts={"Writes": f"{pieces(tokenizer.kind)}, {len(tokenizer):,} different ones"},
+        data={"Source": f"{source}, {sum(about['characters'].values()):,} characters, spans in their order"},
+        spans=about["characters"],
+        dropped={},
+        limits=[
+            "It writes what resembles its training, and may recite passages of it: look before you publish.",
+            "What it writes is likely, not true; nothing is looked up, and nothing is left out that may offend.",
+            f"It knows the {pieces(tokenizer.kind)} of its training alone; others in a prompt count as unknown.",
+            "Bits per character were measured on the end of the same text: of other texts it foresees less.",
+        ],
+        command="foretell generate FOLDER --prompt TEXT --temperature 0.5",
+        answer='["a beginning"], temperature=0.5',
+        body=("application/json", """-d '{"prompts": ["a beginning"], "temperature": 0.5}'"""),
+        measured={"bits per token": "bits_per_token", "perplexity": "perplexity"},
+    )
+    return card(learned, RUNGS[learned.rung], own, replace(MEASURE, columns=lambda metrics: {}), metrics)

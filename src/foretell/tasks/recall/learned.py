@@ -14,7 +14,7 @@ from ...data.sources import read_source
 from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
 from ...nn import RecurrentNetwork
 from ...training.curves import RangeTest
-from ..cards import card, document_of
+from ..cards import Card, card, document_of
 from ..layers import recurrent_layers, sizes
 from ..weights import load_network, of_a_model_folder
 from .config import MEASURE, RUNGS, Configuration
@@ -166,12 +166,14 @@ class LearnedRecall:
 def _card(learned: LearnedRecall, metrics: dict[str, Any]) -> str:
     """The model card."""
     section, seed = learned.configuration.recall, learned.configuration.training.seed
-    facts = {
-        "Reads": f"{section.gap + 1} symbols out of {section.symbols}, and names the first of them",
-        "Learned from": f"{section.training_sequences} random sequences made from seed {seed}",
-    }
-    usage = (
-        "It is an experiment on memory. Use it with `foretell predict FOLDER rows.csv`; rows have a column `symbol`."
+    own = Card(
+        heading=f"Recall over a gap of {section.gap}",
+        facts={"Reads": f"{section.gap + 1} symbols out of {section.symbols}, and names the first of them"},
+        data={"Source": f"random sequences made from seed {seed}"},
+        spans={"train": section.training_sequences},
+        dropped={},
+        limits=["It is an experiment on memory, and good for nothing else."],
+        command="foretell predict FOLDER rows.csv     # rows have a column `symbol`",
+        answer='"rows.csv"',
     )
-    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
-    return card(f"Recall over a gap of {section.gap}", rung, facts, MEASURE, metrics, usage)
+    return card(learned, RUNGS[learned.rung], own, MEASURE, metrics)

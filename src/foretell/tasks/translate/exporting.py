@@ -62,7 +62,8 @@ def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[s
         own, seconds = _timed(ours, sources)
         other, their_seconds = _timed(theirs, sources)
     same = sum(one == two for one, two in zip(own, other, strict=True))
-    return Exported([*files, VOCABULARY, "README.md"], len(sources), same, seconds, their_seconds)
+    told = ("translations", "always the likeliest token")
+    return Exported([*files, VOCABULARY, "README.md"], len(sources), same, seconds, their_seconds, *told)
 
 
 def _timed(translate: Greedy, sources: Sequence[TokenArray]) -> tuple[list[list[int]], float]:

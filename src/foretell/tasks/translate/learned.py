@@ -16,7 +16,7 @@ from ...nn import EncoderDecoder
 from ...training.curves import RangeTest
 from ...training.seeds import steady
 from ..asking import asked_section
-from ..cards import card, document_of
+from ..cards import Card, card, document_of, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
 from .config import MEASURE, RUNGS, Configuration, EncoderDecoderSection, Translating, TranslatingSection
 from .models import Answer, Asked, CopyModel, DictionaryModel, Model, NetworkModel
@@ -245,24 +245,23 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], tok
 
 def _card(learned: LearnedTranslator, metrics: dict[str, Any]) -> str:
     """The model card."""
-    about, test = learned.about, metrics.get("test") or {}
+    about, source, kind = learned.about, source_name(learned.about["source"]), learned.vocabulary.kind
     between = " to ".join(about["languages"]) if all(about["languages"]) else "one sequence to another"
-    facts = {
-        "Translates": between,
-        "Reads and writes": f"{len(learned.vocabulary):,} {learned.vocabulary.kind}",
-        "Learned from": f"{about['source']}, {about['pairs']['train']:,} pairs",
-    }
-    figures = {
-        "BLEU": ("bleu", "bleu_signature"),
-        "BLEU as papers print it": ("bleu_papers", "papers_signature"),
-        "chrF": ("chrf", "chrf_signature"),
-    }
-    facts |= {
-        heading: f"{test[name]:.2f} ({test[signature]})"
-        for heading, (name, signature) in figures.items()
-        if name in test
-    }
-    usage = """It translates what resembles its training, and may leave out or invent what does not. Use it with
-`foretell translate FOLDER TEXT`, or `foretell.load("FOLDER").predict(["a text"])`."""
-    rung = (learned.rung, RUNGS[learned.rung], learned.parameters)
-    return card(f"Translator of {about['source']}", rung, facts, MEASURE, metrics, usage)
+    own = Card(
+        heading=f"Translator of {source}",
+        facts={"Translates": between, "Reads and writes": f"{len(learned.vocabulary):,} {kind}"},
+        data={"Source": f"{source}, {sum(about['pairs'].values()):,} pairs"},
+        spans=about["pairs"],
+        dropped={},
+        limits=[
+            "It translates what resembles its training, and may leave out or invent what does not.",
+            f"What its {kind} do not cover is unknown to it, and copied at best.",
+            f"It writes at most {learned.longest:,} tokens; its training held nothing longer.",
+            "It reads one sentence at a time, and knows nothing of those before.",
+        ],
+        command='foretell translate FOLDER "a text"',
+        answer='["a text"]',
+        body=("application/json", """-d '{"texts": ["a text"]}'"""),
+        measured={"BLEU as papers print it": "bleu_papers", "chrF": "chrf", "exactly right": "exact"},
+    )
+    return card(learned, RUNGS[learned.rung], own, replace(MEASURE, columns=lambda metrics: {}), metrics)
