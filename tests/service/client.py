@@ -58,10 +58,10 @@ class Client:
         request = urllib.request.Request(self.address + path, body, dict(headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
-                return Reply(response.status, response.headers, response.read())
+                return Reply(response.status, dict(response.headers), response.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Reply(error.code, error.headers, error.read())
+                return Reply(error.code, dict(error.headers), error.read())
 
     def events(self, model: str, body: object, kind: str = "application/json") -> Iterator[tuple[str, Any]]:
         """Events as they come."""

@@ -1,6 +1,5 @@
 """Who may ask: a token elsewhere, this machine's own address here, and no page of another site."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -125,4 +124,4 @@ def test_the_command_says_what_is_wrong(run: Run, runs_dir: Path, tmp_path: Path
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "model.json").write_text("{")
     assert run("serve", tmp_path / "broken").code == 5
-    assert os.listdir(tmp_path) == ["broken"]
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]

@@ -17,6 +17,7 @@ ROOMS = [
     "config",
     "axes",
     "files",
+    "stopping",
     "data",
     "nn",
     "exporting",
@@ -37,8 +38,8 @@ ROOMS = [
     "inspection",
     "jobs",
     "cluster",
-    "cli",
     "web",
+    "cli",
 ]
 FREE = {"__init__", "__main__", "recipes"}
 

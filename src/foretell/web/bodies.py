@@ -1,7 +1,7 @@
 """Bodies of requests: read up to a size and within a time, whatever a client says of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -81,7 +81,7 @@ async def bytes_of(request: Request, most: int, seconds: float) -> bytes:
 async def _parts(request: Request, content: bytes) -> dict[str, object]:
     """The parts of a form: files as bytes, others as text."""
 
-    async def once() -> AsyncIterator[bytes]:
+    async def once() -> AsyncGenerator[bytes, None]:
         yield content
 
     try:
@@ -93,24 +93,12 @@ async def _parts(request: Request, content: bytes) -> dict[str, object]:
         told = getattr(error, "message", None) or str(error) or type(error).__name__
         raise RefusedError(400, f"the form cannot be read: {told}") from None
     found: list[tuple[str, Any]] = []
-    async with _closing(form):
+    try:
         for name, value in form.multi_items():
             found.append((name, await value.read() if isinstance(value, UploadFile) else value))
+    finally:
+        await form.close()
     return _several(found)
-
-
-class _closing:
-    """Closes what a form holds when a block ends."""
-
-    def __init__(self, form: Any) -> None:
-        self.form = form
-
-    async def __aenter__(self) -> None:
-        """Nothing."""
-
-    async def __aexit__(self, *problem: object) -> None:
-        """Closes it."""
-        await self.form.close()
 
 
 def _several(items: list[tuple[str, Any]]) -> dict[str, object]:

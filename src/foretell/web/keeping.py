@@ -2,6 +2,7 @@
 
 import threading
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def _telling(values: np.ndarray) -> np.ndarray:
         return np.arange(len(values))
     bounds = np.linspace(0, len(values), _POINTS // 3 + 1).astype(int)
     chosen = {0, len(values) - 1}
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds.tolist()):
         part = values[start:stop]
         chosen.add(int(start))
         if not np.isnan(part).all():

@@ -89,7 +89,7 @@ def _with_texts(board: dict[str, Any] | None, task: str) -> dict[str, Any] | Non
         return None
     measure = task_measure(task)
     rows = [{**row, "text": {span: measure.text(row["split"][span]) for span in row["split"]}} for row in board["rows"]]
-    kept = {key: board[key] for key in ("best", "reference", "kept", "windows") if key in board}
+    kept: dict[str, Any] = {key: board[key] for key in ("best", "reference", "kept", "windows") if key in board}
     return {**kept, "metric": measure.name, "counted": measure.counted, "rows": rows}
 
 

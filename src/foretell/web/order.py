@@ -157,7 +157,7 @@ class Order:
             heed()
             while not self._room.acquire(timeout=_POLL):
                 heed()
-            # A question that cannot be answered is refused before the first event, not told of in the middle of a stream.
+            # A question that cannot be answered is refused before the first event, not in the middle of a stream.
             self._on_loop(self._settle, None)
             further = {"model": self.name, "warnings": self.told} if event == "done" else {}
             self._on_loop(self._events.put_nowait, (event, {**about, **further}))

@@ -47,11 +47,12 @@ class RunModels(Models):
 
     def entries(self) -> list[dict[str, Any]]:
         """All that can be asked, loaded or not."""
-        found = [{"name": name, "task": name, "rung": "built-in"} for name in self.built_in]
-        for run in reversed(runs.listing(self.runs_dir)):
-            if run.get("rung") and (self.runs_dir / run["name"] / "model" / DOCUMENT).exists():
-                found.append({"name": run["name"], "task": run["task"], "rung": run["rung"]})
-        return found
+        built_in = [{"name": name, "task": name, "rung": "built-in"} for name in self.built_in]
+        return built_in + [
+            {"name": run["name"], "task": run["task"], "rung": run["rung"]}
+            for run in reversed(runs.listing(self.runs_dir))
+            if run.get("rung") and (self.runs_dir / run["name"] / "model" / DOCUMENT).exists()
+        ]
 
     @property
     def at_hand(self) -> bool:

@@ -109,6 +109,5 @@ def _about(path: Path) -> dict[str, Any] | None:
         about = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return (
-        about if isinstance(about, dict) and isinstance(about.get("name"), str) and "/" not in about["name"] else None
-    )
+    known = isinstance(about, dict) and isinstance(about.get("name"), str) and "/" not in about["name"]
+    return about if known else None
