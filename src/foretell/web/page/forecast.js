@@ -76,6 +76,7 @@ export function open(place) {
         if (ladder.value) wish.rungs = ladder.value;
         const job = await start({ task: "forecast", data: current.id, options: wish });
         sessionStorage.setItem(`data-of-${job.run}`, JSON.stringify({ id: current.id, named: current.named }));
+        known_jobs = [job, ...(known_jobs ?? [])];
         watch(job.run);
         jobs_list.look();
       } catch (error) { fill(failed, note(error.message, "error")); }

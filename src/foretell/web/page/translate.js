@@ -61,7 +61,7 @@ function shown(reply) {
   const redraw = () => {
     const weights = current.weights[row];
     const most = Math.max(...weights, 1e-9);
-    fill(source, current.group.columns.map((piece, place) => [h("mark", { style: `background: rgba(var(--mark), ${(0.55 * weights[place] / most).toFixed(2)})`, title: `${(100 * weights[place]).toFixed(1)} %` }, piece), " "]));
+    fill(source, current.group.columns.map((piece, place) => [h("mark", { style: `background: rgba(var(--mark), ${(0.38 * weights[place] / most).toFixed(2)})`, title: `${(100 * weights[place]).toFixed(1)} %` }, piece), " "]));
     for (const [place, button] of [...words.children].entries()) button.setAttribute("aria-pressed", String(place === row));
     fill(drawing, attention_map(current.group, current, row, pick));
   };

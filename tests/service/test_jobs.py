@@ -1,0 +1,162 @@
+"""Jobs: one after the other, found again, cancelled, gone on with; files that clients send, under names of our own."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foretell.errors import InputError, RefusedError
+from foretell.jobs import DONE, OVER, Jobs
+from foretell.web.store import Store
+
+QUICK = ["recipes", "list"]
+TRAIN = ["compare", "recall", "--rungs", "chance,rnn", "--epochs", "500", "--patience", "0", "--batch-size", "16"]
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs(tmp_path / "jobs", most=3)
+    yield made
+    made.close()
+
+
+def waited(jobs: Jobs, identifier: str, *states: str) -> dict[str, Any]:
+    """The job when it has come to one of some states."""
+    end = time.monotonic() + 60
+    while (job := jobs.get(identifier))["state"] not in states and time.monotonic() < end:
+        time.sleep(0.02)
+    assert job["state"] in states, job
+    return job
+
+
+def test_a_job_runs_by_itself_and_is_kept(jobs: Jobs, tmp_path: Path) -> None:
+    job = jobs.add(QUICK, {"run": "listed"}, {"options.toml": b"# nothing\n"})
+    assert job["state"] == "waiting" and (jobs.folder / job["id"] / "options.toml").read_bytes() == b"# nothing\n"
+    done = waited(jobs, job["id"], *OVER)
+    assert done["state"] == DONE and done["exit_code"] == 0 and done["run"] == "listed"
+    assert json.loads((jobs.folder / job["id"] / "out.txt").read_text())["recipes"]
+    again = Jobs(jobs.folder)
+    assert again.get(job["id"])["state"] == DONE
+    again.close()
+
+
+def test_what_fails_says_why(jobs: Jobs) -> None:
+    job = jobs.add(["data", "check", "nowhere.csv"], {})
+    failed = waited(jobs, job["id"], *OVER)
+    assert failed["state"] == "failed" and failed["exit_code"] == 3
+    assert "nowhere.csv" in failed["error"]["message"]
+
+
+def test_they_wait_for_each_other_and_can_be_taken_out(jobs: Jobs, tmp_path: Path) -> None:
+    long = jobs.add([*TRAIN, "--runs-dir", str(tmp_path / "runs"), "--name", "long"], {"run": "long"})
+    waited(jobs, long["id"], "running")
+    second, third, fourth = (jobs.add(QUICK, {"number": number}) for number in range(3))
+    assert {jobs.get(own["id"])["state"] for own in (second, third, fourth)} == {"waiting"}
+    with pytest.raises(RefusedError, match="3 jobs wait already") as refused:
+        jobs.add(QUICK, {})
+    assert refused.value.status == 429
+    assert jobs.cancel(third["id"])["state"] == "cancelled"
+    while not (tmp_path / "runs" / "long" / "run.json").exists():
+        time.sleep(0.02)
+    jobs.cancel(long["id"])
+    ended = waited(jobs, long["id"], *OVER)
+    assert ended["state"] == "cancelled" and ended["exit_code"] == 130, "as Ctrl-C ends it, so that it can go on"
+    assert waited(jobs, second["id"], *OVER)["state"] == waited(jobs, fourth["id"], *OVER)["state"] == DONE
+    assert jobs.get(third["id"])["state"] == "cancelled"
+    assert jobs.cancel(second["id"])["state"] == DONE, "what is over stays as it is"
+
+
+def test_what_runs_when_the_server_ends_is_stopped(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "jobs")
+    running = jobs.add([*TRAIN, "--runs-dir", str(tmp_path / "runs")], {})
+    waiting = jobs.add(QUICK, {})
+    waited(jobs, running["id"], "running")
+    jobs.close()
+    assert {jobs.get(own["id"])["state"] for own in (running, waiting)} == {"stopped"}
+
+
+def test_a_job_that_nobody_saw_end_is_stopped(tmp_path: Path) -> None:
+    home = tmp_path / "jobs" / "20260101-000000-abcdef"
+    home.mkdir(parents=True)
+    (home / "job.json").write_text('{"id": "20260101-000000-abcdef", "state": "running"}')
+    (tmp_path / "jobs" / "20260101-000001-abcdef").mkdir()
+    (tmp_path / "jobs" / "20260101-000001-abcdef" / "job.json").write_text("{")  # half written
+    jobs = Jobs(tmp_path / "jobs")
+    assert [job["state"] for job in jobs.all()] == ["stopped"]
+    jobs.close()
+
+
+def test_old_jobs_make_room(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "jobs", kept=2)
+    for _ in range(4):
+        waited(jobs, jobs.add(QUICK, {})["id"], *OVER)
+    jobs.add(QUICK, {})
+    assert len(jobs.all()) == 3
+    jobs.close()
+
+
+@given(st.text(max_size=40))
+def test_only_names_of_jobs_are_looked_for(name: str) -> None:
+    jobs = Jobs.__new__(Jobs)
+    jobs.folder = Path("/")
+    with pytest.raises(InputError, match="no job"):
+        jobs.get(name)
+
+
+def kept(store: Store, name: str, *parts: bytes) -> dict[str, Any]:
+    async def each() -> AsyncIterator[bytes]:
+        for part in parts:
+            yield part
+
+    async def keep() -> dict[str, Any]:
+        return await store.keep(name, each())
+
+    return anyio.run(keep)
+
+
+def test_files_are_kept_under_names_of_our_own(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    about = kept(store, "my data.csv", b"a,b\n", b"1,2\n")
+    assert about["name"] == "my-data.csv" and about["bytes"] == 8
+    path = store.source(about["id"])
+    assert isinstance(path, Path) and path.read_bytes() == b"a,b\n1,2\n" and path.parent.parent == tmp_path / "data"
+    assert kept(store, "other.csv", b"a,b\n1,2\n")["id"] == about["id"], "the same content is the same file"
+    assert {own["id"] for own in store.all()} >= {"nyc-weather", about["id"]}
+    assert not list((tmp_path / "data").glob(".*")), "nothing is left beside"
+
+
+@given(st.text(min_size=0, max_size=60))
+def test_whatever_a_client_calls_it_stays_inside(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    store = Store(folder / "data")
+    about = kept(store, f"{name}.csv", b"x")
+    path = store.source(about["id"])
+    assert isinstance(path, Path) and path.resolve().is_relative_to((folder / "data").resolve())
+    assert sorted(own.name for own in folder.iterdir()) == ["data"]
+
+
+@pytest.mark.parametrize("name", ["a.exe", "a", ".csv.py", "../../a.sh", ""])
+def test_files_of_other_kinds_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=r"ends in .csv"):
+        kept(Store(tmp_path), name, b"x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_empty_or_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    with pytest.raises(RefusedError, match="empty"):
+        kept(store, "a.csv")
+    monkeypatch.setattr("foretell.web.store.MOST_BYTES", 10)
+    with pytest.raises(RefusedError, match="at most 10 bytes") as refused:
+        kept(store, "a.csv", b"12345678", b"12345678")
+    assert refused.value.status == 413
+    assert not list((tmp_path / "data").iterdir())
+    for identifier in ("nowhere", "../data", "0" * 16, "", "dates"):
+        with pytest.raises(RefusedError):
+            store.source(identifier)
