@@ -38,7 +38,7 @@ FURTHER = {
     "weather": ["--units", "4", "--intervals", "0.8"],
     "mood": ["--units", "6", "--embedding", "8"],
     "writer": ["--units", "12", "--embedding", "8"],
-    "days": ["--units", "24", "--embedding", "16", "--batch-tokens", "600", "--beam", "2"],
+    "days": ["--units", "24", "--embedding", "16", "--batch-tokens", "600", "--beam", "2", "--warmup-steps", "5"],
 }
 EPOCHS = {"weather": 2, "mood": 4, "writer": 2, "days": 3}
 

@@ -16,7 +16,7 @@ from foretell.jobs import DONE, OVER, Jobs
 from foretell.web.store import Store
 
 QUICK = ["recipes", "list"]
-TRAIN = ["compare", "recall", "--rungs", "chance,rnn", "--epochs", "500", "--patience", "0", "--batch-size", "16"]
+TRAIN = ["compare", "recall", "--rungs", "chance,rnn", "--epochs", "50000", "--patience", "0", "--batch-size", "16"]
 
 
 @pytest.fixture

@@ -286,7 +286,7 @@ def test_jobs_outlive_a_reload_and_can_be_cancelled_and_gone_on_with(ui: Ui, ope
         "lookback": "24",
         "ahead": "6",
         "rungs": "persistence,gru",
-        "epochs": 500,
+        "epochs": 50_000,
         "patience": 0,
     }
     wish = {"task": "forecast", "data": about["id"], "options": options}

@@ -55,7 +55,7 @@ def command(runs_dir: Path, browser: bool, as_json: bool, quiet: bool, no_color:
                 looking(runs_dir),
                 keeping(store),
                 working(jobs, store, runs_dir.resolve()),
-                showing(lambda given: service.guard.knows(given), lambda: about),
+                showing(lambda: service.guard, lambda: about),
             ],
             public=PUBLIC,
         )

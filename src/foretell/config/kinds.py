@@ -17,7 +17,8 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+_Name = str | int | float
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=tuple[_Name, ...] | _Name)]
 """A list of names: in a flag either repeated or separated by commas."""
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ..config import DataSection
 from ..data.appending import frame_of, last_rows
 from ..data.tables import Table, local_times, read_table
-from ..errors import DataError, RefusedError
+from ..errors import DataError, RefusedError, UsageError
 from ..evaluation.panels import Figure, Line
 from ..files import finite
 from ..report.figures import figure_document
@@ -51,6 +51,10 @@ def keeping(store: Store) -> APIRouter:
         """What there is in a file, whether a task could learn from it, and what to try first."""
         options = {"target": target, "series": series, "missing": missing}
         flags = {name: value for name, value in options.items() if value}
+        known = [name for _, name, _ in task_configuration(task).options()]
+        for name in flags:
+            if name not in known:
+                raise UsageError(f"{name} means nothing to data that are looked at for {task[:60]}", option=name)
         configuration = task_configuration(task).build(flags, environment={})
         with _AT_ONCE:
             found = task_health(task)(store.source(identifier), configuration)

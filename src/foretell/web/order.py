@@ -42,7 +42,7 @@ class Body:
         service = predictor.service
         try:
             if self.kind == JSON and isinstance(self.content, bytes):
-                return service.question.model_validate_json(self.content)
+                return service.question.model_validate_json(self.content, strict=True)
             return service.question.model_validate(self._fields(service.bodies))
         except ValidationError as error:
             raise broken_rule(error) from None

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 
 from ..errors import RefusedError
 from .description import refusals
-from .guard import COOKIE
+from .guard import COOKIE, Guard
 
 _KINDS = {
     ".html": "text/html",
@@ -26,17 +26,17 @@ FILES = {path.name: path for path in sorted(FOLDER.iterdir()) if path.suffix in 
 PUBLIC = ("/", "/v1/session", *(f"/page/{name}" for name in FILES), "/page/plotly.js")
 
 
-class Token(BaseModel):
+class Entry(BaseModel):
     """A token, as a person gives it."""
 
     token: str = Field(max_length=1000)
 
 
-def showing(knows: Callable[[str], bool], about: Callable[[], dict[str, Any]]) -> APIRouter:
+def showing(guard: Callable[[], Guard], about: Callable[[], dict[str, Any]]) -> APIRouter:
     """The routes of the page.
 
     Args:
-        knows: Whether a token is the right one.
+        guard: Knows the token.
         about: What the page should know of the service.
     """
     router = APIRouter()
@@ -52,9 +52,11 @@ def showing(knows: Callable[[str], bool], about: Callable[[], dict[str, Any]]) -
         return _file(name)
 
     @router.post("/v1/session", responses=refusals(413, 422))
-    def open_session(given: Token, response: Response) -> dict[str, bool]:
+    def open_session(given: Entry, response: Response) -> dict[str, bool]:
         """Keeps the token in this browser, out of reach of any script."""
-        if not knows(given.token.strip()):
+        if guard().token is None:
+            return {"open": True}
+        if not guard().knows(given.token.strip()):
             raise RefusedError(401, "this is not the token of the service")
         response.set_cookie(COOKIE, given.token.strip(), httponly=True, samesite="strict", path="/")
         return {"open": True}
