@@ -27,6 +27,8 @@ def test_the_wheel_holds_what_it_needs_and_stays_small(wheel: Path) -> None:
         names = archive.namelist()
         data = archive.getinfo("foretell/data/builtin/nyc_weather_2013.parquet").compress_size
     assert {"foretell/py.typed", "foretell/recipes/demo.toml", "foretell/recipes/lecture/long-gap.toml"} <= set(names)
+    page = {f"foretell/web/page/{name}" for name in ("index.html", "style.css", "app.js", "layers.webp")}
+    assert page <= set(names), "the page is served from the package"
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
     assert wheel.stat().st_size - data < 1_000_000
 
