@@ -293,11 +293,11 @@ def test_jobs_outlive_a_reload_and_can_be_cancelled_and_gone_on_with(ui: Ui, ope
     first, second = (ui.client.post("/v1/jobs", wish).document for _ in range(2))
     page = opened(ui, "runs")
     jobs = page.get_by_role("region", name="Jobs")
-    jobs.get_by_text("running").wait_for()
-    jobs.get_by_text("waiting").wait_for()
+    jobs.locator("tr", has_text=first["run"]).get_by_text("running").wait_for()
+    jobs.locator("tr", has_text=second["run"]).get_by_text("waiting").wait_for()
     page.get_by_text(re.compile(r"gru, epoch \d+")).first.wait_for()
     page.reload()
-    jobs.get_by_text("running").wait_for()
+    jobs.locator("tr", has_text=first["run"]).get_by_text("running").wait_for()
     page.get_by_role("button", name=first["run"], exact=True).click()
     page.get_by_role("progressbar").wait_for()
     jobs.get_by_role("button", name=f"Cancel {second['run']}").click()
@@ -306,7 +306,7 @@ def test_jobs_outlive_a_reload_and_can_be_cancelled_and_gone_on_with(ui: Ui, ope
     assert {ui.client.get(f"/v1/jobs/{own['id']}").document["state"] for own in (first, second)} == {"cancelled"}
     before = len((ui.client.get(f"/v1/runs/{first['run']}").document["curves"] or [{"epochs": []}])[0]["epochs"])
     jobs.get_by_role("button", name=f"Go on with {first['run']}").click()
-    jobs.get_by_text("running").wait_for()
+    jobs.locator("tr", has_text=first["run"]).get_by_text("running").first.wait_for()
     until(
         page,
         f"fetch('/v1/runs/{first['run']}').then((own) => own.json()).then((own) => own.curves[0]?.epochs.length > {before})",

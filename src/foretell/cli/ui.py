@@ -58,6 +58,7 @@ def command(runs_dir: Path, browser: bool, as_json: bool, quiet: bool, no_color:
                 showing(lambda: service.guard, lambda: about),
             ],
             public=PUBLIC,
+            large=("/v1/data",),
         )
         address = address_of(listening)
         announce(address, [], as_json=as_json, quiet=quiet)

@@ -26,6 +26,7 @@ from .members import content_of
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "?", "#N/A")
 _PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
 _SEPARATORS = (",", ";", "\t", "|")
+MOST_BYTES = 8_000_000_000  # of a packed table
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sou
         if content.startswith(_ZIP):
             name, content = _only_member(name, content)
         elif content.startswith(_GZIP):
-            content = gzip.decompress(content)
+            content = _unpacked(name, content)
         if content.startswith(_PARQUET):
             frame = pl.read_parquet(io.BytesIO(content))
             if frame.height == 0:
@@ -187,7 +188,23 @@ def _only_member(name: str, content: bytes) -> tuple[str, bytes]:
         if len(members) != 1:
             found = ", ".join(member.filename for member in members[:5]) or "none"
             raise DataError(f"{name} must hold exactly one table; found {len(members)}: {found}", file=name)
+        if members[0].file_size > MOST_BYTES:
+            raise _too_large(name)
         return f"{name}:{members[0].filename}", archive.read(members[0])
+
+
+def _unpacked(name: str, content: bytes) -> bytes:
+    """What a gzip file holds, as far as memory may be asked for it."""
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+        found = stream.read(MOST_BYTES + 1)
+    if len(found) > MOST_BYTES:
+        raise _too_large(name)
+    return found
+
+
+def _too_large(name: str) -> DataError:
+    told = f"{name} holds more than {MOST_BYTES:,} bytes when it is unpacked; unpack it, and make a Parquet file of it"
+    return DataError(told, file=name)
 
 
 def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Source:

@@ -1,9 +1,11 @@
 """How far a climb is, kept in its run's folder, so that others can follow it: a page, another terminal."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..errors import StorageError
 from ..files import json_text, write_atomically
 from ..training.curves import CURVE
 from .climbing import LadderWatcher
@@ -57,7 +59,8 @@ class Recorder:
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        write_atomically(self.path, (json_text({**self.known, "at": time.time()}) + "\n").encode())
+        with suppress(StorageError):  # it is a courtesy: what a climb itself keeps says when the disk is full
+            write_atomically(self.path, (json_text({**self.known, "at": time.time()}) + "\n").encode())
 
 
 def curves_in(folder: Path) -> dict[str, Path]:

@@ -76,6 +76,7 @@ class Service:
         own: Whether it answers requests for this machine's own address alone.
         routers: Further routes, as those of a page.
         public: Addresses that need no token.
+        large: Addresses whose routes count the bytes of a body themselves.
     """
 
     def __init__(
@@ -87,13 +88,14 @@ class Service:
         own: bool = True,
         routers: Sequence[APIRouter] = (),
         public: Sequence[str] = (),
+        large: Sequence[str] = (),
     ) -> None:
         self.models, self.options = models, options
         alone = models.at_hand and len(models.all()) == 1
         self.workshop = Workshop(options.workers, options.queue, options.deadline, alone=alone)
         self.closing = False
         routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)
-        self.measures = Measures(Gate(routes, self.workshop.check), self.workshop)
+        self.measures = Measures(Gate(routes, self.workshop.check, large), self.workshop)
         self.guard = Guard(self.measures, token, own, public)
         self.application: ASGIApp = self.guard
         routes.include_router(self._routes(routes))

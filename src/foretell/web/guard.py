@@ -4,9 +4,10 @@ A service at this machine's own address takes requests for that address alone, s
 reach it under another name (DNS rebinding); anywhere else a client needs the token.
 """
 
+import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 COOKIE = "foretell-token"
 OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
 SHORTEST_TOKEN = 16
+SMALL_BYTES, SMALL_SECONDS = 1_000_000, 30.0
 MODELS, ASKED = "/v1/models", "/predict"
 ROUTE = f"{MODELS}/{{name}}{ASKED}"
 POLICY = (
@@ -126,28 +128,68 @@ class Guard:
 class Gate:
     """Refuses what could not be answered in time before anything else is done for it, in front of an application.
 
-    A refusal costs a small part of what routing and reading a request do: so a flood of them stays quick.
+    A refusal costs a small part of what routing and reading a request do: so a flood of them stays quick. Bodies that
+    are read by the framework are small; those that may be large are read by our own code, which counts.
 
     Args:
         application: What answers the others.
         check: Refuses the requests of a model.
+        large: Addresses whose bodies are counted by those who read them.
     """
 
-    def __init__(self, application: ASGIApp, check: Callable[[str], None]) -> None:
-        self.application, self.check = application, check
+    def __init__(self, application: ASGIApp, check: Callable[[str], None], large: Sequence[str] = ()) -> None:
+        self.application, self.check, self.large = application, check, tuple(large)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, or refuses it."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            before, _, name = str(scope["path"]).removesuffix(ASKED).rpartition("/")
-            if before == MODELS and str(scope["path"]).endswith(ASKED):
-                try:
-                    self.check(name)
-                except RefusedError as error:
-                    scope["route"], scope["path_params"] = ROUTE, {"name": name}
-                    await response_of(error)(scope, receive, send)
-                    return
+        if scope["type"] != "http" or scope["method"] == "GET":
+            await self.application(scope, receive, send)
+            return
+        path = str(scope["path"])
+        before, _, name = path.removesuffix(ASKED).rpartition("/")
+        if before == MODELS and path.endswith(ASKED):
+            try:
+                self.check(name)
+            except RefusedError as error:
+                scope["route"], scope["path_params"] = ROUTE, {"name": name}
+                await response_of(error)(scope, receive, send)
+                return
+        elif path not in self.large:
+            try:
+                receive = _held(await _small(receive))
+            except RefusedError as error:
+                await response_of(error)(scope, receive, send)
+                return
         await self.application(scope, receive, send)
+
+
+async def _small(receive: Receive) -> bytes:
+    """A whole body, which is small and comes soon."""
+    content = b""
+    try:
+        async with asyncio.timeout(SMALL_SECONDS):
+            while (message := await receive())["type"] == "http.request":
+                content += message.get("body", b"")
+                if len(content) > SMALL_BYTES:
+                    raise RefusedError(413, f"a body has at most {SMALL_BYTES:,} bytes here", most=SMALL_BYTES)
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise RefusedError(400, f"the body did not come within {SMALL_SECONDS:g} seconds") from None
+    return content
+
+
+def _held(content: bytes) -> Receive:
+    """Gives a body that was read as if it came now."""
+    left = [content]
+
+    async def receive() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        await asyncio.Event().wait()  # nothing more comes; who waits for it is ended with the request
+        raise RefusedError(400, "there is nothing more to read")
+
+    return receive
 
 
 def _digest(token: str) -> bytes:

@@ -12,7 +12,7 @@ from ..data.builtin import SUMMARIES, builtin_path
 from ..errors import RefusedError
 from ..files import json_text, write_atomically
 
-MOST_BYTES = 500_000_000  # of one file
+MOST_BYTES, MOST_IN_ALL = 500_000_000, 10_000_000_000  # of one file, and of all
 MOST_FILES = 200
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".zip", ".txt", ".json", ".jsonl")
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -41,8 +41,10 @@ class Store:
         """
         suffix = _suffix(name)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if len(self.all()) >= MOST_FILES:
-            raise RefusedError(422, f"{MOST_FILES} files are kept already; delete some from {self.folder}")
+        known = self.all()
+        if len(known) >= MOST_FILES or sum(own.get("bytes", 0) for own in known) >= MOST_IN_ALL:
+            told = f"at most {MOST_FILES} files and {MOST_IN_ALL:,} bytes are kept"
+            raise RefusedError(422, f"{told}; delete some from the folder of runs, .page/data")
         beside = self.folder / f".{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
         try:
