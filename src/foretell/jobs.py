@@ -23,7 +23,7 @@ from .files import json_text, write_atomically
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED, STOPPED = "waiting", "running", "done", "failed", "cancelled", "stopped"
 OVER = (DONE, FAILED, CANCELLED, STOPPED)
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{4}")  # in the order in which they came
 _DOCUMENT, _OUT, _ERRORS = "job.json", "out.txt", "errors.txt"
 _PATIENCE = 5.0  # seconds that a job has to end by itself
 _POLL = 0.1
@@ -68,7 +68,7 @@ class Jobs:
             waiting = sum(job["state"] == WAITING for job in self.all())
             if waiting >= self.most:
                 raise RefusedError(429, f"{waiting} jobs wait already; cancel one, or wait for one to end")
-            identifier = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+            identifier = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
             home = self.folder / identifier
             home.mkdir()
             for name, content in (files or {}).items():

@@ -58,6 +58,7 @@ def test_they_wait_for_each_other_and_can_be_taken_out(jobs: Jobs, tmp_path: Pat
     waited(jobs, long["id"], "running")
     second, third, fourth = (jobs.add(QUICK, {"number": number}) for number in range(3))
     assert {jobs.get(own["id"])["state"] for own in (second, third, fourth)} == {"waiting"}
+    assert [job["id"] for job in jobs.all()] == [own["id"] for own in (long, second, third, fourth)], "in their order"
     with pytest.raises(RefusedError, match="3 jobs wait already") as refused:
         jobs.add(QUICK, {})
     assert refused.value.status == 429
@@ -82,11 +83,11 @@ def test_what_runs_when_the_server_ends_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_job_that_nobody_saw_end_is_stopped(tmp_path: Path) -> None:
-    home = tmp_path / "jobs" / "20260101-000000-abcdef"
+    home = tmp_path / "jobs" / "20260101-000000-000000-abcd"
     home.mkdir(parents=True)
-    (home / "job.json").write_text('{"id": "20260101-000000-abcdef", "state": "running"}')
-    (tmp_path / "jobs" / "20260101-000001-abcdef").mkdir()
-    (tmp_path / "jobs" / "20260101-000001-abcdef" / "job.json").write_text("{")  # half written
+    (home / "job.json").write_text('{"id": "20260101-000000-000000-abcd", "state": "running"}')
+    (tmp_path / "jobs" / "20260101-000001-000000-abcd").mkdir()
+    (tmp_path / "jobs" / "20260101-000001-000000-abcd" / "job.json").write_text("{")  # half written
     jobs = Jobs(tmp_path / "jobs")
     assert [job["state"] for job in jobs.all()] == ["stopped"]
     jobs.close()

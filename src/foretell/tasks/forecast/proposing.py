@@ -8,6 +8,7 @@ from ...data.frequency import DAY, Frequency, show_duration
 
 _WANTED = (r"^(y|target|value|load|demand|sales|OT)$", r"target", r"^T \(|temp", r"load|demand|sales|price|count")
 _DENSE = 3_600_000_000  # microseconds: rows closer than an hour are read one an hour
+_MOST_LEADS = 48  # that are forecast one by one; of more the last alone
 _SHARE = 12  # windows' lengths that must fit into the rows of a series
 
 
@@ -53,7 +54,12 @@ def _lengths(frequency: Frequency, rows: int) -> dict[str, str]:
     def shown(count: int) -> str:
         return show_duration(count * step * frequency.count)
 
-    return {"lookback": shown(lookback), "every": shown(1), "ahead": shown(ahead)}
+    rows_ahead = ahead * step
+    return {
+        "lookback": shown(lookback),
+        "every": shown(1),
+        "ahead": f"1:{rows_ahead}" if 1 < rows_ahead <= _MOST_LEADS else shown(ahead),
+    }
 
 
 def _fitting(ahead: int, lookback: int, rows: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ export function open(place, [first]) {
       h("td", {}, run.verdict ? h("span", { class: run.verdict }, run.verdict) : ""),
       h("td", {}, state(run)),
       h("td", {}, run.created.slice(0, 16).replace("T", " "))));
-    return h("section", { "aria-label": "All runs" }, table(["curves", "run", "task", "best rung", "test error", "skill", "verdict", "state", "begun"], lines, { right: [4, 5], caption: "All runs" }));
+    return h("section", { "aria-label": "All runs" }, table(["curves", "run", "task", "best rung", "on test", "skill", "verdict", "state", "begun"], lines, { right: [4, 5], caption: "All runs" }));
   }
 
   function state(run) {
