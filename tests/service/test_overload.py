@@ -152,3 +152,29 @@ def test_many_at_once_are_all_answered_or_refused(serve: Serve) -> None:
     assert sum(reply.status == 200 for reply in replies) >= 4
     assert client.service.workshop.waiting == client.service.workshop.busy == 0
     assert not any(client.service.workshop._lines.values())
+
+
+def test_large_bodies_do_not_fill_the_memory(serve: Serve, hold: Any) -> None:
+    client = serve(max_body="100kB", workers=1, queue=100)
+    held = hold(client, "mood")
+    body = {"texts": ["a" * 90_000], "explain": True}
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(client.predict, "mood", body) for _ in range(12)]
+        assert held.begun.acquire(timeout=20)
+        refused = [own for own in asked if own.done() or _settles(own, client)]
+        held.go.set()
+        statuses = [own.result().status for own in asked]
+    assert sorted(set(statuses)) == [200, 429] and statuses.count(200) == 8, "eight as large as they may be"
+    assert len(refused) == 4
+    assert client.predict("mood", {"texts": ["a film"]}).status == 200
+
+
+def _settles(asked: Any, client: Client) -> bool:
+    """Whether a request is answered while the others are held: it is refused."""
+    end = time.monotonic() + 20
+    while not asked.done() and time.monotonic() < end:
+        if client.service.workshop.waiting + client.service.workshop.busy == 8:
+            time.sleep(0.2)
+            return bool(asked.done())
+        time.sleep(0.01)
+    return bool(asked.done())

@@ -1,7 +1,8 @@
 """Bodies of requests: read up to a size and within a time, whatever a client says of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -21,7 +22,40 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def body_of(request: Request, service: Service, most: int, seconds: float) -> Body:
+class Held:
+    """Counts the bytes of all bodies that are held at once, so that many large ones do not fill the memory.
+
+    Args:
+        most: Bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.bytes = most, 0
+
+    @contextmanager
+    def of_one(self) -> Iterator[Callable[[int], None]]:
+        """Inside a block counts what one request brings; it counts no more when the block ends.
+
+        Raises:
+            RefusedError: With that there would be too much.
+        """
+        own = 0
+
+        def add(size: int) -> None:
+            nonlocal own
+            if self.bytes + size > self.most:
+                raise RefusedError(429, f"bodies of {self.bytes:,} bytes are held already; ask again in a moment")
+            own, self.bytes = own + size, self.bytes + size
+
+        try:
+            yield add
+        finally:
+            self.bytes -= own
+
+
+async def body_of(
+    request: Request, service: Service, most: int, seconds: float, counted: Callable[[int], None]
+) -> Body:
     """What a client sent to a model.
 
     Args:
@@ -29,6 +63,7 @@ async def body_of(request: Request, service: Service, most: int, seconds: float)
         service: How the model is asked.
         most: Bytes.
         seconds: In which it must have come.
+        counted: Is told of the bytes as they come.
 
     Raises:
         RefusedError: It is too large, too slow, or of a kind that the model does not read.
@@ -41,20 +76,21 @@ async def body_of(request: Request, service: Service, most: int, seconds: float)
             f"a body of this model is {' or '.join(known)}; found {_said(kind)}; set Content-Type",
             accepted=list(known),
         )
-    content = await bytes_of(request, most, seconds)
+    content = await bytes_of(request, most, seconds, counted)
     if kind == JSON:
         return Body(kind, content)
     further = _several(list(request.query_params.multi_items()))
     return Body(kind, await _parts(request, content), further) if kind == FORM else Body(kind, content, further)
 
 
-async def bytes_of(request: Request, most: int, seconds: float) -> bytes:
+async def bytes_of(request: Request, most: int, seconds: float, counted: Callable[[int], None]) -> bytes:
     """All bytes of a body.
 
     Args:
         request: The request.
         most: Bytes.
         seconds: In which they must have come.
+        counted: Is told of them as they come.
 
     Raises:
         RefusedError: They are too many, too slow, or break off.
@@ -69,6 +105,7 @@ async def bytes_of(request: Request, most: int, seconds: float) -> bytes:
             async for part in request.stream():
                 parts.append(part)
                 size += len(part)
+                counted(len(part))
                 if size > most:
                     raise too_large
     except TimeoutError:

@@ -13,7 +13,7 @@ from ..config.serving import ServingSection
 from ..errors import RefusedError
 from ..files import finite
 from ..tasks.serving import JSON, Reply, Service
-from .bodies import body_of
+from .bodies import Held, body_of
 from .guard import ROUTE
 from .models import Models
 from .order import Order
@@ -21,6 +21,7 @@ from .refusals import failure
 from .workshop import Workshop
 
 EVENTS = "text/event-stream"
+_AT_ONCE = 8  # bodies as large as they may be that are held at once
 _GRACE = 0.2  # seconds that a thread may need to notice that it is too late
 
 
@@ -32,18 +33,20 @@ def predicting(models: Models, workshop: Workshop, options: ServingSection) -> A
         workshop: Who answers.
         options: How large and how slow a request may be.
     """
-    router = APIRouter()
+    router, held = APIRouter(), Held(_AT_ONCE * options.max_body)
 
     @router.post(ROUTE, include_in_schema=False)
     async def predict(name: str, request: Request) -> Response:
         served = models[name] if models.at_hand else await run_in_threadpool(models.__getitem__, name)
         service = served.predictor.service
-        body = await body_of(request, service, options.max_body, options.deadline)
-        kind = wanted_form(request.headers.get("accept", ""), service)
-        order = Order(name, served.predictor, body, renderer(service, kind), options.deadline, options.stream_deadline)
-        workshop.check(name)  # others may have come while the body did
-        workshop.put(order)
-        content = await _outcome(order, request, options.deadline + _GRACE)
+        with held.of_one() as counted:
+            body = await body_of(request, service, options.max_body, options.deadline, counted)
+            kind = wanted_form(request.headers.get("accept", ""), service)
+            render, seconds = renderer(service, kind), (options.deadline, options.stream_deadline)
+            order = Order(name, served.predictor, body, render, *seconds)
+            workshop.check(name)  # others may have come while the body did
+            workshop.put(order)
+            content = await _outcome(order, request, options.deadline + _GRACE)
         if content is not None:
             return Response(content, media_type=kind)
         return StreamingResponse(_told(order), media_type=EVENTS, headers={"x-accel-buffering": "no"})

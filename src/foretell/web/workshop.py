@@ -77,7 +77,7 @@ class Workshop:
         if not self._open:
             raise RefusedError(503, "the service is about to end and takes no new requests")
         waiting = self._lines[name]
-        seconds = self._seconds.get(name, 0.0) * waiting / self.workers
+        seconds = self._seconds.get(name, 0.0) * waiting / self.each
         if waiting >= self.queue or seconds > _PATIENCE * self.deadline:
             told = f"{waiting} requests wait for {name} already; ask again in a moment"
             raise RefusedError(429, told, model=name, waiting=waiting)
@@ -120,6 +120,9 @@ class Workshop:
                 else:
                     orders += self._company(first)
                     _answer_all(orders)
+            except Exception as error:  # of any kind: a thread that ended would answer nobody any more
+                for order in orders:
+                    order.fail(error)
             finally:
                 self._done(orders, time.monotonic() - started)
 
@@ -225,5 +228,5 @@ def _alone(order: Order, work: Callable[[], None]) -> None:
     try:
         with warned() as order.told, while_wanted(order.wanted):
             work()
-    except Exception as error:  # of any kind: a thread that ended would answer nobody any more
+    except Exception as error:  # of any kind, as above
         order.fail(error)
