@@ -5,6 +5,7 @@ moment and be gone on with, and whoever asked for it may go and come back.
 """
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -13,18 +14,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from .errors import InputError, RefusedError
+from .errors import ForetellError, InputError, RefusedError, RunError, StorageError
 from .files import json_text, write_atomically
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED, STOPPED = "waiting", "running", "done", "failed", "cancelled", "stopped"
 OVER = (DONE, FAILED, CANCELLED, STOPPED)
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{4}")  # in the order in which they came
-_DOCUMENT, _OUT, _ERRORS = "job.json", "out.txt", "errors.txt"
+_DOCUMENT, _OUT, _ERRORS, _LOCK = "job.json", "out.txt", "errors.txt", "lock"
+_log = logging.getLogger(__name__)
 _PATIENCE = 5.0  # seconds that a job has to end by itself
 _POLL = 0.1
 _LONGEST = 4000  # letters of messages that are kept
@@ -46,38 +48,62 @@ class Jobs:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._cancelled: set[str] = set()
         self._open = True
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._alone = _held_alone(folder / _LOCK)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be used: {error.strerror}", folder=str(folder)) from None
         for job in self.all():
-            if job["state"] not in OVER:  # whoever ran it is gone
+            if job["state"] == RUNNING:  # whoever saw to it is gone; what waits goes on waiting
+                _end_orphan(job)
                 self._update(job["id"], state=STOPPED, finished=_now())
         self._thread = threading.Thread(target=self._run, name="foretell-jobs", daemon=True)
         self._thread.start()
 
-    def add(self, arguments: Sequence[str], about: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Any:
+    def add(
+        self,
+        arguments: Sequence[str],
+        about: Mapping[str, Any],
+        files: Mapping[str, bytes] | None = None,
+        named: Callable[[list[dict[str, Any]]], str] | None = None,
+    ) -> dict[str, Any]:
         """A new job, at the end of the queue.
 
         Args:
-            arguments: Those of the command; ``{folder}`` in them is the job's folder.
-            about: What it is for.
+            arguments: Those of the command; ``{folder}`` in them is the job's folder, ``{run}`` its name.
+            about: What it is for; ``run`` is its name where it has one.
             files: What is put into its folder, by name.
+            named: Makes its name, given all jobs; nobody else makes one meanwhile.
 
         Raises:
             RefusedError: Too many wait.
         """
         with self._lock:
-            waiting = sum(job["state"] == WAITING for job in self.all())
-            if waiting >= self.most:
-                raise RefusedError(429, f"{waiting} jobs wait already; cancel one, or wait for one to end")
+            known = self.all()
+            self._require_place(known)
+            about = {**about, "run": named(known)} if named else dict(about)
             identifier = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
             home = self.folder / identifier
             home.mkdir()
             for name, content in (files or {}).items():
                 write_atomically(home / name, content)
-            command = [argument.replace("{folder}", str(home)) for argument in arguments]
+            stands_for = {"{folder}": str(home), "{run}": str(about.get("run"))}
+            command = [_filled(argument, stands_for) for argument in arguments]
             job = {"id": identifier, "state": WAITING, "created": _now(), **about, "arguments": command}
             self._write(job)
             self._tidy()
             return job
+
+    def again(self, identifier: str) -> dict[str, Any]:
+        """A job that is over before it began, back in the queue.
+
+        Raises:
+            InputError: There is no such job.
+            RefusedError: Too many wait.
+        """
+        with self._lock:
+            self._require_place(self.all())
+            return self._update(identifier, state=WAITING, finished=None)
 
     def all(self) -> list[dict[str, Any]]:
         """All jobs, the oldest first."""
@@ -112,29 +138,40 @@ class Jobs:
         return self.get(identifier)
 
     def close(self) -> None:
-        """Ends what runs; what waits is told to be stopped."""
+        """Ends what runs; what waits begins when somebody sees to these jobs again."""
         self._open = False
         with self._lock:
             running = list(self._processes.values())
         for process in running:
             _end(process)
         self._thread.join(_PATIENCE)
-        for job in self.all():
-            if job["state"] not in OVER:
-                self._update(job["id"], state=STOPPED, finished=_now())
+        self._alone.close()
+
+    def _require_place(self, known: list[dict[str, Any]]) -> None:
+        waiting = sum(job["state"] == WAITING for job in known)
+        if waiting >= self.most:
+            raise RefusedError(429, f"{waiting} jobs wait already; cancel one, or wait for one to end")
 
     def _run(self) -> None:
         """The life of the thread that starts jobs and sees them end."""
         while self._open or self._processes:
-            with self._lock:
-                for identifier, process in list(self._processes.items()):
-                    if process.poll() is not None:
-                        self._finish(identifier, process.returncode)
-                if self._open and len(self._processes) < self.at_once:
-                    waiting = next((job for job in self.all() if job["state"] == WAITING), None)
-                    if waiting is not None:
-                        self._start(waiting)
+            try:
+                with self._lock:
+                    self._look()
+            except (OSError, ForetellError) as error:  # a full disk, a folder that somebody removed
+                _log.warning("a job could not be looked after: %s", error)
             time.sleep(_POLL)
+
+    def _look(self) -> None:
+        """Sees which jobs have ended, and starts the next."""
+        for identifier, process in list(self._processes.items()):
+            if process.poll() is not None:
+                del self._processes[identifier]
+                self._finish(identifier, process.returncode)
+        if self._open and len(self._processes) < self.at_once:
+            waiting = next((job for job in self.all() if job["state"] == WAITING), None)
+            if waiting is not None:
+                self._start(waiting)
 
     def _start(self, job: dict[str, Any]) -> None:
         home = self.folder / job["id"]
@@ -146,10 +183,9 @@ class Jobs:
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment, start_new_session=True
             )
         self._processes[job["id"]] = process
-        self._update(job["id"], state=RUNNING, started=_now())
+        self._update(job["id"], state=RUNNING, started=_now(), process=process.pid)
 
     def _finish(self, identifier: str, code: int) -> None:
-        del self._processes[identifier]
         home = self.folder / identifier
         document = _read(home / _OUT) or {}
         further: dict[str, Any] = {}
@@ -181,6 +217,45 @@ class Jobs:
             for path in home.iterdir():
                 path.unlink()
             home.rmdir()
+
+
+def _filled(argument: str, stands_for: Mapping[str, str]) -> str:
+    for sign, text in stands_for.items():
+        argument = argument.replace(sign, text)
+    return argument
+
+
+def _held_alone(path: Path) -> IO[str]:
+    """A lock that one process holds, and that goes with it however it ends.
+
+    Raises:
+        RunError: Another process holds it.
+    """
+    file = path.open("w")
+    try:
+        import fcntl
+    except ImportError:  # elsewhere than on Unix two may see to the same jobs
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        told = f"another foretell ui sees to the jobs of {path.parent.parent.parent}"
+        raise RunError(f"{told}; open its page, or name another --runs-dir") from None
+    return file
+
+
+def _end_orphan(job: Mapping[str, Any]) -> None:
+    """Ends a process that was left behind, where it is sure that it is still that of the job."""
+    number = job.get("process")
+    if not isinstance(number, int):
+        return
+    try:
+        words = Path(f"/proc/{number}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        if "foretell" in words and set(job.get("arguments", ("-",))) <= set(words):
+            os.killpg(number, signal.SIGINT)
+    except OSError:
+        return
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

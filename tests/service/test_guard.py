@@ -1,12 +1,15 @@
 """Who may ask: a token elsewhere, this machine's own address here, and no page of another site."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foretell.config.sections import names_files
 from foretell.errors import UsageError
+from foretell.tasks import CONFIGURED, task_configuration
 from foretell.web.guard import HEADERS, POLICY, Guard, is_loopback, read_token
 from foretell.web.server import require_token
 
@@ -43,7 +46,7 @@ def test_only_requests_for_this_machine_are_answered_without_one(serve: Serve) -
         assert client.get("/v1/models", Host=host).status == 200, host
     own = client.address.removeprefix("http://")
     assert client.get("/v1/models", Origin=f"http://{own}").status == 200
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://[", "//", "\xff"):
         reply = client.get("/v1/models", Origin=origin)
         assert reply.status == 400 and "other sites" in reply.error["message"]
 
@@ -125,3 +128,18 @@ def test_the_command_says_what_is_wrong(run: Run, runs_dir: Path, tmp_path: Path
     (tmp_path / "broken" / "model.json").write_text("{")
     assert run("serve", tmp_path / "broken").code == 5
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+def test_options_that_name_files_are_the_servers() -> None:
+    named = {
+        name
+        for task in CONFIGURED
+        for _, name, field in task_configuration(task).options()
+        if re.search(r"\b([Ff]iles?|[Ff]older|PACKAGE)\b", field.description or "")
+    }
+    # These speak of files, and name none.
+    named -= {"split", "separator", "source", "language", "film", "model"}
+    for name in named:
+        fields = [field for task in CONFIGURED for _, own, field in task_configuration(task).options() if own == name]
+        assert fields and all(map(names_files, fields)), name
+    assert {"validation_data", "test_data", "vectors", "runs_dir"} <= named

@@ -1,17 +1,25 @@
 """Jobs: one after the other, found again, cancelled, gone on with; files that clients send, under names of our own."""
 
+import gzip
+import io
 import json
+import os
+import shutil
+import signal
 import time
+import zipfile
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import anyio
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.errors import InputError, RefusedError
+from foretell.errors import InputError, RefusedError, RunError
 from foretell.jobs import DONE, OVER, Jobs
 from foretell.web.store import Store
 
@@ -41,6 +49,7 @@ def test_a_job_runs_by_itself_and_is_kept(jobs: Jobs, tmp_path: Path) -> None:
     done = waited(jobs, job["id"], *OVER)
     assert done["state"] == DONE and done["exit_code"] == 0 and done["run"] == "listed"
     assert json.loads((jobs.folder / job["id"] / "out.txt").read_text())["recipes"]
+    jobs.close()
     again = Jobs(jobs.folder)
     assert again.get(job["id"])["state"] == DONE
     again.close()
@@ -79,18 +88,72 @@ def test_what_runs_when_the_server_ends_is_stopped(tmp_path: Path) -> None:
     waiting = jobs.add(QUICK, {})
     waited(jobs, running["id"], "running")
     jobs.close()
-    assert {jobs.get(own["id"])["state"] for own in (running, waiting)} == {"stopped"}
+    assert [jobs.get(own["id"])["state"] for own in (running, waiting)] == ["stopped", "waiting"]
+    again = Jobs(tmp_path / "jobs")
+    assert waited(again, waiting["id"], *OVER)["state"] == DONE, "what waited goes on waiting, and has its turn"
+    again.close()
 
 
-def test_a_job_that_nobody_saw_end_is_stopped(tmp_path: Path) -> None:
+def test_a_job_whose_server_was_killed_is_ended_and_stopped(tmp_path: Path) -> None:
+    first = Jobs(tmp_path / "jobs")
+    job = first.add([*TRAIN, "--runs-dir", str(tmp_path / "runs"), "--name", "left"], {"run": "left"})
+    number = waited(first, job["id"], "running")["process"]
+    while not (tmp_path / "runs" / "left" / "run.json").exists():
+        time.sleep(0.02)
+    process = first._processes.pop(job["id"])  # as if whoever saw to it were gone
+    first._open = False
+    first._alone.close()
+    half = tmp_path / "jobs" / "20260101-000001-000000-abcd"
+    half.mkdir()
+    (half / "job.json").write_text("{")  # half written
+    again = Jobs(tmp_path / "jobs")
+    assert [own["state"] for own in again.all()] == ["stopped"]
+    assert process.wait(30) == 130 and process.pid == number
+    again.close()
+
+
+def test_another_process_number_is_left_alone(tmp_path: Path) -> None:
     home = tmp_path / "jobs" / "20260101-000000-000000-abcd"
     home.mkdir(parents=True)
-    (home / "job.json").write_text('{"id": "20260101-000000-000000-abcd", "state": "running"}')
-    (tmp_path / "jobs" / "20260101-000001-000000-abcd").mkdir()
-    (tmp_path / "jobs" / "20260101-000001-000000-abcd" / "job.json").write_text("{")  # half written
+    job = {"id": home.name, "state": "running", "process": os.getpid(), "arguments": ["compare", "--name", "x"]}
+    (home / "job.json").write_text(json.dumps(job))
     jobs = Jobs(tmp_path / "jobs")
-    assert [job["state"] for job in jobs.all()] == ["stopped"]
+    assert jobs.get(home.name)["state"] == "stopped"
     jobs.close()
+
+
+def test_two_do_not_see_to_the_same_jobs(jobs: Jobs) -> None:
+    with pytest.raises(RunError, match="another foretell ui"):
+        Jobs(jobs.folder)
+
+
+def test_names_are_made_one_by_one(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "jobs", at_once=0, most=100)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(
+            pool.map(lambda _: jobs.add(["--name", "{run}"], {}, named=lambda own: f"run-{len(own)}"), range(16))
+        )
+    assert sorted(own["run"] for own in made) == sorted(f"run-{number}" for number in range(16))
+    assert all(own["arguments"] == ["--name", own["run"]] for own in made)
+    jobs.close()
+
+
+def test_a_folder_that_vanishes_stops_no_other_job(jobs: Jobs, tmp_path: Path) -> None:
+    gone = jobs.add([*TRAIN, "--runs-dir", str(tmp_path / "runs")], {})
+    waited(jobs, gone["id"], "running")
+    process = jobs._processes[gone["id"]]
+    shutil.rmtree(jobs.folder / gone["id"])
+    os.killpg(process.pid, signal.SIGKILL)
+    assert waited(jobs, jobs.add(QUICK, {})["id"], *OVER)["state"] == DONE
+
+
+def test_what_was_cancelled_before_it_began_can_begin_again(jobs: Jobs) -> None:
+    long = jobs.add([*TRAIN, "--runs-dir", str(jobs.folder.parent / "runs")], {})
+    job = jobs.add(QUICK, {})
+    assert jobs.cancel(job["id"])["state"] == "cancelled"
+    assert jobs.again(job["id"])["state"] == "waiting"
+    jobs.cancel(long["id"])
+    assert waited(jobs, job["id"], *OVER)["state"] == DONE
 
 
 def test_old_jobs_make_room(tmp_path: Path) -> None:
@@ -161,3 +224,39 @@ def test_files_that_are_empty_or_too_large_are_refused(tmp_path: Path, monkeypat
     for identifier in ("nowhere", "../data", "0" * 16, "", "dates"):
         with pytest.raises(RefusedError):
             store.source(identifier)
+
+
+def test_packed_files_that_would_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    monkeypatch.setattr("foretell.web.store.MOST_UNPACKED", 100_000)
+    large, packed = b"time,a\n" + b"1,2\n" * 50_000, io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", large)
+    frame = io.BytesIO()
+    pl.DataFrame({"a": pl.zeros(1_000_000, eager=True)}).write_parquet(frame)
+    for name, content in (
+        ("a.csv.gz", gzip.compress(large)),
+        ("a.zip", packed.getvalue()),
+        ("a.parquet", frame.getvalue()),
+    ):
+        with pytest.raises(RefusedError, match="when it is unpacked") as refused:
+            kept(store, name, content)
+        assert refused.value.status == 413
+    for name, content in (
+        ("a.csv.gz", b"junk"),
+        ("a.zip", b"PK\x03\x04junk"),
+        ("a.parquet", b"PAR1junkPAR1"),
+        ("b.csv.gz", b"\x1f\x8bjunk"),
+    ):
+        with pytest.raises(RefusedError, match="damaged|whatever its name says"):
+            kept(store, name, content)
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_files_are_removed_and_replaced(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    first = kept(store, "a.csv", b"a\n")
+    assert kept(store, "b.csv", b"a\n")["name"] == "b.csv"
+    home = tmp_path / "data" / first["id"]
+    assert sorted(path.name for path in home.iterdir()) == ["about.json", "b.csv"]
+    assert store.remove(first["id"]) and not store.remove(first["id"]) and not store.remove("../data")

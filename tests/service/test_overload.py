@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +153,45 @@ def test_many_at_once_are_all_answered_or_refused(serve: Serve) -> None:
     assert sum(reply.status == 200 for reply in replies) >= 4
     assert client.service.workshop.waiting == client.service.workshop.busy == 0
     assert not any(client.service.workshop._lines.values())
+
+
+def test_who_has_gone_leaves_the_line(serve: Serve, hold: Any) -> None:
+    client = serve(workers=1, queue=2)
+    held = hold(client, "mood")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.predict, "mood", {"texts": ["x"]})
+        assert held.begun.acquire(timeout=20)
+        connections = [http.client.HTTPConnection(client.address.removeprefix("http://"), timeout=20) for _ in range(2)]
+        for connection in connections:
+            body = json.dumps({"texts": ["x"], "explain": True})
+            connection.request("POST", "/v1/models/mood/predict", body, {"Content-Type": "application/json"})
+        while client.service.workshop.waiting < 2:
+            time.sleep(0.005)
+        for connection in connections:
+            connection.close()
+        while client.service.workshop.waiting:
+            time.sleep(0.005)
+        held.go.set()
+        assert first.result().status == 200
+    assert not any(client.service.workshop._lines.values())
+
+
+def test_a_client_that_takes_nothing_gives_way(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foretell.web.order._SLOWEST", 0.3)
+    client = serve()
+    host, _, port = client.address.removeprefix("http://").partition(":")
+    body = json.dumps({"prompts": ["the "], "length": 10_000_000, "stream": True, "probabilities": True}).encode()
+    head = "POST /v1/models/writer/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        while not client.service.workshop.busy:
+            time.sleep(0.005)
+        end = time.monotonic() + 20
+        while client.service.workshop.busy and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not client.service.workshop.busy, "its place is another's"
 
 
 def test_large_bodies_do_not_fill_the_memory(serve: Serve, hold: Any) -> None:

@@ -52,6 +52,10 @@ BODIES: list[tuple[str, bytes | object, int, str]] = [
     ("weather", {"csv": "/etc/passwd"}, 422, ""),
     ("weather", {"csv": "a,b\n1"}, 422, ""),
     ("weather", {"rows": [{}]}, 422, ""),
+    ("weather", {"columns": {f"c{number}": [1] for number in range(2001)}}, 422, "at most 2000 columns"),
+    ("weather", {"csv": ",".join(f"c{number}" for number in range(200_000)) + "\n1"}, 422, "at most 2000 columns"),
+    ("days", {"texts": ["5 May 1999 " * 1000]}, 422, "at most 5000 characters"),
+    ("writer", {"prompts": ["the " * 100_000]}, 422, "at most 100000 characters"),
     ("writer", {"prompts": ["ÄÖ"]}, 422, "never held"),
     ("writer", {"prompts": ["the"], "temperature": -1}, 422, "temperature"),
     ("writer", {"prompts": ["the"], "beam": 2, "top_k": 3}, 422, "draws nothing"),
@@ -157,5 +161,5 @@ def test_wide_tables_and_long_texts_end_in_an_answer(serve: Serve) -> None:
     client = serve()
     long = client.predict("mood", {"texts": ["great " * 50_000]})
     assert long.status == 200 and "is longer than the" in long.document["warnings"][0]
-    wide = pl.DataFrame({"time": ["2021-01-01 00:00:00"], **{f"c{number}": [1.0] for number in range(2000)}})
+    wide = pl.DataFrame({"time": ["2021-01-01 00:00:00"], **{f"c{number}": [1.0] for number in range(1999)}})
     assert client.predict("weather", {"columns": wide.to_dict(as_series=False)}).status == 422

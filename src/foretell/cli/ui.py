@@ -34,7 +34,7 @@ def command(runs_dir: Path, browser: bool, as_json: bool, quiet: bool, no_color:
     from ..web.keeping import keeping
     from ..web.looking import looking
     from ..web.run_models import RunModels
-    from ..web.server import address_of, open_socket, require_token, run
+    from ..web.server import address_of, ends_ignored, hang_ups_ignored, open_socket, require_token, run
     from ..web.showing import PUBLIC, showing
     from ..web.store import Store
     from ..web.working import working
@@ -43,7 +43,7 @@ def command(runs_dir: Path, browser: bool, as_json: bool, quiet: bool, no_color:
     require_token(options.host, token)
     dreams = [name for name in BUILT_IN if find_spec("efficientnet_lite_pytorch") is not None]
     state = (runs_dir / _STATE).resolve()
-    with open_socket(options.host, options.port) as listening:
+    with open_socket(options.host, options.port) as listening, hang_ups_ignored():
         store, jobs = Store(state / "data"), Jobs(state / "jobs")
         about = {"version": __version__, "runs_dir": str(runs_dir), "built_in": dreams, "token": token is not None}
         service = Service(
@@ -67,4 +67,5 @@ def command(runs_dir: Path, browser: bool, as_json: bool, quiet: bool, no_color:
         try:
             run(service, listening, lambda: tell("models are read anew when they have changed", quiet=quiet))
         finally:
-            jobs.close()
+            with ends_ignored():
+                jobs.close()

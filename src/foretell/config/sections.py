@@ -4,8 +4,22 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from .kinds import Activations, Duration, LearningRate, Levels, Names, Seconds, Sizes
+
+FILES: dict[str, Any] = {"files": True}
+"""Marks an option whose texts name files."""
+
+
+def names_files(field: FieldInfo) -> bool:
+    """Whether an option names files or folders of the machine, which is for its user to do and for nobody else.
+
+    Args:
+        field: The option.
+    """
+    extra = field.json_schema_extra
+    return "Path" in str(field.annotation) or (isinstance(extra, dict) and bool(extra.get("files")))
 
 
 def own(default: Any, **rules: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from .kinds import Name, Names
-from .sections import Section, own
+from .sections import FILES, Section, own
 
 
 class TextSection(Section):
@@ -94,8 +94,12 @@ class PairSection(Section):
         None, description="Where sources stand: a column, or the language that ends a file's name (found if one can)."
     )
     target: Name = Field(None, description="Where targets stand: likewise.")
-    validation_data: Names = Field((), description="Pairs of validation, where DATA hold none: files as DATA are.")
-    test_data: Names = Field((), description="Pairs of test, where DATA hold none: files as DATA are.")
+    validation_data: Names = Field(
+        (), description="Pairs of validation, where DATA hold none: files as DATA are.", json_schema_extra=FILES
+    )
+    test_data: Names = Field(
+        (), description="Pairs of test, where DATA hold none: files as DATA are.", json_schema_extra=FILES
+    )
     span_column: str | None = Field(
         None, description="Column that says which span a pair belongs to: train, validation or test."
     )

@@ -324,11 +324,11 @@ def _tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
     nameless = frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0") and not frame.dtypes[0].is_temporal()
     if nameless and frame.to_series(0).cast(pl.Float64, strict=False).null_count() == 0:
         frame = frame.drop(frame.columns[0])
-    names: list[str] = []
+    names: dict[str, None] = {}
     for position, name in enumerate(frame.columns):
         tidy = name.strip() or f"column {position + 1}"
-        names.append(tidy if tidy not in names else f"{tidy} ({position + 1})")
-    frame.columns = names
+        names[tidy if tidy not in names else f"{tidy} ({position + 1})"] = None
+    frame.columns = list(names)
     return frame.with_columns(
         pl.col(name).cast(pl.String if name in text_columns else pl.Float64)
         for name, kind in frame.schema.items()

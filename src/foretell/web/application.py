@@ -95,9 +95,9 @@ class Service:
         self.workshop = Workshop(options.workers, options.queue, options.deadline, alone=alone)
         self.closing = False
         routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)
-        self.measures = Measures(Gate(routes, self.workshop.check, large), self.workshop)
-        self.guard = Guard(self.measures, token, own, public)
-        self.application: ASGIApp = self.guard
+        self.guard = Guard(Gate(routes, self.workshop.check, large), token, own, public)
+        self.measures = Measures(self.guard, self.workshop)
+        self.application: ASGIApp = self.measures
         routes.include_router(self._routes(routes))
         routes.include_router(predicting(models, self.workshop, options))
         for router in routers:
@@ -169,7 +169,9 @@ async def _not_there(request: Request, error: Exception) -> Response:
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:
-    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
-    place = ".".join(str(part) for part in first["loc"][1:])
-    status = 400 if first.get("type") == "json_invalid" else 422
-    return response_of(RefusedError(status, f"{place or 'the request'} breaks its rule: {first['msg']}"))
+    first: dict[str, Any] = dict(error.errors()[0]) if isinstance(error, RequestValidationError) else {}
+    if first.get("type") == "json_invalid":
+        return response_of(RefusedError(400, f"the body is not JSON: {first['ctx']['error']}"))
+    place = ".".join(str(part) for part in first.get("loc", ())[1:])
+    told = f"{place or 'the request'} breaks its rule: {first.get('msg', error)}"
+    return response_of(RefusedError(422, told))

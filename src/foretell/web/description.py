@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from .. import __version__
+from ..tasks import task_service
 from ..tasks.serving import JSON, Service
 from .bodies import FORM
 from .models import Models
@@ -57,7 +58,7 @@ def describe(application: FastAPI, models: Models) -> dict[str, Any]:
         models: What is asked.
     """
     document = get_openapi(title="Foretell", version=__version__, summary="What comes next?", routes=application.routes)
-    services = {served.predictor.task: served.predictor.service for served in models.all()}
+    services = {task: task_service(task) for task in dict.fromkeys(str(own["task"]) for own in models.entries())}
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     if services:
         made: list[Any] = [(own.question, "validation") for own in services.values()]
@@ -65,7 +66,7 @@ def describe(application: FastAPI, models: Models) -> dict[str, Any]:
         _, definitions = models_json_schema([*made, (Failure, "serialization")], ref_template=_AT)
         schemas |= definitions["$defs"]
         document["paths"]["/v1/models/{name}/predict"] = {"post": _operation(list(services.values()), models)}
-    known = {"type": "string", "enum": [served.name for served in models.all()]}
+    known = {"type": "string", "enum": [str(own["name"]) for own in models.entries()]}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):

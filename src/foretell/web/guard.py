@@ -113,7 +113,7 @@ class Guard:
                 400, f'this service answers requests for this machine\'s own address; found the host "{host[:100]}"'
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place_of(origin) != host.lower():
             raise RefusedError(400, f'pages of other sites may not ask this service; found the origin "{origin[:100]}"')
         path = str(scope["path"])
         if self.token is None or any(path == own for own in self.public):
@@ -156,11 +156,19 @@ class Gate:
                 return
         elif path not in self.large:
             try:
+                _require_json(scope)
                 receive = _held(await _small(receive))
             except RefusedError as error:
                 await response_of(error)(scope, receive, send)
                 return
         await self.application(scope, receive, send)
+
+
+def _require_json(scope: Scope) -> None:
+    """Checks that what is posted says that it is JSON."""
+    kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if scope["method"] == "POST" and kind and kind != b"application/json":
+        raise RefusedError(415, f"a body is application/json here; found {kind[:100].decode('latin-1')}")
 
 
 async def _small(receive: Receive) -> bytes:
@@ -202,6 +210,14 @@ def _cookie(header: str) -> str:
     except CookieError:
         return ""
     return "" if found is None else found.value
+
+
+def _place_of(origin: str) -> str:
+    """Host and port of an origin; nothing where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name_of(host: str) -> str:

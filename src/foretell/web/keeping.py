@@ -1,13 +1,16 @@
 """What the page does with data: takes files, tells their health, draws their columns."""
 
-import threading
+import asyncio
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,10 +23,30 @@ from ..files import finite
 from ..report.figures import figure_document
 from ..tasks import task_configuration, task_health
 from .description import refusals
+from .refusals import broken_rule
 from .store import Store
 
 _MOST_LINES, _POINTS = 6, 1500
-_AT_ONCE = threading.Semaphore(2)  # tables that are read: each may take much memory
+_AT_ONCE = 2  # tables that are read: each may take much memory
+
+
+class ReadingOptions(BaseModel):
+    """How a table is read, as far as a page asks for it."""
+
+    model_config = ConfigDict(frozen=True)
+    target: str | None = None
+    time: str | None = None
+    timezone: str | None = None
+    series: str | None = None
+    missing: str | None = None
+    duplicates: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """Those that were named."""
+        return {name: value for name, value in self.model_dump().items() if value}
+
+
+Reading = Annotated[ReadingOptions, Depends()]
 
 
 def keeping(store: Store) -> APIRouter:
@@ -32,7 +55,7 @@ def keeping(store: Store) -> APIRouter:
     Args:
         store: Where files are kept.
     """
-    router = APIRouter()
+    router, few = APIRouter(), asyncio.Semaphore(_AT_ONCE)
 
     @router.get("/v1/data", responses=refusals())
     def list_data() -> dict[str, Any]:
@@ -44,29 +67,25 @@ def keeping(store: Store) -> APIRouter:
         """Keeps a file, the body of the request, under a name."""
         return await store.keep(name, request.stream())
 
+    @router.delete("/v1/data/{identifier}", responses=refusals(404))
+    def remove_data(identifier: str) -> dict[str, bool]:
+        """Removes a file."""
+        if not store.remove(identifier):
+            raise RefusedError(404, f'there are no data "{identifier[:60]}" of yours')
+        return {"removed": True}
+
     @router.get("/v1/data/{identifier}/health", responses=refusals(404, 422))
-    def health(
-        identifier: str, task: str, target: str | None = None, series: str | None = None, missing: str | None = None
-    ) -> dict[str, Any]:
+    async def health(identifier: str, task: str, reading: Reading) -> dict[str, Any]:
         """What there is in a file, whether a task could learn from it, and what to try first."""
-        options = {"target": target, "series": series, "missing": missing}
-        flags = {name: value for name, value in options.items() if value}
-        known = [name for _, name, _ in task_configuration(task).options()]
-        for name in flags:
-            if name not in known:
-                raise UsageError(f"{name} means nothing to data that are looked at for {task[:60]}", option=name)
-        configuration = task_configuration(task).build(flags, environment={})
-        with _AT_ONCE:
-            found = task_health(task)(store.source(identifier), configuration)
-        document: dict[str, Any] = finite({"lead": found.lead, **found.document})
-        return document
+        source = store.source(identifier)
+        async with few:
+            return await run_in_threadpool(_health, source, task, reading.named())
 
     @router.get("/v1/data/{identifier}/picture", responses=refusals(404, 422))
-    def picture(identifier: str, column: str, series: str | None = None, missing: str | None = None) -> dict[str, Any]:
+    async def picture(identifier: str, column: str, reading: Reading) -> dict[str, Any]:
         """A column over time, as Plotly draws it."""
-        source = store.source(identifier)
-        with _AT_ONCE:
-            table = _read(str(source), series, missing)
+        async with few:
+            table = await run_in_threadpool(_read, str(store.source(identifier)), reading)
         if column not in table.columns:
             raise DataError(f'there is no column of numbers "{column[:100]}"', column=column[:100])
         return figure_document(_drawn(table, column))
@@ -76,16 +95,11 @@ def keeping(store: Store) -> APIRouter:
         responses={**refusals(404, 422), 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
         response_class=Response,
     )
-    def tail(
-        identifier: str,
-        rows: Annotated[int, Query(ge=1, le=100_000)],
-        series: str | None = None,
-        missing: str | None = None,
-    ) -> Response:
+    async def tail(identifier: str, rows: Annotated[int, Query(ge=1, le=100_000)], reading: Reading) -> Response:
         """The last rows of each series as CSV, on their even grid: what a forecast is made from."""
-        source = store.source(identifier)
-        with _AT_ONCE:
-            frame = frame_of(last_rows(_read(str(source), series, missing), rows))
+        async with few:
+            table = await run_in_threadpool(_read, str(store.source(identifier)), reading)
+        frame = frame_of(last_rows(table, rows))
         pattern = "%Y-%m-%d %H:%M:%S%.f%:z" if _zoned(frame) else "%Y-%m-%d %H:%M:%S%.f"
         return Response(frame.write_csv(datetime_format=pattern), media_type="text/csv")
 
@@ -96,12 +110,27 @@ def _zoned(frame: pl.DataFrame) -> bool:
     return any(isinstance(kind, pl.Datetime) and kind.time_zone for kind in frame.schema.values())
 
 
+def _health(source: Path | str, task: str, flags: dict[str, str]) -> dict[str, Any]:
+    configuration = task_configuration(task)
+    if not configuration.reading:
+        raise UsageError(f"{task} reads no data of a user's")
+    known = [name for _, name, _ in configuration.options()]
+    for name in flags:
+        if name not in known:
+            raise UsageError(f"{name} means nothing to data that are looked at for {task[:60]}", option=name)
+    found = task_health(task)(source, configuration.build(flags, environment={}))
+    document: dict[str, Any] = finite({"lead": found.lead, **found.document})
+    return document
+
+
 @lru_cache(maxsize=2)
-def _read(source: str, series: str | None, missing: str | None) -> Table:
+def _read(source: str, reading: ReadingOptions) -> Table:
     """A table; kept, since the page asks for several columns of one."""
-    options: dict[str, Any] = {"series": series, "missing": (missing,) if missing else ()}
+    named: dict[str, Any] = reading.named()
     try:
-        return read_table(source, DataSection(**options), strict=False)
+        return read_table(source, DataSection(**named), strict=False)
+    except ValidationError as error:
+        raise broken_rule(error) from None
     except OSError as error:
         raise RefusedError(503, f"the file cannot be read: {error.strerror}") from None
 

@@ -87,8 +87,12 @@ def _with_texts(board: dict[str, Any] | None, task: str) -> dict[str, Any] | Non
     """A leaderboard with each row's errors in words."""
     if board is None or "rows" not in board:
         return None
-    measure = task_measure(task)
-    rows = [{**row, "text": {span: measure.text(row["split"][span]) for span in row["split"]}} for row in board["rows"]]
+    measure, rows = task_measure(task), board["rows"]
+    try:
+        told = [{span: measure.text(own) for span, own in row["split"].items()} for row in rows]
+        rows = [{**row, "text": texts} for row, texts in zip(rows, told, strict=True)]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UnsafeFileError("the leaderboard of this run is damaged") from None
     kept: dict[str, Any] = {key: board[key] for key in ("best", "reference", "kept", "windows") if key in board}
     return {**kept, "metric": measure.name, "counted": measure.counted, "rows": rows}
 

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .guard import MODELS
 from .workshop import Workshop
 
 _BOUNDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
@@ -60,7 +61,8 @@ class Measures:
             # What is no route, or asks for no model that is there, has no label of its own: clients make these up.
             found = scope.get("route", "none")
             route = str(getattr(found, "path", found))
-            model = str(scope.get("path_params", {}).get("name", "")) if status != 404 else ""
+            known = route.startswith(MODELS) and status != 404
+            model = str(scope.get("path_params", {}).get("name", "")) if known else ""
             self._requests.labels(route, model, str(status)).inc()
             self._seconds.labels(route, model).observe(time.perf_counter() - started)
 

@@ -16,7 +16,7 @@ from ..tasks.serving import JSON, Reply
 from .refusals import broken_rule
 
 _AHEAD = 256  # events that may wait for a client who reads slowly
-_POLL = 0.1  # seconds
+_POLL, _SLOWEST = 0.1, 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -155,14 +155,25 @@ class Order:
 
         def tell(event: str, about: dict[str, Any]) -> None:
             heed()
-            while not self._room.acquire(timeout=_POLL):
-                heed()
+            self._wait_for_room()
             # A question that cannot be answered is refused before the first event, not in the middle of a stream.
             self._on_loop(self._settle, None)
             further = {"model": self.name, "warnings": self.told} if event == "done" else {}
             self._on_loop(self._events.put_nowait, (event, {**about, **further}))
 
         service.tell(fitted, self.question, tell)
+
+    def _wait_for_room(self) -> None:
+        """Waits until the client has taken some of what was told.
+
+        Raises:
+            RefusedError: It takes nothing; others wait for the thread.
+        """
+        end = time.monotonic() + _SLOWEST
+        while not self._room.acquire(timeout=_POLL):
+            heed()
+            if time.monotonic() > end:
+                raise RefusedError(503, f"the client took nothing for {_SLOWEST:g} seconds")
 
     def finish(self, reply: Reply) -> None:
         """Has its reply."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 
 from fastapi import APIRouter
@@ -38,15 +39,19 @@ def predicting(models: Models, workshop: Workshop, options: ServingSection) -> A
     @router.post(ROUTE, include_in_schema=False)
     async def predict(name: str, request: Request) -> Response:
         served = models[name] if models.at_hand else await run_in_threadpool(models.__getitem__, name)
-        service = served.predictor.service
+        service, end = served.predictor.service, time.monotonic() + options.deadline
         with held.of_one() as counted:
             body = await body_of(request, service, options.max_body, options.deadline, counted)
             kind = wanted_form(request.headers.get("accept", ""), service)
-            render, seconds = renderer(service, kind), (options.deadline, options.stream_deadline)
-            order = Order(name, served.predictor, body, render, *seconds)
+            left = end - time.monotonic()
+            order = Order(name, served.predictor, body, renderer(service, kind), left, options.stream_deadline)
             workshop.check(name)  # others may have come while the body did
             workshop.put(order)
-            content = await _outcome(order, request, options.deadline + _GRACE)
+            try:
+                content = await _outcome(order, request, left + _GRACE)
+            except (RefusedError, asyncio.CancelledError):
+                workshop.drop(order)
+                raise
         if content is not None:
             return Response(content, media_type=kind)
         return StreamingResponse(_told(order), media_type=EVENTS, headers={"x-accel-buffering": "no"})

@@ -1,5 +1,6 @@
 """The models of all runs in a folder: loaded when they are asked for, the latest few kept."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from ..errors import ForetellError, RefusedError, nearest
 from .models import Models, Served, opened
 
 _KEPT = 6
+_log = logging.getLogger(__name__)
 
 
 class RunModels(Models):
@@ -26,20 +28,23 @@ class RunModels(Models):
         super().__init__({})
         self.runs_dir, self.built_in = runs_dir, tuple(built_in)
         self._loaded: OrderedDict[str, tuple[float, Served]] = OrderedDict()
-        self._loading = threading.Lock()
+        self._loading: dict[str, threading.Lock] = {}
 
     def __getitem__(self, name: str) -> Served:
         folder = self._folder(name)
-        stamp = 0.0 if folder is None else (folder / DOCUMENT).stat().st_mtime
-        with self._loading:
+        stamp = 0.0 if folder is None else _changed(folder / DOCUMENT)
+        with self._lock:
+            loading = self._loading.setdefault(name, threading.Lock())
+        with loading:  # of each by itself, so that those who ask for others do not wait
             known = self._loaded.get(name)
             if known is None or known[0] != stamp:
-                known = (stamp, opened(name, folder))
-                self._loaded[name] = known
+                known = (stamp, _opened(name, folder))
+        with self._lock:
+            self._loaded[name] = known
             self._loaded.move_to_end(name)
             while len(self._loaded) > _KEPT:
                 self._loaded.popitem(last=False)
-            return known[1]
+        return known[1]
 
     def all(self) -> list[Served]:
         """Those that are loaded."""
@@ -70,3 +75,20 @@ class RunModels(Models):
         if not (folder / DOCUMENT).exists():
             raise RefusedError(404, f"{name} has no model yet; it is still at work, or was stopped")
         return folder
+
+
+def _changed(path: Path) -> float:
+    """When a file was written; 0 where it has gone meanwhile, which reading it says."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _opened(name: str, folder: Path | None) -> Served:
+    """A model that is asked for; that it cannot be read is no fault of those who ask."""
+    try:
+        return opened(name, folder)
+    except ForetellError as error:
+        _log.warning("the model of %s cannot be read: %s", name, error.message)
+        raise RefusedError(503, f"the model of {name} cannot be read; the server's log says why", model=name) from None

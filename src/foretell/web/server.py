@@ -65,6 +65,31 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+@contextmanager
+def hang_ups_ignored() -> Iterator[None]:
+    """Inside a block SIGHUP, which would end this process, does nothing until a service gives it a meaning."""
+    with _ignored("SIGHUP"):
+        yield
+
+
+@contextmanager
+def ends_ignored() -> Iterator[None]:
+    """Inside a block signals that would end this process do nothing: what it has begun is put away."""
+    with _ignored("SIGTERM", "SIGINT"):
+        yield
+
+
+@contextmanager
+def _ignored(*names: str) -> Iterator[None]:
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in known]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
 def run(service: Service, listening: socket.socket, on_reload: Callable[[], None]) -> None:
     """Serves until a signal ends it: then what was begun is finished, and nothing new is taken.
 

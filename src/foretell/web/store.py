@@ -1,19 +1,30 @@
 """Files that clients send and that stay: each under a digest of what it holds, beside a document that says its name."""
 
+import asyncio
+import gzip
 import hashlib
 import json
 import re
 import secrets
+import shutil
+import zipfile
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
+from pyarrow import ArrowException, parquet
+from starlette.requests import ClientDisconnect
+
 from ..data.builtin import SUMMARIES, builtin_path
-from ..errors import RefusedError
+from ..errors import RefusedError, StorageError
 from ..files import json_text, write_atomically
 
 MOST_BYTES, MOST_IN_ALL = 500_000_000, 10_000_000_000  # of one file, and of all
+MOST_UNPACKED = 1_000_000_000
 MOST_FILES = 200
+_SECONDS = 30.0  # in which another part of a file must come
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".zip", ".txt", ".json", ".jsonl")
 _ID = re.compile(r"[0-9a-f]{16}")
 _ABOUT = "about.json"
@@ -28,6 +39,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        for left in folder.glob(".*"):  # of a server that was killed
+            left.unlink(missing_ok=True)
 
     async def keep(self, name: str, parts: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keeps a file as it comes.
@@ -49,7 +62,7 @@ class Store:
         digest, size = hashlib.sha256(), 0
         try:
             with beside.open("wb") as file:
-                async for part in parts:
+                async for part in _in_time(parts):
                     size += len(part)
                     if size > MOST_BYTES:
                         raise RefusedError(413, f"a file has at most {MOST_BYTES:,} bytes", most=MOST_BYTES)
@@ -57,15 +70,29 @@ class Store:
                     file.write(part)
             if not size:
                 raise RefusedError(422, f"{_short(name)} is empty; a table has a header and rows")
+            await to_thread.run_sync(_require_reasonable, beside, suffix)
             identifier = digest.hexdigest()[:16]
             home = self.folder / identifier
-            home.mkdir(exist_ok=True)
+            self.remove(identifier)
+            home.mkdir()
             beside.replace(home / f"{_stem(name, suffix)}{suffix}")
             about = {"id": identifier, "name": f"{_stem(name, suffix)}{suffix}", "bytes": size}
             write_atomically(home / _ABOUT, json_text(about).encode())
             return about
+        except OSError as error:
+            raise StorageError(f"the file could not be kept: {error.strerror}", errno=error.errno) from None
+        except ClientDisconnect:
+            raise RefusedError(400, f"the file broke off after {size} bytes") from None
         finally:
             beside.unlink(missing_ok=True)
+
+    def remove(self, identifier: str) -> bool:
+        """Removes a file; says whether there was one."""
+        home = self.folder / identifier
+        if not _ID.fullmatch(identifier) or not home.is_dir():
+            return False
+        shutil.rmtree(home, ignore_errors=True)
+        return True
 
     def all(self) -> list[dict[str, Any]]:
         """What there is, what comes with Foretell first."""
@@ -87,6 +114,54 @@ class Store:
         if about is None or not (home / str(about["name"])).is_file():
             raise RefusedError(404, f'there are no data "{identifier[:60]}"', data=identifier[:60])
         return home / str(about["name"])
+
+
+async def _in_time(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Parts as they come, as long as each of them comes soon.
+
+    Raises:
+        RefusedError: One does not.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                part = await anext(parts)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise RefusedError(400, f"nothing of the file came for {_SECONDS:g} seconds") from None
+        yield part
+
+
+def _require_reasonable(path: Path, suffix: str) -> None:
+    """Checks that a file that says little of its size is not one that would fill the memory.
+
+    Raises:
+        RefusedError: It would, or is not what its name says.
+    """
+    told = f"a table has at most {MOST_UNPACKED:,} bytes when it is unpacked; send fewer rows"
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(4)
+        if beginning.startswith(b"PK"):
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+        elif beginning.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as stream:
+                size = 0
+                while size <= MOST_UNPACKED and (part := stream.read(1 << 22)):
+                    size += len(part)
+        elif beginning == b"PAR1":
+            metadata = parquet.ParquetFile(path).metadata
+            size = 8 * metadata.num_rows * metadata.num_columns
+        elif suffix in (".zip", ".csv.gz", ".parquet"):
+            raise RefusedError(422, f"the file is no {suffix[1:]}, whatever its name says")
+        else:
+            return
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, ArrowException) as error:
+        raise RefusedError(422, f"the file is damaged: {str(error).partition(chr(10))[0]}") from None
+    if size > MOST_UNPACKED:
+        raise RefusedError(413, told, most=MOST_UNPACKED)
 
 
 def _suffix(name: str) -> str:

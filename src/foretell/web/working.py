@@ -1,5 +1,6 @@
 """What the page sets going: comparisons and recipes as jobs, which go on whoever looks."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import runs
 from ..config import RunSection
 from ..config.configuration import TaskConfiguration
+from ..config.sections import names_files
 from ..errors import ConfigurationError, InputError, RefusedError, UsageError, nearest
-from ..jobs import Jobs
+from ..jobs import OVER, Jobs
 from ..recipes.reading import read_recipe, recipe_names
 from ..tasks import choose_rungs, task_configuration
 from .description import refusals
@@ -81,7 +83,7 @@ def _there(jobs: Jobs, identifier: str) -> dict[str, Any]:
 def _shown(job: dict[str, Any], runs_dir: Path) -> dict[str, Any]:
     """A job without what only the server needs, and whether its run is there to be looked at."""
     begun = (runs_dir / str(job.get("run")) / "run.json").is_file()
-    return {name: value for name, value in job.items() if name != "arguments"} | {"begun": begun}
+    return {name: value for name, value in job.items() if name not in ("arguments", "process")} | {"begun": begun}
 
 
 def _comparison(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
@@ -93,11 +95,12 @@ def _comparison(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
     run: Any = getattr(built, "run", RunSection())
     choose_rungs(wish.task, run.rungs)
     source = store.source(wish.data)
-    name = _free_name(Path(str(source)).name.split(".")[0], jobs, runs_dir)
+    stem = Path(str(source)).name.split(".")[0]
     arguments = ["compare", wish.task, str(source), "--config", "{folder}/" + _CONFIG]
-    arguments += ["--runs-dir", str(runs_dir), "--name", name]
-    about = {"verb": "compare", "task": wish.task, "data": wish.data, "run": name, "options": wish.options}
-    return jobs.add(arguments, about, {_CONFIG: _toml(configuration, wish.options)})
+    arguments += ["--runs-dir", str(runs_dir), "--name", "{run}"]
+    about = {"verb": "compare", "task": wish.task, "data": wish.data, "options": wish.options}
+    files = {_CONFIG: _toml(configuration, wish.options)}
+    return jobs.add(arguments, about, files, partial(_free_name, stem, runs_dir))
 
 
 def _recipe(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
@@ -110,15 +113,18 @@ def _recipe(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
     configuration = task_configuration(recipe.task)
     _require_allowed(configuration, wish.options)
     configuration.build(wish.options, recipe=recipe.sections, environment={})
-    name = _free_name(wish.recipe, jobs, runs_dir)
     arguments = ["train", recipe.task, "--recipe", wish.recipe, "--config", "{folder}/" + _CONFIG]
-    arguments += ["--runs-dir", str(runs_dir), "--name", name]
-    about = {"verb": "compare", "task": recipe.task, "recipe": wish.recipe, "run": name, "options": wish.options}
-    return jobs.add(arguments, about, {_CONFIG: _toml(configuration, wish.options)})
+    arguments += ["--runs-dir", str(runs_dir), "--name", "{run}"]
+    about = {"verb": "compare", "task": recipe.task, "recipe": wish.recipe, "options": wish.options}
+    files = {_CONFIG: _toml(configuration, wish.options)}
+    return jobs.add(arguments, about, files, partial(_free_name, wish.recipe, runs_dir))
 
 
 def _resumed(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
     name = str(wish.resume)
+    own = next((own for own in reversed(jobs.all()) if own.get("run") == name), None)
+    if own is not None and own["state"] in OVER and not (runs_dir / str(own["run"]) / "run.json").exists():
+        return jobs.again(own["id"])  # it was cancelled before it began
     try:
         job = runs.job_of(runs.of_name(name, runs_dir))
     except InputError as error:
@@ -142,13 +148,13 @@ def _require_allowed(configuration: type[TaskConfiguration], options: dict[str, 
     for name in options:
         if name not in known:
             raise UsageError(f'there is no option "{name[:100]}"; {nearest(name, known)}', option=name[:100])
-        if name in _OF_THE_SERVER or "Path" in str(known[name].annotation):
+        if name in _OF_THE_SERVER or names_files(known[name]):
             raise ConfigurationError(f"{name} is the server's to say; leave it away", option=name)
 
 
-def _free_name(stem: str, jobs: Jobs, runs_dir: Path) -> str:
+def _free_name(stem: str, runs_dir: Path, jobs: list[dict[str, Any]]) -> str:
     """A name for a run that neither a run nor a job has."""
-    taken = {*runs.names_in(runs_dir), *(str(job.get("run")) for job in jobs.all())}
+    taken = {*runs.names_in(runs_dir), *(str(job.get("run")) for job in jobs)}
     return next(name for name in runs.numbered(stem) if name not in taken and not (runs_dir / name).exists())
 
 

@@ -89,6 +89,15 @@ class Workshop:
             self._lines[order.name] += 1
             self._asked.notify()
 
+    def drop(self, order: Order) -> None:
+        """Takes a question that nobody waits for from its line."""
+        order.abandon()
+        with self._lock:
+            for line in (self._waiting, self._streams):
+                if order in line:
+                    line.remove(order)
+                    self._lines[order.name] -= 1
+
     def close(self, seconds: float) -> None:
         """Takes nothing new, and waits for what is under way.
 

@@ -16,7 +16,7 @@ from ...data.pictures import Picture, read_picture
 from ...dreaming import Octave, Pixels, Step, Watcher, pixels_of
 from ..serving import Question, Reply, Service, Shown, Tell
 from .builtin import NAME
-from .config import MOODS, AscentSection, Configuration, ObjectiveSection
+from .config import MOODS, AscentSection, Configuration, ObjectiveSection, Preset
 from .dreams import Dream
 from .estimator import configured, prepared
 from .listing import listing
@@ -106,7 +106,8 @@ class DreamService(Service):
 
     def expects(self, fitted: "_Dreams") -> dict[str, Any]:
         """Moods, layers, and how large a picture may be."""
-        return {"moods": list(MOODS), "layers": fitted.layers, "most_pixels": MOST_PIXELS}
+        moods = [{"name": name, "layer": _layer_of(preset)} for name, preset in MOODS.items()]
+        return {"moods": moods, "layers": fitted.layers, "most_pixels": MOST_PIXELS}
 
     def example(self, fitted: "_Dreams") -> dict[str, Any]:
         """A small grey picture, dreamt over briefly."""
@@ -173,6 +174,12 @@ def _reply(dream: Dream) -> DreamReply:
     return DreamReply(
         picture=picture, width=width, height=height, objective=objective, octaves=octaves, warnings=dream.notes
     )
+
+
+def _layer_of(preset: Preset) -> str:
+    """The layer that a mood is about."""
+    wished = preset["objective"]
+    return str((*wished.get("layers", ()), *wished.get("channel", ()))[0]).partition(":")[0]
 
 
 def _told(octave: Octave) -> OctaveTold:

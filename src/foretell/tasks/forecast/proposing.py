@@ -6,7 +6,7 @@ from typing import Any
 
 from ...data.frequency import DAY, Frequency, show_duration
 
-_WANTED = (r"^(y|target|value|load|demand|sales|OT)$", r"target", r"^T \(|temp", r"load|demand|sales|price|count")
+_WANTED = (r"^(y|target|value|load|demand|sales)$", r"target", r"^T \(|^temp", r"temp", r"load|demand|sales|price|^OT$")
 _DENSE = 3_600_000_000  # microseconds: rows closer than an hour are read one an hour
 _MOST_LEADS = 48  # that are forecast one by one; of more the last alone
 _SHARE = 12  # windows' lengths that must fit into the rows of a series

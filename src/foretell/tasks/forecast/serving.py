@@ -15,7 +15,7 @@ from ..serving import Question, Reply, Service, Shown
 from .learned import LearnedForecaster
 
 Cell = float | str | None
-MOST_ROWS = 200_000
+MOST_ROWS, MOST_COLUMNS = 200_000, 2000
 _BEGIN = 1_704_067_200_000_000  # microseconds: 2024-01-01, a Monday
 
 
@@ -102,6 +102,11 @@ def _rows_of(fitted: LearnedForecaster, question: ForecastQuestion) -> list[dict
 
 def _source(question: ForecastQuestion) -> object:
     """The rows of a question, as tables are read."""
+    width = len(question.columns or {}) or max(map(len, question.rows or ()), default=0)
+    if question.csv is not None:
+        width = max(question.csv.partition("\n")[0].count(separator) + 1 for separator in ",;\t|")
+    if width > MOST_COLUMNS:
+        raise DataError(f"rows have at most {MOST_COLUMNS} columns; found {width}; send those that the model reads")
     if question.csv is not None:
         return CsvText(question.csv)
     try:

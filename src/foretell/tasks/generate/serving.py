@@ -1,7 +1,7 @@
 """Generators over HTTP: prompts in, texts out, at once or letter by letter as they are written."""
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -10,7 +10,7 @@ from .config import WritingSection
 from .learned import LearnedGenerator
 from .writing import Text, writing_section
 
-MOST_PROMPTS = 256
+MOST_PROMPTS, MOST_LETTERS = 256, 100_000
 _EXAMPLE_LENGTH = 40
 _OPTIONS = tuple(WritingSection.model_fields)
 
@@ -18,7 +18,7 @@ _OPTIONS = tuple(WritingSection.model_fields)
 class GenerateQuestion(WritingSection, Question):
     """Prompts, and how they are gone on with."""
 
-    prompts: list[str] = Field(
+    prompts: list[Annotated[str, Field(max_length=MOST_LETTERS)]] = Field(
         default_factory=lambda: [""], description="What texts begin with.", min_length=1, max_length=MOST_PROMPTS
     )
     probabilities: bool = Field(

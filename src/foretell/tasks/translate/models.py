@@ -13,10 +13,12 @@ from ...data.storage import TokenArray
 from ...decoding import Beam, Hypothesis, Prompt, Scores, Tokens, beam_search
 from ...nn import EncoderDecoder
 from ...nn.encoder_decoder import Maps, Memory, State, state_of_rows
+from ...stopping import heed
 from .config import EncoderDecoderSection
 from .examples import filled
 
 ROWS = 320  # texts that are written side by side
+SQUARES = 32_000_000  # weights of a head of attention that are held at once
 _NEVER = (PADDING, BEGIN)
 
 
@@ -165,9 +167,14 @@ class NetworkModel:
         tokens = vocabulary.encode(texts)
         order = np.argsort([len(own) for own in tokens], kind="stable")[::-1].tolist()
         found: list[list[Answer]] = [[] for _ in texts]
-        size = max(1, ROWS // asked.beam)
-        for start in range(0, len(order), size):
+        start = 0
+        while start < len(order):
+            heed()
+            longest = max(1, len(tokens[order[start]]))
+            # Of long texts fewer side by side: what attention holds grows with their square.
+            size = max(1, min(ROWS // asked.beam, SQUARES // longest**2))
             some = order[start : start + size]
+            start += size
             for place, each in zip(some, self.likeliest([tokens[own] for own in some], asked), strict=True):
                 found[place] = [self._answer(texts[place], one, vocabulary, asked) for one in each[: asked.count]]
         return found

@@ -1,7 +1,7 @@
 """Translators over HTTP: sentences in, translations out, with the maps of attention where they are asked for."""
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -14,7 +14,7 @@ from .config import TranslatingSection
 from .learned import LearnedTranslator, translating_section
 from .models import Answer, NetworkModel
 
-MOST_TEXTS = 1000
+MOST_TEXTS, MOST_LETTERS = 1000, 5000
 _EXAMPLE_WORDS = 4
 _OPTIONS = tuple(TranslatingSection.model_fields)
 
@@ -22,7 +22,9 @@ _OPTIONS = tuple(TranslatingSection.model_fields)
 class TranslateQuestion(TranslatingSection, Question):
     """Sentences to be translated, and how translations are looked for."""
 
-    texts: list[str] = Field(description="The sentences.", min_length=1, max_length=MOST_TEXTS)
+    texts: list[Annotated[str, Field(max_length=MOST_LETTERS)]] = Field(
+        description="The sentences.", min_length=1, max_length=MOST_TEXTS
+    )
     attention: bool = Field(False, description="Say what each translation looked at.")
 
 

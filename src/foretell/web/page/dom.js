@@ -18,6 +18,17 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** The same for what is filled again and again: where nothing has changed nothing is done, and who had the focus has it again. */
+export function refill(element, ...children) {
+  const fresh = fill(document.createElement("div"), ...children);
+  if (fresh.innerHTML === element.innerHTML) return element;
+  const name = (own) => `${own.tagName} ${own.getAttribute("aria-label") ?? own.textContent}`;
+  const focused = element.contains(document.activeElement) ? name(document.activeElement) : null;
+  element.replaceChildren(...fresh.childNodes);
+  if (focused) [...element.querySelectorAll("a, button, input, select, summary, [tabindex]")].find((own) => name(own) === focused)?.focus();
+  return element;
+}
+
 let number = 0;
 
 /** A control with its label, a hint below it where there is one, and what stands beside it. */

@@ -4,8 +4,6 @@ import { get, model, stream } from "./api.js";
 import { drop, field, fill, h, note, save } from "./dom.js";
 import { models_of, none_yet } from "./models.js";
 
-const MOODS = { lines: "_blocks.5", eyes: "_blocks.8", faces: "_blocks.10", flowers: "_blocks.12" };
-
 export async function open(place) {
   const [own] = await models_of("dream");
   fill(place, h("h1", {}, "Dream"), h("p", { class: "lead" }, "A trained network sees more and more of what it knows in a photo."));
@@ -64,7 +62,7 @@ export async function open(place) {
   };
   const layers = about.inputs.layers.filter((layer) => order.includes(layer.name));
   place.append(h("section", {}, h("form", { onsubmit: begin }, drop("PNG, JPEG or WebP.", "image/png,image/jpeg,image/webp", take), h("p", {}), before,
-    h("fieldset", { class: "choices" }, h("legend", {}, "Mood"), about.inputs.moods.map((mood) => choice(`mood:${mood}`, mood, MOODS[mood], mood === "faces"))),
+    h("fieldset", { class: "choices" }, h("legend", {}, "Mood"), about.inputs.moods.map((mood) => choice(`mood:${mood.name}`, mood.name, mood.layer, mood.name === "faces"))),
     h("details", {}, h("summary", {}, "Or a layer, for those who know them"), h("fieldset", { class: "choices" }, h("legend", {}, "Layer, and what it likes"), layers.map((layer) => choice(`layers:${layer.name}`, `${layer.name}: ${layer.good_for}`, layer.name)))),
     h("p", {}), h("div", { class: "fields" }, field("Octaves", octaves, "Scales, from small to large."), field("Steps", steps, "At each scale."), field("Strength", strength, "How much of the dream is seen.")),
     failed, h("div", { class: "actions" }, go, stop))), after);

@@ -2,7 +2,7 @@
 
 import { get, get_text, model, post_csv, send } from "./api.js";
 import { board, progress } from "./board.js";
-import { drop, field, fill, h, note, number_text, save, select, table, tell } from "./dom.js";
+import { drop, field, fill, h, note, number_text, refill, save, select, table, tell } from "./dom.js";
 import { follow, start } from "./jobs.js";
 import { COLOURS, draw, faint } from "./plots.js";
 
@@ -38,7 +38,10 @@ export function open(place) {
     fill(health, h("p", { class: "hint" }, "Looking at the file ..."));
     fill(options);
     let found;
-    try { found = await get(`/v1/data/${id}/health?${query({ task: "forecast", ...named })}`); } catch (error) { fill(health, note(error.message, "error")); return; }
+    try { found = await get(`/v1/data/${id}/health?${query({ task: "forecast", ...named })}`); } catch (error) {
+      fill(health, h("section", { "aria-label": "Health" }, h("h2", {}, "2. Health"), note(error.message, "error"), otherwise(id, named, true)));
+      return;
+    }
     // What the first look asks for, as a column that tells series apart, the second look has.
     const asked = Object.fromEntries(["series", "missing"].filter((name) => found.proposed?.[name] && !(name in named)).map((name) => [name, [found.proposed[name]].flat()[0]]));
     if (Object.keys(asked).length) { await choose(id, { ...named, ...asked }); return; }
@@ -50,8 +53,24 @@ export function open(place) {
       named.series ? h("p", { class: "hint" }, `Series are told apart by "${named.series}".`) : null, marks, picture,
       found.columns ? h("details", {}, h("summary", {}, `${found.columns.length} columns`), table(["column", "missing", "lowest", "mean", "highest"],
         found.columns.map((own) => [own.name, String(own.missing), number_text(own.lowest, 4), number_text(own.mean, 4), number_text(own.highest, 4)]), { right: [1, 2, 3, 4], caption: "Columns" })) : null));
+    health.querySelector("section").append(otherwise(id, named, !found.healthy));
     if (column) look_at(column, picture);
     if (found.healthy) show_options(found, picture);
+  }
+
+  /** How else the file could be read, for what the health check asks about. */
+  function otherwise(id, named, wanted) {
+    const time = h("input", { value: named.time ?? "" }), zone = h("input", { value: named.timezone ?? "" }), series = h("input", { value: named.series ?? "" }), missing = h("input", { value: named.missing ?? "" });
+    const duplicates = select([["", "are an error"], ["first", "the first counts"], ["last", "the last counts"], ["mean", "their mean counts"]], named.duplicates ?? "");
+    const again = (event) => {
+      event.preventDefault();
+      const chosen = { time: time.value, timezone: zone.value, series: series.value, missing: missing.value, duplicates: duplicates.value };
+      choose(id, chosen);
+    };
+    return h("details", { open: wanted }, h("summary", {}, "Read it otherwise"), h("form", { onsubmit: again }, h("div", { class: "fields" },
+      field("Column of times", time, "Found where empty."), field("Zone of local times", zone, "Such as Europe/Berlin."), field("Column that tells series apart", series),
+      field("Stands for missing", missing, "Such as -9999."), field("Rows of one time that disagree", duplicates)),
+    h("div", { class: "actions" }, h("button", { class: "quiet" }, "Look again"))));
   }
 
   async function look_at(column, picture) {
@@ -72,10 +91,11 @@ export function open(place) {
       event.preventDefault();
       fill(failed);
       try {
-        const wish = { target: target.value, lookback: lookback.value, every: every.value, ahead: ahead.value, epochs: Number(epochs.value), intervals: [0.8], ...current.named };
+        const wish = { target: target.value, lookback: lookback.value, every: every.value, ahead: ahead.value, epochs: Number(epochs.value), intervals: [0.8], ...Object.fromEntries(Object.entries(current.named).filter(([, value]) => value)) };
         if (ladder.value) wish.rungs = ladder.value;
         const job = await start({ task: "forecast", data: current.id, options: wish });
-        sessionStorage.setItem(`data-of-${job.run}`, JSON.stringify({ id: current.id, named: current.named }));
+        const read = Object.fromEntries(Object.entries(current.named).filter(([, value]) => value));
+        sessionStorage.setItem(`data-of-${job.run}`, JSON.stringify({ id: current.id, named: read }));
         known_jobs = [job, ...(known_jobs ?? [])];
         watch(job.run);
         jobs_list.look();
@@ -102,7 +122,7 @@ export function open(place) {
     const job = known_jobs?.find((own) => own.run === watched);
     if (!known_jobs || (job && !job.begun)) {
       const over = job && !["waiting", "running"].includes(job.state);
-      fill(running, job ? h("section", { "aria-label": "Progress" }, h("h2", {}, `4. ${watched}`),
+      refill(running, job ? h("section", { "aria-label": "Progress" }, h("h2", {}, `4. ${watched}`),
         over ? note(job.error?.message ?? `It was ${job.state}.`, "error") : h("p", {}, job.state === "waiting" ? "Waits in the queue." : "Reads its data.")) : null);
       if (!over) timer = setTimeout(follow_run, 500);
       return;
@@ -112,7 +132,7 @@ export function open(place) {
       const own = await get(`/v1/runs/${encodeURIComponent(watched)}`);
       if (stopped) return;
       const done = own.run.state === "done";
-      fill(running, h("section", { "aria-label": "Progress" }, h("h2", {}, `4. ${watched}`),
+      refill(running, h("section", { "aria-label": "Progress" }, h("h2", {}, `4. ${watched}`),
         done ? h("p", {}, "Done. ", h("a", { href: `#runs/${encodeURIComponent(watched)}` }, "Curves and report")) : progress(own.progress ?? {}),
         own.leaderboard?.rows?.length ? board(own.leaderboard) : null));
       if (done) {
@@ -153,7 +173,7 @@ export function open(place) {
     const { jobs: known } = await get("/v1/jobs");
     const job = known.find((own) => own.run === run && own.data);
     if (!job) return null;
-    const named = Object.fromEntries(["series", "missing"].filter((name) => job.options[name]).map((name) => [name, String([job.options[name]].flat()[0])]));
+    const named = Object.fromEntries(["time", "timezone", "series", "missing", "duplicates"].filter((name) => job.options[name]).map((name) => [name, String([job.options[name]].flat()[0])]));
     return { id: job.data, named };
   }
 

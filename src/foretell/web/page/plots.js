@@ -16,6 +16,17 @@ function plotly() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const drawn = new Set();
 
+// Plotly reads names and titles as markup; what a file says is text.
+const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
+/** The same axis or trace with its texts as text. */
+function texts(own) {
+  const found = { ...own };
+  if (found.name !== undefined) found.name = plain(found.name);
+  if (found.title?.text !== undefined) found.title = { ...found.title, text: plain(found.title.text) };
+  return found;
+}
+
 /** Draws a figure into a place; drawn again when colours change. */
 export async function draw(place, data, layout, label) {
   place.classList.add("plot");
@@ -27,12 +38,12 @@ export async function draw(place, data, layout, label) {
   if (!place.isConnected) return drawn.delete(place);
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
   const legend = { orientation: "h", y: 1.02, x: 1, xanchor: "right", yanchor: "bottom", ...layout.legend };
-  await Plotly.react(place, data, {
+  await Plotly.react(place, data.map(texts), {
     ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true, legend,
     font: { family: "system-ui, sans-serif", size: 13, color: colour("--quiet") },
     margin: { l: 60, r: 16, t: 44, b: 46, ...layout.margin }, hovermode: layout.hovermode ?? "x unified",
     hoverlabel: { bgcolor: colour("--paper"), font: { color: colour("--ink") }, bordercolor: colour("--line") },
-    xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis },
+    xaxis: texts({ ...axis, ...layout.xaxis }), yaxis: texts({ ...axis, ...layout.yaxis }),
   }, { responsive: true, displaylogo: false, displayModeBar: false });
 }
 

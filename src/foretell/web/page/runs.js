@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { board, progress } from "./board.js";
-import { fill, h, note, table, tell } from "./dom.js";
+import { fill, h, note, refill, table, tell } from "./dom.js";
 import { follow, start } from "./jobs.js";
 import { COLOURS, draw, faint } from "./plots.js";
 
@@ -19,7 +19,7 @@ export function open(place, [first]) {
     if (stopped) return;
     if (!chosen.size && runs.length) chosen.add(runs[0].name);
     const same = JSON.stringify([runs, shown]);
-    if (same !== kept) { kept = same; fill(list, runs.length ? listed(runs) : empty()); }
+    if (same !== kept) { kept = same; refill(list, runs.length ? listed(runs) : empty()); }
     const at_work = runs.some((run) => run.state === "unfinished" && run.progress?.at && Date.now() / 1000 - run.progress.at < 60);
     await look_at_curves(false);
     timer = setTimeout(() => look().catch(failed), at_work ? 1500 : 6000);
@@ -92,7 +92,7 @@ export function open(place, [first]) {
   function show_detail(own) {
     const rows = own.leaderboard?.rows?.length;
     const report = own.report ? h("iframe", { title: `Report of ${own.run.name}`, src: `/v1/runs/${encodeURIComponent(own.run.name)}/report`, sandbox: "allow-scripts allow-downloads", loading: "lazy" }) : null;
-    fill(detail, h("section", { "aria-label": `Run ${own.run.name}` }, h("h2", {}, own.run.name),
+    refill(detail, h("section", { "aria-label": `Run ${own.run.name}` }, h("h2", {}, own.run.name),
       own.progress && own.run.state === "unfinished" ? progress(own.progress) : null,
       rows ? board(own.leaderboard) : null,
       report ? [h("div", { class: "actions" }, h("h3", {}, "Report"), h("a", { href: `/v1/runs/${encodeURIComponent(own.run.name)}/report`, target: "_blank", rel: "noopener" }, "in a window of its own")), report] : h("p", { class: "hint" }, "There is no report yet.")));
