@@ -248,7 +248,7 @@ def test_packed_files_that_would_fill_the_memory_are_refused(tmp_path: Path, mon
         ("a.parquet", b"PAR1junkPAR1"),
         ("b.csv.gz", b"\x1f\x8bjunk"),
     ):
-        with pytest.raises(RefusedError, match="damaged|whatever its name says"):
+        with pytest.raises(RefusedError, match=r"damaged|whatever its name says"):
             kept(store, name, content)
     assert not list((tmp_path / "data").iterdir())
 

@@ -97,17 +97,33 @@ class GenerateService(Service):
         """Tells letters as they are written, with the tokens they came from where probabilities were asked for."""
         section = writing_section(dict(_options_of(question)))
         text = Text(question.prompts[0])
-        told, shown = 0, 0
+        told = _Told(text)
         with fitted.writer.threads():
             for letters in fitted.writer.stream(text, section, watch=question.probabilities):
-                event: dict[str, Any] = {"text": letters}
-                told += len(letters)
-                if question.probabilities:
-                    ready = _ready(text, shown, told)
-                    event["pieces"] = [token.model_dump() for token in _tokens(text)[shown:ready]]
-                    shown = ready
-                tell("text", event)
+                pieces = {"pieces": told.upto(letters)} if question.probabilities else {}
+                tell("text", {"text": letters, **pieces})
         tell("done", _answer(text, False).model_dump(exclude_unset=True))
+
+
+class _Told:
+    """Which tokens of a text were told whole by the letters that were.
+
+    Args:
+        text: As it is written.
+    """
+
+    def __init__(self, text: Text) -> None:
+        self.text, self.count, self.letters, self.heard = text, 0, 0, 0
+
+    def upto(self, letters: str) -> list[dict[str, Any]]:
+        """The tokens that some more letters make whole."""
+        self.heard += len(letters)
+        found, text = [], self.text
+        while self.count < len(text.pieces) and self.letters + len(text.pieces[self.count]) <= self.heard:
+            self.letters += len(text.pieces[self.count])
+            found.append(_token(text, self.count).model_dump())
+            self.count += 1
+        return found
 
 
 def _options_of(question: GenerateQuestion) -> tuple[tuple[str, Any], ...]:
@@ -115,22 +131,8 @@ def _options_of(question: GenerateQuestion) -> tuple[tuple[str, Any], ...]:
     return tuple((name, getattr(question, name)) for name in _OPTIONS if name in question.model_fields_set)
 
 
-def _ready(text: Text, shown: int, told: int) -> int:
-    """How many tokens are told whole by so many letters."""
-    letters, count = 0, 0
-    for piece in text.pieces:
-        letters += len(piece)
-        if letters > told:
-            break
-        count += 1
-    return max(shown, count)
-
-
-def _tokens(text: Text) -> list[Token]:
-    return [
-        Token(token=piece, probability=2**-bits, entropy=open_)
-        for piece, bits, open_ in zip(text.pieces, text.bits, text.entropies, strict=True)
-    ]
+def _token(text: Text, place: int) -> Token:
+    return Token(token=text.pieces[place], probability=2 ** -text.bits[place], entropy=text.entropies[place])
 
 
 def _answer(text: Text, watched: bool) -> WrittenText:
@@ -138,7 +140,7 @@ def _answer(text: Text, watched: bool) -> WrittenText:
     if text.stopped is not None:
         answer.stopped = text.stopped
     if watched:
-        answer.pieces = _tokens(text)
+        answer.pieces = [_token(text, place) for place in range(len(text.pieces))]
     return answer
 
 
