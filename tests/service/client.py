@@ -4,8 +4,16 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+
+def until(so: Callable[[], object], seconds: float = 60.0) -> None:
+    """Waits until something is so."""
+    end = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.005)
 
 
 class Reply:

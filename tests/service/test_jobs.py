@@ -23,6 +23,8 @@ from foretell.errors import InputError, RefusedError, RunError
 from foretell.jobs import DONE, OVER, Jobs
 from foretell.web.store import Store
 
+from .client import until
+
 QUICK = ["recipes", "list"]
 TRAIN = ["compare", "recall", "--rungs", "chance,rnn", "--epochs", "50000", "--patience", "0", "--batch-size", "16"]
 
@@ -72,8 +74,7 @@ def test_they_wait_for_each_other_and_can_be_taken_out(jobs: Jobs, tmp_path: Pat
         jobs.add(QUICK, {})
     assert refused.value.status == 429
     assert jobs.cancel(third["id"])["state"] == "cancelled"
-    while not (tmp_path / "runs" / "long" / "run.json").exists():
-        time.sleep(0.02)
+    until((tmp_path / "runs" / "long" / "run.json").exists)
     jobs.cancel(long["id"])
     ended = waited(jobs, long["id"], *OVER)
     assert ended["state"] == "cancelled" and ended["exit_code"] == 130, "as Ctrl-C ends it, so that it can go on"
@@ -98,8 +99,7 @@ def test_a_job_whose_server_was_killed_is_ended_and_stopped(tmp_path: Path) -> N
     first = Jobs(tmp_path / "jobs")
     job = first.add([*TRAIN, "--runs-dir", str(tmp_path / "runs"), "--name", "left"], {"run": "left"})
     number = waited(first, job["id"], "running")["process"]
-    while not (tmp_path / "runs" / "left" / "run.json").exists():
-        time.sleep(0.02)
+    until((tmp_path / "runs" / "left" / "run.json").exists)
     process = first._processes.pop(job["id"])  # as if whoever saw to it were gone
     first._open = False
     first._alone.close()

@@ -13,7 +13,7 @@ import pytest
 
 from foretell.stopping import heed
 
-from .client import Client
+from .client import Client, until
 from .conftest import Serve
 
 Hold = Callable[[Client, str], threading.Event]
@@ -62,8 +62,7 @@ def test_more_than_may_wait_is_refused_at_once(serve: Serve, hold: Any) -> None:
         first = pool.submit(client.predict, "mood", {"texts": ["a film"]})
         assert held.begun.acquire(timeout=20)
         others = [pool.submit(client.predict, "mood", {"texts": ["a film"], "explain": True}) for _ in range(3)]
-        while client.service.workshop.waiting < 3:
-            time.sleep(0.005)
+        until(lambda: client.service.workshop.waiting >= 3)
         started = time.monotonic()
         refused = client.predict("mood", {"texts": ["a film"]})
         assert time.monotonic() - started < 5
@@ -81,8 +80,7 @@ def test_what_is_expected_to_take_too_long_is_refused(serve: Serve, hold: Any) -
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(client.predict, "mood", {"texts": ["x"], "explain": True}) for _ in range(3)]
         assert held.begun.acquire(timeout=20)
-        while client.service.workshop.waiting < 2:
-            time.sleep(0.005)
+        until(lambda: client.service.workshop.waiting >= 2)
         assert client.predict("mood", {"texts": ["x"]}).status == 429, "two wait, 0.6 seconds each, of a deadline of 2"
         held.go.set()
         assert {own.result().status for own in asked} == {200}
@@ -109,8 +107,7 @@ def test_nobody_works_for_a_client_that_has_gone(serve: Serve, hold: Any) -> Non
     assert held.begun.acquire(timeout=20)
     connection.close()
     assert held.ended.acquire(timeout=20), "the thread has let it go, long before the deadline"
-    while client.service.workshop.busy:
-        time.sleep(0.005)
+    until(lambda: not client.service.workshop.busy)
 
 
 def test_a_stream_that_nobody_reads_any_more_ends(serve: Serve) -> None:
@@ -120,10 +117,7 @@ def test_a_stream_that_nobody_reads_any_more_ends(serve: Serve) -> None:
     assert next(events)[0] == "text"
     assert client.service.workshop.busy == 1
     events.close()  # type: ignore[attr-defined]  # it is a generator
-    end = time.monotonic() + 20
-    while client.service.workshop.busy and time.monotonic() < end:
-        time.sleep(0.01)
-    assert client.service.workshop.busy == 0
+    until(lambda: not client.service.workshop.busy)
 
 
 def test_a_long_stream_ends_with_an_error_when_its_time_is_over(serve: Serve) -> None:
@@ -165,12 +159,10 @@ def test_who_has_gone_leaves_the_line(serve: Serve, hold: Any) -> None:
         for connection in connections:
             body = json.dumps({"texts": ["x"], "explain": True})
             connection.request("POST", "/v1/models/mood/predict", body, {"Content-Type": "application/json"})
-        while client.service.workshop.waiting < 2:
-            time.sleep(0.005)
+        until(lambda: client.service.workshop.waiting >= 2)
         for connection in connections:
             connection.close()
-        while client.service.workshop.waiting:
-            time.sleep(0.005)
+        until(lambda: not client.service.workshop.waiting)
         held.go.set()
         assert first.result().status == 200
     assert not any(client.service.workshop._lines.values())
@@ -186,8 +178,7 @@ def test_a_client_that_takes_nothing_gives_way(serve: Serve, monkeypatch: pytest
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect((host, int(port)))
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        while not client.service.workshop.busy:
-            time.sleep(0.005)
+        until(lambda: client.service.workshop.busy)
         end = time.monotonic() + 20
         while client.service.workshop.busy and time.monotonic() < end:
             time.sleep(0.02)

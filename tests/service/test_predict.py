@@ -17,7 +17,7 @@ from foretell.predictor import Predictor
 from foretell.tasks import SERVED
 from foretell.web.models import Models
 
-from .client import form
+from .client import form, until
 from .conftest import OPTIONS, Serve
 
 LEFT = pytest.approx
@@ -165,7 +165,7 @@ def test_answers_are_the_same_alone_and_in_company(serve: Serve, name: str) -> N
         "writer": [{"prompts": [own], "length": 30, "seed": 1} for own in ("the ", "sun", "birds ", "", "hills and")],
         "days": [{"texts": [own]} for own in ("June 4th, 1988", "1 May 2001", "2/3/1999", "", "May 5, 2020")],
     }
-    client = serve(workers=1)
+    client = serve(workers=1, deadline="600s")  # so that none is refused
     alone = [client.predict(name, body).document for body in bodies[name]]
     held, release = threading.Event(), threading.Event()
     service = client.service.models[name].predictor.service
@@ -176,7 +176,7 @@ def test_answers_are_the_same_alone_and_in_company(serve: Serve, name: str) -> N
         sizes.append(len(questions))
         if not held.is_set():
             held.set()
-            release.wait(20)
+            release.wait(60)
         return answers(own, fitted, questions)
 
     patch = pytest.MonkeyPatch()
@@ -186,8 +186,7 @@ def test_answers_are_the_same_alone_and_in_company(serve: Serve, name: str) -> N
             first = pool.submit(client.predict, name, bodies[name][0])
             assert held.wait(20)
             others = [pool.submit(client.predict, name, body) for body in bodies[name] * 2]
-            while client.service.workshop.waiting < len(others):
-                pass
+            until(lambda: client.service.workshop.waiting == len(others))
             release.set()
             found = [own.result().document for own in others]
             assert first.result().document == alone[0]
