@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from ...axes import AnchorArray, QuantileArray
 from ...data.scaling import fill_forward
 from ...data.windows import target_rows
-from ...exporting.session import Feed, session, timed
+from ...exporting.session import Feed, comparable, session, timed
 from ...files import write_atomically
 from ..interface import Exported
 from .graph import Layout, graph_of
@@ -36,14 +36,14 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
 
     Raises:
         ConfigurationError: It has no graph.
-        MissingError: ONNX or onnxruntime is not installed.
+        MissingError: ONNX is not installed.
     """
     layout = Layout.of(fitted)
     graph_of(fitted, layout).save(folder / MODEL, _told(fitted, layout))
     write_atomically(folder / USAGE, usage(fitted, layout).encode())
     files = [MODEL, USAGE]
     told = ("forecasts", f"to {ALIKE:g} of the target's deviation")
-    if view is None or len(anchors) == 0:
+    if view is None or len(anchors) == 0 or not comparable():
         return Exported(files, 0, 0, 0.0, 0.0, *told)
     parts = [anchors[start : start + _AT_ONCE] for start in range(0, len(anchors), _AT_ONCE)]
     own, seconds = timed(lambda part: _said(fitted, view, part), parts)
