@@ -167,6 +167,31 @@ def test_documents_that_say_nonsense_are_damaged(key: str, value: object, model:
     assert len(found.document["error"]["message"]) < 400
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value", "told"),
+    [
+        ("model.json", "windows", None, "model.json or scaling.json or vocabulary.json holds a value of another kind"),
+        (
+            "model.json",
+            "config",
+            {"data": {"max_missing": "x"}},
+            "config in model.json must be options of its task; data.max_missing",
+        ),
+        ("scaling.json", "targets", None, "holds a value of another kind than belongs there"),
+    ],
+)
+def test_damaged_documents_are_told_by_name(
+    name: str, key: str, value: object, told: str, model: Path, run: Run
+) -> None:
+    document = json.loads((model / name).read_text())
+    (model / name).write_text(json.dumps({**document, key: value}))
+    found = run("model", "check", model)
+    assert (found.code, f"{model}: the model folder is damaged: " in found.err, told in found.err) == (5, True, True), (
+        found.err
+    )
+    assert "Error:" not in found.err.removeprefix("Error:")
+
+
 def test_other_documents_are_not_opened(model: Path, run: Run) -> None:
     (model / "more.json").write_text("{ no JSON")
     found = run("model", "check", model)

@@ -56,14 +56,16 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
     return Exported(files, len(anchors), int((off <= ALIKE).sum()), seconds, their_seconds, *told, float(off.max()))
 
 
-def feeds_of(fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[AnchorArray]) -> Iterator[Feed]:
+def feeds_of(
+    fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[Int64[np.ndarray, "_"]]
+) -> Iterator[Feed]:
     """What a forecaster's graph reads of some windows, by the names of its inputs, part by part.
 
     Args:
         fitted: The forecaster.
         layout: What its graph reads.
         view: The table.
-        parts: The rows that are "now".
+        parts: The rows that are "now"; the last part may be shorter than the rest.
     """
     table, scaling = view.table, fitted.scaling
     window, missing = _filled(view, layout.columns), np.isnan(table.take(layout.masked))
