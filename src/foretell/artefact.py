@@ -22,6 +22,7 @@ from .files import json_text, remove_leftovers, sync_folder, write_atomically
 
 FORMAT = "1.2"
 DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
+FILES = ("scaling.json", "vocabulary.json")  # what tasks keep beside; nothing else in a folder is opened
 _LARGEST_DOCUMENT = 64 * 1024 * 1024
 _LARGEST_WEIGHTS = 16 * 1024**3
 
@@ -34,7 +35,7 @@ class Artefact:
         task: Which task reads it.
         document: Configuration, metrics, data fingerprint, and what else the task keeps as plain values.
         arrays: Weights by name.
-        files: Further JSON documents by file name (``scaling.json``, ``vocabulary.json``).
+        files: Further JSON documents by file name, of those in ``FILES``.
         card: The model card, Markdown.
     """
 
@@ -115,20 +116,27 @@ def read_artefact(folder: Path) -> Artefact:
     document = _read_json(folder / DOCUMENT)
     if not isinstance(document, dict) or not isinstance(document.get("task"), str):
         raise UnsafeFileError(f"{folder / DOCUMENT} names no task", file=str(folder / DOCUMENT))
-    major, _, minor = str(document.get("format", "")).partition(".")
-    if not (major.isdigit() and minor.isdigit()) or (int(major), int(minor)) > tuple(map(int, FORMAT.split("."))):
+    told = document.get("format")
+    if not _readable(told):
         raise UnsafeFileError(
-            f"{folder} has format {document.get('format')!r}; this version of Foretell reads up to "
-            f"{FORMAT}: upgrade it",
+            f"{folder} has format {str(told)[:20]!r}; this version of Foretell reads up to {FORMAT}: upgrade it",
             folder=str(folder),
         )
     try:
         arrays = load(_bytes(folder / WEIGHTS, _LARGEST_WEIGHTS))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise UnsafeFileError(f"{folder / WEIGHTS} is damaged: {error}", file=str(folder / WEIGHTS)) from None
-    files = {path.name: _read_json(path) for path in sorted(folder.glob("*.json")) if path.name != DOCUMENT}
+    files = {name: _read_json(folder / name) for name in FILES if os.path.lexists(folder / name)}
     card = _bytes(folder / CARD, _LARGEST_DOCUMENT).decode("utf-8", "replace") if (folder / CARD).exists() else ""
     return Artefact(document["task"], document, arrays, files, card)
+
+
+def _readable(told: object) -> bool:
+    """Whether a format is one that this version reads: two short numbers, no newer than its own."""
+    parts = told.split(".") if isinstance(told, str) and len(told) < 20 else []
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() for part in parts):
+        return False
+    return [int(part) for part in parts] <= [int(part) for part in FORMAT.split(".")]
 
 
 def _json(content: object) -> bytes:

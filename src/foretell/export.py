@@ -2,13 +2,34 @@
 
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError, StorageError, UsageError, nearest
 from .predictor import Predictor
 from .tasks import get_task
-from .tasks.interface import Exports
+from .tasks.interface import Exported, Exports
+
+USAGE = "README.md"  # the page beside what is written
+
+
+def exporter(task: str, form: str) -> Exports:
+    """The task whose models have a form.
+
+    Args:
+        task: Its name.
+        form: The other program's: ``onnx``, ``ctranslate2``.
+
+    Raises:
+        UsageError: Models of the task have no such form.
+    """
+    found = get_task(task)
+    if not isinstance(found, Exports):
+        raise UsageError(f"a model of {task} cannot be exported yet")
+    if form not in found.forms:
+        raise UsageError(f'models of {task} have no form "{form}"; {nearest(form, found.forms)}')
+    return found
 
 
 def export(predictor: Predictor, form: str, folder: Path, source: object) -> dict[str, Any]:
@@ -27,12 +48,11 @@ def export(predictor: Predictor, form: str, folder: Path, source: object) -> dic
         InputError: Something is there already.
         UsageError: Models of the task have no such form.
         StorageError: It cannot be written.
+
+    Warns:
+        UserWarning: Some answers are not the same.
     """
-    task = get_task(predictor.task)
-    if not isinstance(task, Exports):
-        raise UsageError(f"a model of {predictor.task} cannot be exported yet")
-    if form not in task.forms:
-        raise UsageError(f'models of {predictor.task} have no form "{form}"; {nearest(form, task.forms)}')
+    task = exporter(predictor.task, form)
     if folder.exists():
         raise InputError(f"{folder} exists already; choose another folder or delete it", folder=str(folder))
     try:
@@ -42,12 +62,17 @@ def export(predictor: Predictor, form: str, folder: Path, source: object) -> dic
         raise StorageError(f"{folder} cannot be made: {error.strerror}", folder=str(folder)) from None
     try:
         exported = task.export(predictor.fitted, form, beside, source)
+        told = compared(exported)
+        with (beside / USAGE).open("a", encoding="utf-8") as page:
+            page.write(f"\n## Compared\n\n{told[0].upper()}{told[1:]}.\n")
         beside.chmod(0o755)
         beside.rename(folder)
     except OSError as error:
         raise StorageError(f"{folder} could not be written: {error.strerror}", folder=str(folder)) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    if exported.same < exported.compared:
+        warnings.warn(told, stacklevel=2)
     speed = exported.seconds / exported.their_seconds if exported.their_seconds else None
     return {
         "task": predictor.task,
@@ -64,3 +89,26 @@ def export(predictor: Predictor, form: str, folder: Path, source: object) -> dic
         "alike": exported.alike,
         "largest_difference": exported.largest,
     }
+
+
+def compared(exported: Exported) -> str:
+    """How both programs' answers compare, in a sentence.
+
+    Args:
+        exported: What was written.
+
+    >>> compared(Exported(["model.onnx"], 200, 198, 1.0, 0.5, "forecasts", "to 1e-05 of the target's deviation", 0.02))
+    "2 of 200 forecasts are not the same (to 1e-05 of the target's deviation; the largest difference is 2.0e-02)"
+    >>> compared(Exported([], 0, 0, 0.0, 0.0, "forecasts", ""))
+    'nothing was compared when this was written'
+    """
+    if not exported.compared:
+        return "nothing was compared when this was written"
+    off = "" if exported.largest is None else f"; the largest difference is {exported.largest:.1e}"
+    differ = exported.compared - exported.same
+    found = (
+        f"{differ:,} of {exported.compared:,} {exported.answers} are not"
+        if differ
+        else (f"all of {exported.compared:,} {exported.answers} are")
+    )
+    return f"{found} the same ({exported.alike}{off})"

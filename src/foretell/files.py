@@ -117,6 +117,21 @@ def finite(document: Any) -> Any:
     return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
+def printable(text: str) -> str:
+    """A text from anywhere, to be shown: what a terminal would obey, or could not show, is spelled out.
+
+    >>> print(printable("a\\x1b[31m"), printable("caf\\udce9"), printable("\\u202egnp.exe"))
+    a\\x1b[31m caf\\xe9 \\u202egnp.exe
+    """
+    return "".join(own if own.isprintable() else _spelled(ord(own)) for own in text)
+
+
+def _spelled(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no UTF-8, as Python holds it
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def sync_folder(folder: Path) -> None:
     """Makes renames inside a folder survive a power cut, where the system knows how."""
     if os.name != "posix":

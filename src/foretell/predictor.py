@@ -29,7 +29,11 @@ class Predictor:
             raise UnsafeFileError(
                 f'{folder} is of an unknown task "{self.artefact.task}"; {nearest(self.artefact.task, NAMES)}'
             )
-        self.fitted = get_task(self.artefact.task).restore(self.artefact)
+        try:
+            self.fitted = get_task(self.artefact.task).restore(self.artefact)
+        except UnsafeFileError as error:  # a task reads documents, and does not know where they lie
+            details = {"folder": str(self.folder), **error.details}
+            raise UnsafeFileError(f"{self.folder}: {error.message}", **details) from None
 
     @property
     def task(self) -> str:

@@ -1,6 +1,7 @@
 """Run folders: make, find, list, show, compare, delete. A run can be read with an editor: TOML, JSON and HTML."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -135,6 +136,9 @@ def find(reference: str, runs_dir: Path) -> Path:
     for candidate in (runs_dir / reference, Path(reference)):
         if (candidate / "run.json").exists() or (candidate / DOCUMENT).exists() or (candidate / "model").is_dir():
             return candidate
+    for candidate in (Path(reference), runs_dir / reference):
+        if os.path.lexists(candidate):
+            raise InputError(f"{candidate} is no model folder: it holds no {DOCUMENT}", folder=str(candidate))
     known = [run["name"] for run in listing(runs_dir)]
     raise InputError(f'there is no run "{reference}" in {runs_dir}; {nearest(reference, known)}', run=reference)
 
@@ -167,6 +171,8 @@ def model_folder(reference: str, runs_dir: Path) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / DOCUMENT).exists():
             return candidate
+    if not (home_of(folder) / "run.json").exists():
+        raise InputError(f"{folder} is no model folder: it holds no {DOCUMENT}", folder=str(folder))
     raise InputError(f"{folder} holds no model yet; {remedy(job_of(folder), reference)}", run=reference)
 
 

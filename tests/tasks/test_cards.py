@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from .commands import SMALL, Run
@@ -32,7 +33,10 @@ def test_a_forecaster_tells_windows_errors_coverage_and_verdict(hourly_csv: Path
     card = trained(run, tmp_path, "forecast", tmp_path / "rows.csv", *options)
     assert "- Source: rows.csv, 1,200 rows every 1h" in card
     assert re.search(r"\| windows \| \d+ \| 17\d \| 17\d \|\n\nDropped: \d+ \(border\)\.", card)
-    assert re.search(r"\| MAE \| [\d.]+ degC \| [\d.]+ degC \|", card)
+    assert len(re.findall(r" [\d.]+ degC \([\d.]+ to [\d.]+\) \|", card)) == 2
+    assert len(re.findall(r"\| (?:MAE, scaled|RMSE) \|(?: [\d.]+ \([\d.]+ to [\d.]+\) \|){2}", card)) == 2
+    assert "In brackets: 95 % intervals" in card
+    assert "- Ahead: 1 to 6 rows ahead (1h to 6h)" in card
     assert re.search(r"Skill against `ridge`.* \(95 % interval\): [-+][\d.]+% .*\. Verdict: worse\.", card)
     assert "On test it is worse than the baseline `ridge`" in card
     assert re.search(r"on test those of 80 % held [\d.]+% of the truth", card)
@@ -54,7 +58,7 @@ def test_a_classifier_tells_labels_intervals_and_unknown_words(run: Run, tmp_pat
     frame(120).write_csv(tmp_path / "texts.csv")
     card = trained(run, tmp_path, "classify", tmp_path / "texts.csv", "--rung", "gru", "--units", "3", "--epochs", "1")
     assert card.startswith("# Classifier of texts.csv\n")
-    assert re.search(r"\| accuracy \| [\d.]+ % \| [\d.]+ % \([\d.]+ % to [\d.]+ %\) \|", card)
+    assert re.search(r"\| accuracy \| [\d.]+ % \| [\d.]+ % \([\d.]+ to [\d.]+\) \|", card)
     assert "In brackets: 95 % intervals" in card
     assert "they count as unknown" in card
     assert "It reads at most 500 tokens of a text; of a longer one the end." in card
@@ -62,14 +66,54 @@ def test_a_classifier_tells_labels_intervals_and_unknown_words(run: Run, tmp_pat
 
 def test_a_generator_and_a_translator_tell_what_they_do_badly(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("sacrebleu")
-    (tmp_path / "corpus.txt").write_text("the quick brown fox jumps over the lazy dog. " * 120)
+    (tmp_path / "corpus.txt").write_text("the quick brown fox jumps over the lazy dog. " * 700)
     options = ["--rung", "lstm", "--units", "4", "--embedding", "4", "--epochs", "1"]
     card = trained(run, tmp_path, "generate", tmp_path / "corpus.txt", *options)
     assert "may recite" in card
-    assert re.search(r"\| characters \| 4,320 \| 540 \| 540 \|", card)
+    assert re.search(r"\| bits per character \|.*\| [\d.]+ bits \([\d.]+ to [\d.]+\) \|", card)
+    assert re.search(r"\| characters \| 25,200 \| 3,150 \| 3,150 \|", card)
     rows = [f"der Hund {number % 7} rennt\tthe dog {number % 7} runs {number}" for number in range(120)]
     (tmp_path / "pairs.tsv").write_text("de\ten\n" + "\n".join(rows) + "\n")
     run("runs", "delete", "a", "--yes")
     card = trained(run, tmp_path, "translate", tmp_path / "pairs.tsv", "--rung", "dictionary", "--tokens", "words")
     assert "may leave out or invent" in card
     assert "chrF: sacrebleu" in card
+    assert re.search(r"\| BLEU \|.* [\d.]+ \([\d.]+ to [\d.]+\) \|\n", card)
+    assert re.search(r"\| BLEU as papers print it \| [\d.]+ \| [\d.]+ \|", card)
+    assert "in brackets as papers" not in card
+
+
+def test_a_forecaster_tells_all_that_it_reads(shops: Path, run: Run, tmp_path: Path) -> None:
+    options = ["--target", "sales", "--series", "shop", "--lookback", "24h", "--every", "3h", "--ahead", "6"]
+    options += ["--known", "plan", "--static", "kind", "--calendar", "--rung", "mlp", "--epochs", "1"]
+    card = trained(run, tmp_path, "forecast", shops, *options)
+    assert re.search(r"- Reads: 8 inputs over 24 rows every 1h, one every 3h: .*plan", card)
+    assert "- Reads beside: the calendar (day, week, year); of each series kind; known ahead plan" in card
+    assert "- Ahead: 6 rows ahead (6h)" in card
+
+
+def test_several_targets_have_one_scaled_error_and_units_in_parts(
+    hourly: pl.DataFrame, run: Run, tmp_path: Path
+) -> None:
+    hourly.write_csv(tmp_path / "rows.csv")
+    numbers = [name for name, kind in hourly.schema.items() if kind.is_numeric()][:2]
+    options = [part for name in numbers for part in ("--target", name)]
+    card = trained(run, tmp_path, "forecast", tmp_path / "rows.csv", *options, *SMALL[2:], "--rung", "ridge")
+    assert card.count("scaled (") == 2
+    assert "| MAE, scaled |" not in card
+    assert re.search(r"\| T \(degC\) \| [\d.]+ degC \| [\d.]+ degC \|", card)
+
+
+def test_names_with_slashes_stay_as_they_are(hourly: pl.DataFrame, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    hourly.rename({"T (degC)": "speed (m /s)"}).write_csv(tmp_path / "in" / "rows.csv")
+    options = ["--target", "speed (m /s)", "--lookback", "12", "--ahead", "3", "--rung", "ridge"]
+    card = trained(run, tmp_path, "forecast", tmp_path / "in" / "rows.csv", *options)
+    assert card.startswith("# Forecaster: speed (m /s)\n")
+    assert "- Source: rows.csv, " in card
+    run("runs", "delete", "a", "--yes")
+    named = pl.col("label").replace({"neg": "/r/cats", "pos": "/r/news"})
+    frame(60).with_columns(named).write_csv(tmp_path / "in" / "texts.csv")
+    card = trained(run, tmp_path, "classify", tmp_path / "in" / "texts.csv", "--rung", "bag", "--epochs", "1")
+    assert "/r/cats, /r/news" in card
+    assert "| /r/news |" in card

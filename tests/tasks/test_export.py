@@ -89,12 +89,11 @@ def test_a_classifier_is_exported_compared_and_used(run: Run, tmp_path: Path) ->
     assert alone.code == 3
 
 
-@pytest.mark.parametrize("absent", ["onnx", "onnxruntime"])
 def test_what_is_not_installed_is_told_and_nothing_is_left(
-    absent: str, hourly_csv: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hourly_csv: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "ridge", "--name", "a").code == 0
-    monkeypatch.setitem(sys.modules, absent, None)  # as Python has it where a module cannot be imported
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as Python has it where a module cannot be imported
     found = run("export", "a", "--to", "onnx", "-o", "out")
     assert (found.code, "pip install 'foretell[export]'" in found.err) == (4, True), found.err
     assert not list(tmp_path.glob("*out*"))
@@ -109,3 +108,41 @@ def test_a_model_without_its_run_is_compared_on_nothing(hourly_csv: Path, run: R
     told = run("export", "moved", "--to", "onnx", "-o", "again")
     assert "compared on none" in told.err
     assert "are the same" not in told.out
+
+
+def test_without_onnxruntime_a_graph_is_written_and_nothing_compared(
+    hourly_csv: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "ridge", "--name", "a").code == 0
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    found = run("export", "a", "--to", "onnx", "-o", "out")
+    assert (found.code, (tmp_path / "out" / "model.onnx").exists()) == (0, True), found.err
+    assert "Warning: nothing was compared: onnxruntime is not installed" in found.err
+    assert "Nothing was compared when this was written." in (tmp_path / "out" / "README.md").read_text()
+    assert "are the same" not in found.out
+
+
+def test_a_task_without_forms_is_told_before_its_data(run: Run) -> None:
+    Path("corpus.txt").write_text("the quick brown fox jumps over the lazy dog. " * 60)
+    assert run("train", "generate", "corpus.txt", "--rung", "unigram", "--name", "a", "--quiet").code == 0
+    Path("runs/a/model").rename("writer")
+    found = run("export", "writer", "--to", "onnx")
+    assert (found.code, "not at hand" in found.err) == (2, False)
+    assert "a model of generate cannot be exported yet" in found.err
+
+
+def test_answers_that_differ_are_a_warning(hourly_csv: Path, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "mlp", "--epochs", "1", "--name", "a").code == 0
+    same = run("export", "a", "--to", "onnx", "-o", "same")
+    assert "Warning" not in same.err
+    assert re.search(r"All of [\d,]+ forecasts are the same \(to 1e-05", (tmp_path / "same" / "README.md").read_text())
+    # Numbers of single precision, which both programs have, do not go as high as these in steps of 1e-5 of a deviation.
+    frame_of = pl.read_csv(hourly_csv)
+    numbers = [name for name, kind in frame_of.schema.items() if kind.is_numeric()]
+    frame_of.with_columns(pl.col(numbers) * 1e6).write_csv(tmp_path / "far.csv")
+    found = run("export", "a", "--to", "onnx", "-o", "far", "--data", "far.csv")
+    assert found.code == 0, found.err
+    assert re.search(r"Warning: [\d,]+ of [\d,]+ forecasts are not the same \(to 1e-05", found.err), found.err
+    assert "forecasts are not the same (to 1e-05" in (tmp_path / "far" / "README.md").read_text()

@@ -82,6 +82,138 @@ def test_a_missing_card_and_other_versions_are_notes(model: Path, run: Run) -> N
     assert all(part in told for part in ("it has no card", "other versions of torch", "folder is a folder"))
 
 
+@pytest.mark.parametrize("length", [128, 384, 640, 896, 1152, 1408])
+def test_weights_whose_length_looks_like_a_pickle_are_none(length: int, model: Path, run: Run) -> None:
+    content = (model / "weights.safetensors").read_bytes()
+    had = int.from_bytes(content[:8], "little")
+    whole = length >= had
+    if not whole:  # a header that is too long for this length: one array makes a shorter one
+        save_file({"a": np.zeros(3, np.float32)}, model / "weights.safetensors")
+        content = (model / "weights.safetensors").read_bytes()
+        had = int.from_bytes(content[:8], "little")
+    padded = length.to_bytes(8, "little") + content[8 : 8 + had].ljust(length) + content[8 + had :]
+    (model / "weights.safetensors").write_bytes(padded)
+    assert padded[0] == 0x80
+    assert padded[1] <= 5
+    assert load_file(model / "weights.safetensors")
+    found = run("model", "check", model, "--json")
+    assert "pickle" not in found.out
+    assert found.code == (0 if whole else 5), found.out
+
+
+def test_a_pickle_behind_a_crowd_is_found_out(model: Path, run: Run) -> None:
+    for number in range(60):
+        (model / f"a{number}.txt").write_text("a")
+    crowded = run("model", "check", model)
+    assert (crowded.code, crowded.out.count("note: "), "and 50 more" in crowded.out) == (0, 11, True)
+    (model / "z.dat").write_bytes(pickle.dumps({}))
+    assert "z.dat (a pickle" in run("model", "check", model).err
+    for number in range(60, 1200):
+        (model / f"a{number}.txt").write_text("a")
+    found = run("model", "check", model)
+    assert (found.code, "more than 100 files and folders" in found.err) == (5, True)
+
+
+@pytest.mark.parametrize("name", ["a.bin", "a.npy", "A.NPZ", "a.joblib"])
+def test_what_may_hold_a_pickle_is_not_to_be_trusted(name: str, model: Path, run: Run) -> None:
+    (model / name).write_bytes(b"anything")
+    found = run("model", "check", model)
+    assert (found.code, "a pickle, which runs code" in found.err) == (5, True)
+
+
+def test_folders_that_never_end_are_not_followed(model: Path, run: Run, tmp_path: Path) -> None:
+    os.chdir(model)
+    for _ in range(1500):
+        Path("a").mkdir()
+        os.chdir("a")
+    os.chdir(tmp_path)
+    found = run("model", "check", model)
+    assert (found.code, "folders within folders" in found.err) == (5, True), found.err
+    # What removes temporary folders follows each folder by a call of its own, and would not come back.
+    os.chdir(model)
+    for _ in range(1499):
+        os.chdir("a")
+    for _ in range(1499):
+        Path("a").rmdir()
+        os.chdir("..")
+    os.chdir(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the root user reads every folder")
+def test_a_folder_that_cannot_be_read(model: Path, run: Run) -> None:
+    (model / "closed").mkdir()
+    (model / "closed").chmod(0)
+    found = run("model", "check", model)
+    (model / "closed").chmod(0o755)
+    assert (found.code, "closed cannot be read" in found.err) == (5, True), found.err
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("versions", ["x"]),
+        ("versions", "x"),
+        ("versions", {"torch": 3}),
+        ("format", "1.²"),
+        ("format", "1." + "1" * 5000),
+    ],
+)
+def test_documents_that_say_nonsense_are_damaged(key: str, value: object, model: Path, run: Run) -> None:
+    document = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({**document, key: value}))
+    found = run("model", "check", model, "--json")
+    assert (found.code, found.document["error"]["code"]) == (5, "unsafe-file"), found.out
+    assert key in found.document["error"]["message"]
+    assert len(found.document["error"]["message"]) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "told"),
+    [
+        ("model.json", "windows", None, "model.json or scaling.json or vocabulary.json holds a value of another kind"),
+        (
+            "model.json",
+            "config",
+            {"data": {"max_missing": "x"}},
+            "config in model.json must be options of its task; data.max_missing",
+        ),
+        ("scaling.json", "targets", None, "holds a value of another kind than belongs there"),
+    ],
+)
+def test_damaged_documents_are_told_by_name(
+    name: str, key: str, value: object, told: str, model: Path, run: Run
+) -> None:
+    document = json.loads((model / name).read_text())
+    (model / name).write_text(json.dumps({**document, key: value}))
+    found = run("model", "check", model)
+    assert (found.code, f"{model}: the model folder is damaged: " in found.err, told in found.err) == (5, True, True), (
+        found.err
+    )
+    assert "Error:" not in found.err.removeprefix("Error:")
+
+
+def test_other_documents_are_not_opened(model: Path, run: Run) -> None:
+    (model / "more.json").write_text("{ no JSON")
+    found = run("model", "check", model)
+    assert (found.code, "more.json is a file that is no part of the model" in found.out) == (0, True), found.err
+
+
+def test_names_from_anywhere_obey_no_terminal(model: Path, run: Run) -> None:
+    (model / "a\x1b[31mred").write_text("a")
+    Path(os.fsdecode(os.fsencode(model) + b"/caf\xe9.txt")).write_text("a")
+    document = json.loads((model / "model.json").read_text())
+    made = {**document["versions"], "torch": "1\x1b[2J"}
+    (model / "model.json").write_text(json.dumps({**document, "versions": made}))
+    told, found = run("model", "check", model), run("model", "check", model, "--json")
+    assert (told.code, found.code) == (0, 0), told.err
+    assert "\x1b" not in told.out + found.out + told.err
+    assert {"a\\x1b[31mred", "caf\\xe9.txt"} <= {own["name"] for own in found.document["strangers"]}
+    assert "caf\\xe9.txt is a file" in told.out
+    (model / "\x1b[2J.pkl").write_text("a")
+    refused = run("model", "check", model)
+    assert (refused.code, "\\x1b[2J.pkl (a pickle" in refused.err, "\x1b" in refused.err) == (5, True, False)
+
+
 @pytest.mark.parametrize("where", ["extra.pkl", "extra.bin", "below/extra.dat"])
 def test_a_pickle_is_not_to_be_trusted(where: str, model: Path, run: Run) -> None:
     (model / where).parent.mkdir(exist_ok=True)
@@ -138,7 +270,13 @@ def test_a_damaged_folder_is_not_sound(damage: str, model: Path, run: Run) -> No
 
 def test_a_folder_that_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert run("model", "check", tmp_path / "empty").code == 3
+    (tmp_path / "file").write_text("a")
+    (tmp_path / "dangling").mkdir()
+    (tmp_path / "dangling" / "model.json").symlink_to(tmp_path / "gone.json")
+    (tmp_path / "hollow" / "model").mkdir(parents=True)
+    for name in ("empty", "file", "dangling", "hollow"):
+        found = run("model", "check", tmp_path / name)
+        assert (found.code, f"{name} is no model folder: it holds no model.json" in found.err) == (3, True), found.err
     assert run("model", "check", "no-such-run").code == 3
 
 

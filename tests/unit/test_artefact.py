@@ -61,7 +61,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         (lambda path: (path / WEIGHTS).unlink(), UnsafeFileError, "cannot be read"),
         (lambda path: (path / WEIGHTS).write_bytes(b"\x80\x04pickle"), UnsafeFileError, "damaged"),
         (lambda path: os.truncate(path / WEIGHTS, 20), UnsafeFileError, "damaged"),
-        (lambda path: (path / "extra.json").symlink_to("/etc/hostname"), UnsafeFileError, "is a link"),
+        (lambda path: (path / "vocabulary.json").symlink_to("/etc/hostname"), UnsafeFileError, "is a link"),
     ],
 )
 def test_damage_is_told(folder: Path, spoil: Callable[[Path], object], error: type[Exception], message: str) -> None:

@@ -1,9 +1,11 @@
 """The interval of a skill: what it says of equal, better and correlated errors, and how often it covers."""
 
+import time
+
 import numpy as np
 import pytest
 
-from foretell.evaluation.uncertainty import FEWEST_BLOCKS, bootstrap_skill
+from foretell.evaluation.uncertainty import FEWEST_BLOCKS, bootstrap_skill, intervals_over_time
 
 
 def correlated(rows: int, memory: float, seed: int) -> np.ndarray:
@@ -156,3 +158,40 @@ def test_a_seed_gives_the_same_interval() -> None:
     one, again, other = (bootstrap_skill(losses, baseline, np.arange(500), 10, seed=seed) for seed in (3, 3, 4))
     assert one == again
     assert one != other
+
+
+def test_intervals_of_means_lie_around_them_and_are_the_same_again() -> None:
+    errors = np.abs(correlated(3000, 0.9, 0))
+    found = intervals_over_time({"mae": errors, "twice": 2 * errors}, np.arange(3000), 144)
+    assert found["mae"][0] < errors.mean() < found["mae"][1]
+    assert np.allclose(np.array(found["mae"]) * 2, found["twice"])
+    assert found == intervals_over_time({"mae": errors, "twice": 2 * errors}, np.arange(3000), 144)
+    alone = intervals_over_time({"mae": errors}, np.arange(3000), 1)["mae"]
+    assert alone[1] - alone[0] < found["mae"][1] - found["mae"][0]  # neighbours that err alike say less
+
+
+def test_intervals_of_means_cover_about_as_often_as_they_say() -> None:
+    held = 0
+    for seed in range(200):
+        values = 5 + correlated(2000, 0.8, seed)
+        low, high = intervals_over_time({"x": values}, np.arange(2000), 60, resamples=400)["x"]
+        held += low < 5 < high
+    assert 0.86 < held / 200 < 0.99
+
+
+def test_intervals_of_means_know_gaps_weights_and_short_times() -> None:
+    moments = np.r_[np.arange(100), np.arange(1900, 2000)]
+    low, high = intervals_over_time({"x": np.ones(200)}, moments, 20)["x"]
+    assert (low, high) == (1.0, 1.0)
+    sizes = np.full(50, 100.0)
+    low, high = intervals_over_time({"x": sizes * 2}, np.arange(50), 5, weights=sizes)["x"]
+    assert (low, high) == pytest.approx((2.0, 2.0))
+    assert intervals_over_time({"x": np.ones(10)}, np.arange(10), 5) == {}
+    assert intervals_over_time({"x": np.empty(0)}, np.arange(0), 5) == {}
+
+
+def test_intervals_of_means_take_no_time() -> None:
+    errors = np.random.default_rng(0).uniform(0, 1, 3000)
+    started = time.perf_counter()
+    intervals_over_time({"a": errors, "b": errors, "c": errors}, np.arange(3000), 24)
+    assert time.perf_counter() - started < 0.2

@@ -35,11 +35,12 @@ def command(
     """Write the model of RUN for another program, and compare what both say."""
     from .. import runs
     from ..errors import InputError
-    from ..export import export
+    from ..export import export, exporter
     from ..predictor import Predictor
 
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
+    exporter(predictor.task, form)  # before anything is said of data
     source = named(data)
     if source is None:
         try:

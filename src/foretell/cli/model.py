@@ -7,6 +7,8 @@ import click
 from .options import runs_dir_option
 from .output import columns, output_options, print_json
 
+_NOTES = 10  # that are printed
+
 
 @click.group("model")
 def command() -> None:
@@ -22,7 +24,7 @@ def check_model(folder: str, runs_dir: Path, as_json: bool, quiet: bool, no_colo
 
     It is read without trust: what it holds and by which hashes, whether all of that belongs there, whether its weights
     are finite and fit, and whether it answers. It ends with 0 where all is sound, with 5 where it is damaged or holds
-    what could do harm (a link, a pickle), with 3 where it is no model folder.
+    what could do harm (a link, a pickle, far more files than a model has), with 3 where it is no model folder.
     """
     from .. import runs
     from ..checking import check, summary
@@ -39,5 +41,7 @@ def check_model(folder: str, runs_dir: Path, as_json: bool, quiet: bool, no_colo
     click.echo("\n" + columns(["file", "bytes", "sha256"], files, right=(1,)))
     versions = [[str(own["name"]), str(own["made"] or "not told"), str(own["here"])] for own in document["versions"]]
     click.echo("\n" + columns(["made with", "then", "here"], versions))
-    for note in document["notes"]:
+    for note in document["notes"][:_NOTES]:
         click.echo(f"note: {note}")
+    if (more := len(document["notes"]) - _NOTES) > 0:
+        click.echo(f"note: and {more} more, which --json lists")

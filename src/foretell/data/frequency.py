@@ -62,6 +62,18 @@ class Frequency:
             return "1 weekday"
         return show_duration(self.count)
 
+    def stretch(self, rows: int) -> str:
+        """The time that so many rows span.
+
+        >>> Frequency("microsecond", 600_000_000).stretch(144), Frequency("month", 3).stretch(4)
+        ('1d', '12mo')
+        """
+        if self.unit == "month":
+            return f"{self.count * rows}mo"
+        if self.unit == "weekday":
+            return f"{rows} weekday{'' if rows == 1 else 's'}"
+        return show_duration(self.count * rows)
+
     @property
     def rows_per_day(self) -> float:
         """How many rows make a day; below one for grids coarser than a day."""

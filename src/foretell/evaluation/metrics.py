@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ..axes import ForecastArray
+from .uncertainty import intervals_over_time
 
 
 @dataclass
@@ -29,6 +30,7 @@ class ErrorSums:
     hour_absolute: Float64[np.ndarray, "hour target"] = field(init=False)
     hour_count: Int64[np.ndarray, " hour"] = field(init=False)
     window_losses: list[Float64[np.ndarray, " window"]] = field(default_factory=list)
+    window_errors: list[Float64[np.ndarray, "2 window"]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         series, targets = self.deviation.shape
@@ -64,6 +66,8 @@ class ErrorSums:
         self.hour_count += np.bincount(flat, minlength=24)
         for target in range(distances.shape[2]):
             self.hour_absolute[:, target] += np.bincount(flat, distances[:, :, target].reshape(-1), minlength=24)
+        if distances.shape[2] == 1:
+            self.window_errors.append(np.stack([part.mean(axis=(1, 2)) for part in (distances, np.square(errors))]))
         self.window_losses.append((distances.mean(axis=1) / self.deviation[codes]).mean(axis=1))
 
     @property
@@ -99,6 +103,26 @@ class ErrorSums:
             "count": windows,
             "targets": by_target,
         }
+
+    def intervals(self, moments: Int64[np.ndarray, " window"], block: int) -> dict[str, dict[str, float]]:
+        """The 95 % intervals of the metrics, by a bootstrap of blocks of time.
+
+        Args:
+            moments: The place in time of each window, in the order in which windows were added.
+            block: Length of a block in places.
+
+        Returns:
+            The ends (``low``, ``high``) of ``mae_scaled``, and of ``mae`` and ``rmse`` where there is one target;
+            nothing where time is too short to tell.
+        """
+        numbers = {"mae_scaled": self.losses}
+        if self.window_errors:
+            numbers["mae"], numbers["rmse"] = np.concatenate(self.window_errors, axis=1)
+        found = intervals_over_time(numbers, moments, block)
+        if "rmse" in found:
+            low, high = found["rmse"]  # of the squares, whose root keeps their order
+            found["rmse"] = (low**0.5, high**0.5)
+        return {name: {"low": low, "high": high} for name, (low, high) in found.items()}
 
     def by_series(
         self, series: tuple[str, ...], targets: tuple[str, ...], units: tuple[str | None, ...]

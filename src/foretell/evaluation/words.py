@@ -72,12 +72,18 @@ def error_parts(metrics: Metrics) -> Parts | None:
     """The errors of each series, or of each target where there is one series; None where there is one of both.
 
     >>> error_parts({"targets": {"a": {"mae": 1.5, "rmse": 2.0, "unit": "K", "count": 10}}}).rows
-    [['', 'a', '1.5 K', '2', '10']]
+    [['', 'a', '1.5 K', '2 K', '10']]
     """
     alone = [{"series": "", "target": name, **entry} for name, entry in (metrics.get("targets") or {}).items()]
     entries = metrics.get("series") or alone
     rows = [
-        [str(own["series"] or ""), own["target"], error_text(own), f"{own['rmse']:.4g}", str(own["count"])]
+        [
+            str(own["series"] or ""),
+            own["target"],
+            error_text(own),
+            f"{own['rmse']:.4g} {own.get('unit') or ''}".strip(),
+            str(own["count"]),
+        ]
         for own in entries
     ]
     return Parts(["series", "target", "MAE", "RMSE", "windows"], rows, right=(3, 4)) if rows else None

@@ -1,6 +1,7 @@
 """A graph that was written, read again by onnxruntime: the other program, to be compared with."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,21 @@ from ..nn.threads import usable_processors
 
 Feed = Mapping[str, np.ndarray]
 Asked = TypeVar("Asked")
+
+
+def comparable() -> bool:
+    """Whether onnxruntime is installed, to compare with what was written.
+
+    Warns:
+        UserWarning: It is not.
+    """
+    try:
+        import onnxruntime  # noqa: F401 - it is asked for, not used
+    except ImportError:
+        told = "nothing was compared: onnxruntime is not installed here; pip install 'foretell[export]' brings it"
+        warnings.warn(told, stacklevel=2)
+        return False
+    return True
 
 
 def session(path: Path) -> Callable[[Feed], dict[str, np.ndarray]]:

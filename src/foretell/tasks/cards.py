@@ -1,6 +1,5 @@
 """What every model folder says of its model: the plain values of ``model.json``, and the card."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
@@ -11,8 +10,6 @@ from ..evaluation.words import Measure, skill_text
 from .rung import Rung
 
 MOST_PARTS = 50  # rows of a table of parts
-# What stands before the name of a file in a path that begins at a root, at the beginning of a word.
-_WHERE = re.compile(r"(?<![\w`./\\:])(?:[A-Za-z]:)?[/\\](?:[^\s/\\,;]+[/\\]+)*(?=[^\s/\\,;])")
 
 
 @runtime_checkable
@@ -92,7 +89,7 @@ class Card:
 
 
 def card(learned: Described, rung: Rung, own: Card, measure: Measure, metrics: Mapping[str, Any]) -> str:
-    """A model card in Markdown; of files it tells the names, never where they lay.
+    """A model card in Markdown; of files it tells the names, never where they lay (:func:`source_name`).
 
     Args:
         learned: What has learned.
@@ -118,16 +115,7 @@ def card(learned: Described, rung: Rung, own: Card, measure: Measure, metrics: M
         "Limits": "\n".join(f"- {limit}" for limit in limits),
     }
     told = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in parts.items())
-    return f"# {names_only(own.heading)}\n\n{names_only(told)}\n\n## Use\n\n{_usage(own)}\n"
-
-
-def names_only(text: str) -> str:
-    """A text whose paths have become names of files, which say nothing of the machine they were on.
-
-    >>> names_only("/home/ann/data/weather.csv, 12 rows; C:\\\\data\\\\more.csv")
-    'weather.csv, 12 rows; more.csv'
-    """
-    return _WHERE.sub("", text)
+    return f"# {own.heading}\n\n{told}\n\n## Use\n\n{_usage(own)}\n"
 
 
 def source_name(source: object) -> str:
@@ -174,7 +162,7 @@ def _judged(rung: str, own: Card, measure: Measure, metrics: Mapping[str, Any]) 
     headings = list(dict.fromkeys(name for column in columns for name in column))
     rows = [[name, *(column.get(name, "") for column in columns)] for name in headings]
     told = [_table(["metric", *spans], rows)]
-    if any("low" in entry for found in spans.values() for entry in (found.get("intervals") or {}).values()):
+    if any("low" in entry for found in spans.values() for entry in _intervals(found).values()):
         told.append("In brackets: 95 % intervals, by a bootstrap.")
     skill, reference = metrics.get("skill"), metrics.get("reference")
     if skill and reference != rung:
@@ -194,19 +182,25 @@ def _judged(rung: str, own: Card, measure: Measure, metrics: Mapping[str, Any]) 
 
 def _metrics(own: Card, measure: Measure, found: Mapping[str, Any]) -> dict[str, str]:
     """A span's metrics by heading, with their intervals where they have any."""
-    intervals = found.get("intervals") or {}
-    main, between = measure.listed[0], ""
+    intervals, between = _intervals(found), ""
+    main = next((name for name in measure.listed if isinstance(found.get(name), float)), measure.listed[0])
     if "low" in intervals.get(main, {}):
-        ends = (measure.text({**found, main: intervals[main][end], "spread": None}) for end in ("low", "high"))
-        between = f" ({' to '.join(ends)})"
+        low, high = (measure.text({**found, main: intervals[main][end], "spread": None}) for end in ("low", "high"))
+        value, unit = low.partition(" ")[::2]  # the unit, which the metric has said, is not said again
+        between = f" ({value} to {high.removesuffix(f' {unit}')})"
     column = {measure.label: measure.text(found) + between, **measure.columns(found)}
     for heading, name in own.measured.items():
-        if found.get(name) is None:
+        if found.get(name) is None or name == main:
             continue
         ends = intervals.get(name, {})
         between = f" ({ends['low']:.4g} to {ends['high']:.4g})" if "low" in ends else ""
         column[heading] = f"{found[name]:.4g}{between}"
     return {**column, measure.counted: f"{found['count']:,}"} if "count" in found else column
+
+
+def _intervals(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The intervals of a span's metrics by their names; a forecaster's stand apart from those around its forecasts."""
+    return {**(found.get("intervals") or {}), **(found.get("error_intervals") or {})}
 
 
 def _unproven(rung: str, metrics: Mapping[str, Any]) -> list[str]:

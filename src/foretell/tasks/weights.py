@@ -5,8 +5,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import nn
 
+from ..artefact import DOCUMENT, FILES, WEIGHTS
 from ..errors import ConfigurationError, UnsafeFileError
 from ..nn import GRU, load_torch_state
 
@@ -29,9 +31,17 @@ def of_a_model_folder() -> Iterator[None]:
 def _told(error: Exception) -> str:
     """What is wrong, as far as an error of Python's says it."""
     sentence = str(error).partition("\n")[0]
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"config in {DOCUMENT} must be options of its task; {'.'.join(map(str, first['loc']))}: {first['msg']}"
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]}"
-    return sentence if isinstance(error, ValueError) else f"{type(error).__name__}: {sentence}"
+    if isinstance(error, TypeError | AttributeError):
+        files = " or ".join((DOCUMENT, *FILES))
+        return f"{files} holds a value of another kind than belongs there ({sentence})"
+    if isinstance(error, ValueError):
+        return sentence
+    return f"what {DOCUMENT} says and {WEIGHTS} hold contradict each other ({sentence})"
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.batches import Reader
 from ...data.storage import TokenArray
-from ...exporting.session import Feed, session, timed
+from ...exporting.session import Feed, comparable, session, timed
 from ...files import write_atomically
 from ..interface import Exported
 from .graph import Layout, Part, graph_of, parts_with_ngrams
@@ -36,7 +36,7 @@ def export(fitted: LearnedClassifier, folder: Path, texts: Sequence[TokenArray])
 
     Raises:
         ConfigurationError: It has no graph.
-        MissingError: ONNX or onnxruntime is not installed.
+        MissingError: ONNX is not installed.
     """
     layout = Layout.of(fitted)
     graph_of(fitted, layout).save(folder / MODEL, _told(fitted, layout))
@@ -50,7 +50,7 @@ def export(fitted: LearnedClassifier, folder: Path, texts: Sequence[TokenArray])
         write_atomically(folder / part.table, held.getvalue())
         files.append(part.table)
     told = ("texts", f"to {ALIKE:g} of probability")
-    if not len(texts):
+    if not len(texts) or not comparable():
         return Exported(files, 0, 0, 0.0, 0.0, *told)
     own = list(texts)
     batches = [

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from ...axes import AnchorArray, QuantileArray
 from ...data.scaling import fill_forward
 from ...data.windows import target_rows
-from ...exporting.session import Feed, session, timed
+from ...exporting.session import Feed, comparable, session, timed
 from ...files import write_atomically
 from ..interface import Exported
 from .graph import Layout, graph_of
@@ -36,14 +36,14 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
 
     Raises:
         ConfigurationError: It has no graph.
-        MissingError: ONNX or onnxruntime is not installed.
+        MissingError: ONNX is not installed.
     """
     layout = Layout.of(fitted)
     graph_of(fitted, layout).save(folder / MODEL, _told(fitted, layout))
     write_atomically(folder / USAGE, usage(fitted, layout).encode())
     files = [MODEL, USAGE]
     told = ("forecasts", f"to {ALIKE:g} of the target's deviation")
-    if view is None or len(anchors) == 0:
+    if view is None or len(anchors) == 0 or not comparable():
         return Exported(files, 0, 0, 0.0, 0.0, *told)
     parts = [anchors[start : start + _AT_ONCE] for start in range(0, len(anchors), _AT_ONCE)]
     own, seconds = timed(lambda part: _said(fitted, view, part), parts)
@@ -56,14 +56,16 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
     return Exported(files, len(anchors), int((off <= ALIKE).sum()), seconds, their_seconds, *told, float(off.max()))
 
 
-def feeds_of(fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[AnchorArray]) -> Iterator[Feed]:
+def feeds_of(
+    fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[Int64[np.ndarray, "_"]]
+) -> Iterator[Feed]:
     """What a forecaster's graph reads of some windows, by the names of its inputs, part by part.
 
     Args:
         fitted: The forecaster.
         layout: What its graph reads.
         view: The table.
-        parts: The rows that are "now".
+        parts: The rows that are "now"; the last part may be shorter than the rest.
     """
     table, scaling = view.table, fitted.scaling
     window, missing = _filled(view, layout.columns), np.isnan(table.take(layout.masked))

@@ -104,6 +104,8 @@ def judge_windows(
     details = ForecastDetails(sums, np.concatenate(residuals), Stretch(iso, *np.concatenate(shown, axis=1)), coverage)
     block = max(view.shape.leads[1], int(np.ceil(table.frequency.rows_per_day)), 1)
     metrics = sums.metrics(view.scaling.targets, units, naive)
+    if ends := sums.intervals(places[anchors], block):
+        metrics["error_intervals"] = ends
     if coverage is not None:
         metrics["intervals"] = coverage.metrics(0 if len(units) == 1 else None)
         for number, entry in enumerate(metrics.get("targets", {}).values()):

@@ -20,9 +20,10 @@ from ...data.windows import WindowShape, missing_share, possible_anchors
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
 from ...training.curves import RangeTest
-from ..cards import Card, card, document_of, source_name
+from ..cards import document_of
 from ..weights import load_network, of_a_model_folder
-from .config import MEASURE, RUNGS, Configuration, ForecastNetwork
+from .config import Configuration, ForecastNetwork
+from .describing import forecaster_card
 from .drifting import NOTHING, Remembered
 from .models import BaselineModel, EnsembleModel, Member, Model, NetworkModel, arrays_of
 from .predicting import Which, forecast_frame
@@ -176,7 +177,7 @@ class LearnedForecaster:
             arrays |= {_MARGINS: self.intervals.margins}
         beside = {"covariates": self.covariates.document(), "drift": self.drift.document()}
         files = {"scaling.json": {**self.scaling.document(), **beside}}
-        return Artefact("forecast", document, arrays, files, _card(self, metrics))
+        return Artefact("forecast", document, arrays, files, forecaster_card(self, metrics))
 
     @classmethod
     def restore(cls, artefact: Artefact) -> "LearnedForecaster":
@@ -313,62 +314,3 @@ def _members(values: list[dict[str, Any]], arrays: dict[str, np.ndarray], shape:
         if rung == ENSEMBLE or not (1 <= own.every <= own.lookback <= LONGEST and own.lookback % own.every == 0):
             raise ValueError(f"an ensemble cannot have the member {member['rung']} with windows of {windows}")
         yield Member(rung, _model(rung, member["model"], arrays_of(number, arrays), replace(shape, window=own)), own)
-
-
-def _card(learned: LearnedForecaster, metrics: dict[str, Any]) -> str:
-    """The model card."""
-    about, (first, last) = learned.about, learned.shape.leads
-    reads = learned.scaling.features if RUNGS[learned.rung].kind == "model" else learned.scaling.targets
-    units = zip(learned.scaling.targets, about["units"], strict=True)
-    rows = f"{learned.shape.lookback} rows every {learned.frequency}"
-    series = about.get("series")
-    own = Card(
-        heading=f"Forecaster: {', '.join(learned.scaling.targets)}",
-        facts={
-            "Forecasts": ", ".join(f"{name} (in {unit})" if unit else name for name, unit in units),
-            "Ahead": f"{first} to {last} rows ahead" if last > first else f"{first} rows ahead",
-            "Reads": f"{learned.shape.steps} inputs over {rows}: {', '.join(reads)}",
-        },
-        data={
-            "Source": f"{source_name(about['source'])}, {about['rows']:,} rows every {learned.frequency}",
-            **({"Series": f"{len(series):,}"} if series else {}),
-            "Range": f"{about['first']} to {about['last']}",
-            **({"Borders of the spans": ", ".join(map(str, about["spans"]))} if about.get("spans") else {}),
-        },
-        spans=about.get("windows", {}),
-        dropped=about.get("dropped", {}),
-        limits=[*_limits(learned), *_coverage(learned, metrics)],
-        command="foretell predict FOLDER rows.csv -o forecasts.csv",
-        answer='"rows.csv"',
-        body=("text/csv", "--data-binary @rows.csv"),
-        measured={"MAE, scaled": "mae_scaled", "RMSE": "rmse", "MASE": "mase"},
-    )
-    return card(learned, RUNGS[learned.rung], own, MEASURE, metrics)
-
-
-def _limits(learned: LearnedForecaster) -> list[str]:
-    about, share = learned.about, learned.configuration.data.max_missing
-    needed = f"For one forecast it needs {about['rows_needed']} rows or more, {learned.frequency} apart"
-    known = f"It knows what was from {about['first']} to {about['last']}, and forecasts well only what is like that"
-    limits = [
-        f"{needed}, of the same columns in the same units.",
-        f"{known}; `foretell score` tells whether inputs or errors have drifted since.",
-        f"Where more than {share:.0%} of its inputs are missing it forecasts nothing.",
-    ]
-    if about.get("series"):
-        scaled = ", scaled as all of training together" if learned.scaling.series else ""
-        limits.append(f"A series that it never saw is forecast as those it knows{scaled}: its errors were not judged.")
-    if learned.covariates.known:
-        names = ", ".join(learned.covariates.known)
-        limits.append(f"It must be told {names} up to the last forecast; where these are wrong, so is the forecast.")
-    return limits
-
-
-def _coverage(learned: LearnedForecaster, metrics: Mapping[str, Any]) -> list[str]:
-    """What intervals are worth."""
-    if learned.intervals is None:
-        return ["It gives no intervals; `--intervals 0.8,0.95` in training makes some."]
-    test = (metrics.get("test") or {}).get("intervals") or {}
-    held = [f"those of {100 * float(level):g} % held {own['coverage']:.1%} of the truth" for level, own in test.items()]
-    told = f"; on test {', '.join(held)}" if held else ""
-    return [f"Its intervals are as wide as errors on validation ask for, and hold where the future is like that{told}."]

@@ -48,8 +48,10 @@ import onnxruntime
 {_snippet(fitted, layout)}
 ```
 
-What the model is, its data, errors and limits: the model card in the model folder's `README.md`. The same facts as
-above stand in the metadata of `model.onnx` (`session.get_modelmeta().custom_metadata_map`).
+What the model is, its data, errors and limits: the model card in the model folder's `README.md`. For programs, the
+metadata of `model.onnx` (`session.get_modelmeta().custom_metadata_map`) hold, as JSON, the names and order of columns,
+targets, units and series, the rows that a window holds, leads and levels; what calendar and static values are is told
+here alone.
 """
 
 

@@ -5,6 +5,7 @@ from jaxtyping import Float64
 
 from ...data.storage import TokenArray
 from ...data.tokenizer import UNKNOWN, Tokenizer
+from ...evaluation.uncertainty import intervals_over_time
 from ..interface import Evaluation
 from .models import Model
 
@@ -48,4 +49,10 @@ def evaluation_of(model: Model, tokenizer: Tokenizer, tokens: TokenArray, known:
         "tokens": len(bits),
         "unknown": int((asked == UNKNOWN).sum()) if tokenizer.has_unknown else 0,
     }
-    return Evaluation(metrics, passages, np.arange(len(passages)), BLOCK, bits)
+    places = np.arange(len(passages))
+    sizes = np.full(len(passages), float(PASSAGE))
+    sizes[-1:] = characters - PASSAGE * (len(passages) - 1)
+    ends = intervals_over_time({"bits_per_character": passages}, places, BLOCK, weights=sizes)
+    if ends:
+        metrics["intervals"] = {name: {"low": low, "high": high} for name, (low, high) in ends.items()}
+    return Evaluation(metrics, passages, places, BLOCK, bits)

@@ -117,9 +117,17 @@ def bleu_text(metrics: Metrics) -> str:
     >>> bleu_text({"bleu": 35.214, "bleu_papers": 38.5})
     '35.21 (38.50)'
     """
+    return f"{bleu_alone(metrics)} ({metrics['bleu_papers']:.2f})"
+
+
+def bleu_alone(metrics: Metrics) -> str:
+    """BLEU in sacrebleu's default protocol, where that of papers stands beside it.
+
+    >>> bleu_alone({"bleu": 35.214}), bleu_alone({"bleu": 35.214, "spread": {"bleu": 0.5}})
+    ('35.21', '35.21 ± 0.50')
+    """
     spread = (metrics.get("spread") or {}).get("bleu")
-    told = "" if spread is None else f" ± {spread:.2f}"
-    return f"{metrics['bleu']:.2f}{told} ({metrics['bleu_papers']:.2f})"
+    return f"{metrics['bleu']:.2f}{'' if spread is None else f' ± {spread:.2f}'}"
 
 
 def further_columns(metrics: Metrics) -> dict[str, str]:
@@ -141,6 +149,15 @@ def signatures(metrics: Metrics) -> list[str]:
     """
     papers = f"in brackets as papers print it: {metrics['papers_signature']}"
     return [f"BLEU: sacrebleu {metrics['bleu_signature']}; {papers}", f"chrF: sacrebleu {metrics['chrf_signature']}"]
+
+
+def signed_alone(metrics: Metrics) -> list[str]:
+    """The same where BLEU as papers print it stands in a row of its own.
+
+    >>> signed_alone({"bleu_signature": "tok:13a", "papers_signature": "case:lc", "chrf_signature": "nc:6"})[0]
+    'BLEU: sacrebleu tok:13a; as papers print it: case:lc'
+    """
+    return [told.replace("; in brackets as papers", "; as papers", 1) for told in signatures(metrics)]
 
 
 def length_parts(metrics: Metrics) -> Parts | None:

@@ -13,6 +13,7 @@ from ...data.joint import BEGIN, END, PADDING, SPECIAL, UNKNOWN
 from ...data.storage import TokenArray
 from ...errors import ConfigurationError
 from ...exporting.pairs import to_ctranslate2, to_onnx
+from ...exporting.session import comparable
 from ...files import write_atomically
 from ...nn.threads import usable_processors
 from ...training.seeds import steady
@@ -51,6 +52,9 @@ def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[s
         folder / VOCABULARY, (json.dumps(fitted.vocabulary.document(), ensure_ascii=False) + "\n").encode()
     )
     write_atomically(folder / "README.md", _USAGE[form].encode())
+    told, written = ("translations", "always the likeliest token"), [*files, VOCABULARY, "README.md"]
+    if not texts or (form == "onnx" and not comparable()):
+        return Exported(written, 0, 0, 0.0, 0.0, *told)
     theirs = _onnx(folder, fitted.longest) if form == "onnx" else _ctranslate2(folder, tokens, fitted.longest)
     sources = sorted(fitted.vocabulary.encode(" ".join(text.split()) for text in texts), key=len, reverse=True)
     asked = Asked(1, 0.0, fitted.longest)
@@ -62,8 +66,7 @@ def export(fitted: LearnedTranslator, form: str, folder: Path, texts: Sequence[s
         own, seconds = _timed(ours, sources)
         other, their_seconds = _timed(theirs, sources)
     same = sum(one == two for one, two in zip(own, other, strict=True))
-    told = ("translations", "always the likeliest token")
-    return Exported([*files, VOCABULARY, "README.md"], len(sources), same, seconds, their_seconds, *told)
+    return Exported(written, len(sources), same, seconds, their_seconds, *told)
 
 
 def _timed(translate: Greedy, sources: Sequence[TokenArray]) -> tuple[list[list[int]], float]:

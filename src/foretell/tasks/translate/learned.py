@@ -18,7 +18,16 @@ from ...training.seeds import steady
 from ..asking import asked_section
 from ..cards import Card, card, document_of, source_name
 from ..weights import load_network, of_a_model_folder, require_finite
-from .config import MEASURE, RUNGS, Configuration, EncoderDecoderSection, Translating, TranslatingSection
+from .config import (
+    MEASURE,
+    RUNGS,
+    Configuration,
+    EncoderDecoderSection,
+    Translating,
+    TranslatingSection,
+    bleu_alone,
+    signed_alone,
+)
 from .models import Answer, Asked, CopyModel, DictionaryModel, Model, NetworkModel
 from .rungs import COPY, DICTIONARY, NETWORKS, build_network
 
@@ -247,6 +256,7 @@ def _card(learned: LearnedTranslator, metrics: dict[str, Any]) -> str:
     """The model card."""
     about, source, kind = learned.about, source_name(learned.about["source"]), learned.vocabulary.kind
     between = " to ".join(about["languages"]) if all(about["languages"]) else "one sequence to another"
+    alone = replace(MEASURE, text=bleu_alone, columns=lambda metrics: {}, signed=signed_alone)
     own = Card(
         heading=f"Translator of {source}",
         facts={"Translates": between, "Reads and writes": f"{len(learned.vocabulary):,} {kind}"},
@@ -264,4 +274,11 @@ def _card(learned: LearnedTranslator, metrics: dict[str, Any]) -> str:
         body=("application/json", """-d '{"texts": ["a text"]}'"""),
         measured={"BLEU as papers print it": "bleu_papers", "chrF": "chrf", "exactly right": "exact"},
     )
-    return card(learned, RUNGS[learned.rung], own, replace(MEASURE, columns=lambda metrics: {}), metrics)
+    return card(learned, RUNGS[learned.rung], own, alone, {name: _with_ends(part) for name, part in metrics.items()})
+
+
+def _with_ends(part: Any) -> Any:
+    """A span's metrics with BLEU's interval as that of any metric."""
+    if not isinstance(part, dict) or part.get("bleu_low") is None or part.get("bleu_high") is None:
+        return part
+    return {**part, "intervals": {"bleu": {"low": part["bleu_low"], "high": part["bleu_high"]}}}
