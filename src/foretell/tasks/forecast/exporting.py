@@ -57,7 +57,7 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
 
 
 def feeds_of(
-    fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[Int64[np.ndarray, "_"]]
+    fitted: LearnedForecaster, layout: Layout, view: View, parts: Iterable[Int64[np.ndarray, " _"]]
 ) -> Iterator[Feed]:
     """What a forecaster's graph reads of some windows, by the names of its inputs, part by part.
 
