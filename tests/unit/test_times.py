@@ -14,7 +14,7 @@ from foretell.data.health import Health
 from foretell.data.overview import health_of
 from foretell.data.sources import Source
 from foretell.data.tables import read_table
-from foretell.data.times import find_time_column, parse_times
+from foretell.data.times import Written, find_time_column, parse_times
 from foretell.errors import ConfigurationError, DataError, InputError
 
 from .made_tables import HOUR, microseconds
@@ -297,3 +297,22 @@ def test_no_column_of_times_is_an_error_that_lists_the_columns() -> None:
         read_table(pl.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}))
     with pytest.raises(DataError, match=r'no column "Tiem".*did you mean "time"'):
         read_table(pl.DataFrame({"a": [1.0], "time": ["2020-01-01"]}), time="Tiem")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("2024-03-01 {:02}:00:00", None),
+        ("2024-03-01T{:02}:00:00", None),
+        ("2024-03-01T{:02}:00:00Z", None),
+        ("2024-03-01 {:02}:00:00+01:00", "Europe/Berlin"),
+        ("01.03.2024 {:02}:00:00", None),
+    ],
+)
+def test_rows_of_a_model_whose_times_were_no_text_are_read_as_any(text: str, zone: str | None) -> None:
+    frame = pl.DataFrame(
+        {"time": [text.format(hour) for hour in range(12)], "a": [float(hour % 5) for hour in range(12)]}
+    )
+    known = read_table(frame, timezone=zone, before=Written("time"))
+    assert known.times.tolist() == read_table(frame, timezone=zone).times.tolist()
+    assert known.timezone == read_table(frame, timezone=zone).timezone

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import ConfigurationError, DataError, nearest
-from .formats import FORMATS, fitting, parsed_as
+from .formats import FORMATS, YEAR_FIRST, fitting, parsed_as
 from .frequency import DAY, Frequency
 from .health import Health
 from .sources import Source
@@ -48,6 +48,11 @@ class Written:
     column: str
     pattern: str | None = None
 
+    @property
+    def likely(self) -> tuple[str, ...]:
+        """Formats to try before all others: that of before, or such as can be read in one way only."""
+        return (self.pattern,) if self.pattern else YEAR_FIRST
+
 
 def find_time_column(
     source: Source, named: str | None, time_format: str | None = None, before: Written | None = None
@@ -73,7 +78,7 @@ def find_time_column(
             )
         return named
     if before is not None and before.column in frame.columns:
-        first = (before.pattern,) if before.pattern and not time_format else ()
+        first = () if time_format else before.likely
         if _holds_times(frame[before.column], time_format, first):
             return before.column
     found = [name for name in frame.columns if _holds_times(frame[name], time_format)]
@@ -131,7 +136,7 @@ def parse_times(
         values = _from_numbers(source, column, values, time_format)
     pattern: str | None = None
     if values.dtype == pl.String:
-        likely = before.pattern if before and not time_format else None
+        likely = before.likely if before and not time_format else ()
         values, pattern = _parse_text(source, column, values, time_format, health, likely)
     elif values.dtype == pl.Date:
         values = values.cast(pl.Datetime("us"))
@@ -208,7 +213,7 @@ def _holds_times(values: pl.Series, time_format: str | None, first: tuple[str, .
     if values.dtype != pl.String:
         return False
     probe = values.drop_nulls().head(20).str.strip_chars()
-    if first and len(probe) and not parsed_as(probe, first[0]).null_count():
+    if len(probe) and any(not parsed_as(probe, pattern).null_count() for pattern in first):
         return True
     return len(probe) > 0 and bool(fitting(probe, (time_format,) if time_format else FORMATS, share=0.5))
 
@@ -223,13 +228,13 @@ def _counts_time(values: pl.Series) -> bool:
 
 
 def _parse_text(
-    source: Source, column: str, texts: pl.Series, time_format: str | None, health: Health, likely: str | None
+    source: Source, column: str, texts: pl.Series, time_format: str | None, health: Health, likely: tuple[str, ...]
 ) -> tuple[pl.Series, str]:
     """The times of a text column, and the format that they are written in."""
-    if likely is not None:
-        values = parsed_as(texts, likely)
+    for pattern in likely:
+        values = parsed_as(texts, pattern)
         if not values.null_count():
-            return values, likely
+            return values, pattern
     if time_format is None:
         spread = texts.gather_every(max(1, len(texts) // _PROBE)).str.strip_chars()
         candidates = next(
