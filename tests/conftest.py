@@ -1,6 +1,8 @@
 """Shapes and types are checked in every test; real data is used where it is at hand, and skipped where it is not."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import install_import_hook
 
@@ -25,6 +27,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 from foretell.cli.main import main  # noqa: E402
 
+from .browser import CHROMIUM, QUIET  # noqa: E402
 from .tasks.commands import Result, Run  # noqa: E402
 
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -74,3 +77,14 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         return Result(int(stopped.value.code or 0), printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of a module."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield running
+        running.close()

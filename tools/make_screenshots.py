@@ -51,7 +51,9 @@ def main(arguments: list[str]) -> None:
                     page.goto(f"{address}/#{take.__name__.removesuffix('_page')}")
                     take(page, photo)
                     page.add_style_tag(content="header { position: static !important }")
-                    page.screenshot(path=TARGET / f"{take.__name__.removesuffix('_page')}.png", full_page=True)
+                    # A photo is ten times smaller as JPEG, all else as PNG.
+                    kind = "jpg" if take is dream else "png"
+                    page.screenshot(path=TARGET / f"{take.__name__.removesuffix('_page')}.{kind}", full_page=True)
                     page.reload()
                 running.close()
         finally:

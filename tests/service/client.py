@@ -4,7 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 
@@ -71,7 +71,7 @@ class Client:
             with error:
                 return Reply(error.code, dict(error.headers), error.read())
 
-    def events(self, model: str, body: object, kind: str = "application/json") -> Iterator[tuple[str, Any]]:
+    def events(self, model: str, body: object, kind: str = "application/json") -> Generator[tuple[str, Any]]:
         """Events as they come."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.address}/v1/models/{model}/predict", content, {"Content-Type": kind})

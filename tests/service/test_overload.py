@@ -116,7 +116,7 @@ def test_a_stream_that_nobody_reads_any_more_ends(serve: Serve) -> None:
     events = client.events("writer", body)
     assert next(events)[0] == "text"
     assert client.service.workshop.busy == 1
-    events.close()  # type: ignore[attr-defined]  # it is a generator
+    events.close()
     until(lambda: not client.service.workshop.busy)
 
 

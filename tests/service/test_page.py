@@ -14,20 +14,16 @@ from typing import Any
 import polars as pl
 import pytest
 
+from ..browser import NEEDED
 from .client import Client
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ACCESSIBLE = (Path(__file__).parent / "accessibility.js").read_text("utf-8")
 PAGES = ("runs", "forecast", "classify", "generate", "translate", "dream")
 PATIENCE = 60_000  # milliseconds
 # What a browser itself says on the console of a request that was refused, as some tests mean it to be.
 REFUSED = "error: Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = NEEDED
 Open = Callable[..., Any]
 
 
@@ -69,16 +65,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     running = Ui(tmp_path_factory.mktemp("empty") / "runs")
     yield running
     running.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_pictures_that_are_none(serve: Serve, tmp_path: Path) -> None:
         return client.predict("dream", *form(parts))
 
     grey = client.get("/v1/models/dream").document["example"]
-    for parts, status, told in (
+    cases: list[tuple[dict[str, bytes | str], int, str]] = [
         ({"picture": b"a,b\n1,2\n"}, 422, "no picture"),
         ({"picture": picture(100, 100)}, 422, "damaged"),
         ({"picture": picture(30_000, 30_000)}, 422, "30000×30000"),
@@ -145,8 +145,9 @@ def test_pictures_that_are_none(serve: Serve, tmp_path: Path) -> None:
         ({"picture": b"x", "guide": str(tmp_path)}, 422, '"guide" is no part'),
         ({"picture": b"x", "model": "os:system"}, 422, '"model" is no part'),
         ({"picture": b"x", "weights": "/etc/passwd"}, 422, '"weights" is no part'),
-    ):
-        reply = asked(parts)  # type: ignore[arg-type]  # parts are bytes or text
+    ]
+    for parts, status, told in cases:
+        reply = asked(parts)
         assert reply.status == status and told in reply.error["message"], (parts, reply.content)
     layers = client.predict("dream", {**grey, "mood": None, "layers": ["nowhere"]})
     assert layers.status == 422 and "nowhere" in layers.error["message"]

@@ -10,10 +10,9 @@ import pytest
 
 from foretell.cli.main import main
 
+from ..browser import CHROMIUM
 from .commands import Run
-from .test_report import CHROMIUM, browser
 
-__all__ = ["browser"]
 TINY = [
     "--target",
     "T (degC)",

@@ -1,7 +1,5 @@
 """The report in a real browser: it draws everything, says nothing on the console, and asks no network."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +7,9 @@ import pytest
 
 from foretell.cli.main import main
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+from ..browser import NEEDED
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +22,6 @@ def report(hourly_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         main(["compare", "forecast", str(hourly_csv), *options, "--runs-dir", str(folder), "--name", "run", "--quiet"])
     assert stopped.value.code == 0
     return folder / "run" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,9 +4,10 @@ A server treats all tasks alike: it turns a request into a question, has questio
 is cheaper, and turns replies into what the client can read.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,7 +48,7 @@ class Shown:
     schema: Mapping[str, Any]
 
 
-class Service:
+class Service(ABC):
     """What a task offers to a server; the base of each task's own.
 
     Attributes:
@@ -69,22 +70,23 @@ class Service:
     at_once: ClassVar[int] = 1
     streams: ClassVar[bool] = False
 
+    @abstractmethod
     def expects(self, fitted: Any) -> dict[str, Any]:
         """What a model needs to be asked, as plain values.
 
         Args:
             fitted: What has learned.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def example(self, fitted: Any) -> dict[str, Any]:
         """A question that the model can answer, as JSON has it.
 
         Args:
             fitted: What has learned.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self, fitted: Any, questions: Sequence[Any]) -> Sequence[Any]:
         """A reply to each question.
 
@@ -92,7 +94,6 @@ class Service:
             fitted: What has learned.
             questions: They are answered together only where :meth:`together` says the same of all.
         """
-        raise NotImplementedError
 
     def together(self, question: Any) -> Hashable | None:
         """What questions must have in common to be answered together; None where this one is answered alone.
@@ -111,19 +112,12 @@ class Service:
         return bool(getattr(question, "stream", False))
 
     def tell(self, fitted: Any, question: Any, tell: Tell) -> None:
-        """Answers a question event by event, the last of them ``done``.
+        """Answers a question event by event, the last of them ``done``; all at once where a task does not say how.
 
         Args:
             fitted: What has learned.
             question: The question.
             tell: Is told of each event.
         """
-        raise NotImplementedError
-
-
-@runtime_checkable
-class Learned(Protocol):
-    """What has learned, as far as a server tells of it."""
-
-    rung: str
-    parameters: int
+        (reply,) = self.answers(fitted, [question])
+        tell("done", reply.model_dump(exclude={"model", "warnings"}))
