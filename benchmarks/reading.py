@@ -8,7 +8,7 @@ import pandas as pd
 
 from foretell.data.scaling import learn_scaling
 from foretell.data.spans import cut_spans
-from foretell.data.tables import read_table
+from foretell.data.reading import read_table
 
 from .example import write_csv
 from .measure import Row, race, rows

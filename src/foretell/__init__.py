@@ -12,7 +12,8 @@ __version__ = "0.1.0.dev1"
 
 if TYPE_CHECKING:
     from . import nn
-    from .data.tables import Table, read_table
+    from .data.reading import read_table
+    from .data.tables import Table
     from .errors import ForetellError
     from .predictor import Predictor, load
     from .tasks.classify.estimator import Classifier
@@ -33,7 +34,7 @@ _HOMES = {
     "Translator": ".tasks.translate.estimator",
     "load": ".predictor",
     "nn": ".nn",
-    "read_table": ".data.tables",
+    "read_table": ".data.reading",
 }
 __all__ = [
     "Classifier",

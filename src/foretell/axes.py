@@ -19,8 +19,20 @@ channel   one of the numbers that a network's layer says of each place of a pict
 ========  ===================================================================================
 """
 
+from typing import Any, Protocol, runtime_checkable
+
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+
+
+@runtime_checkable
+class ByRow(Protocol):
+    """What is worked out of some rows when it is asked for, where not all of it is held in memory."""
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        """The numbers of some rows, which a slice or an array of whole numbers names."""
+        ...
+
 
 TableArray = Float64[np.ndarray, "row column"]
 FeatureArray = Float32[np.ndarray, "row feature"]
@@ -33,15 +45,21 @@ QuantileArray = Float64[np.ndarray, "window lead target quantile"]
 PixelArray = Float32[np.ndarray, "height width colour"]
 AlphaArray = UInt8[np.ndarray, "height width"]
 
+TrainingRows = Bool[np.ndarray, " row"] | ByRow
+MissingRows = Bool[np.ndarray, "row column"] | ByRow
+
 __all__ = [
     "AlphaArray",
     "AnchorArray",
+    "ByRow",
     "FeatureArray",
     "ForecastArray",
     "MissingArray",
+    "MissingRows",
     "PixelArray",
     "QuantileArray",
     "TableArray",
     "TargetArray",
     "TimeArray",
+    "TrainingRows",
 ]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from foretell.data.appending import append_rows, frame_of, last_rows, longer
 from foretell.data.frequency import Frequency
 from foretell.data.health import Health
+from foretell.data.reading import read_table
 from foretell.data.statics import StaticValues
-from foretell.data.tables import Table, read_table
+from foretell.data.tables import Table
 from foretell.errors import DataError
 
 from .made_tables import HOUR, HOURLY, NEW_YEAR, Recipe, make_table, microseconds, recipes, series_of

@@ -132,7 +132,7 @@ def test_files_stay_small() -> None:
             ("torch", "polars"),
         ),
         (
-            "from foretell.data.tables import read_table; read_table('nyc-weather', series='station')",
+            "from foretell.data.reading import read_table; read_table('nyc-weather', series='station')",
             ("torch", "matplotlib", "plotly"),
         ),
         (

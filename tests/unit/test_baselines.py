@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from foretell.config import WindowSection
 from foretell.data.frequency import DAY, Frequency
+from foretell.data.reading import read_table
 from foretell.data.scaling import learn_scaling
 from foretell.data.spans import cut_spans
-from foretell.data.tables import Table, read_table
+from foretell.data.tables import Table
 from foretell.data.windows import WindowShape, find_anchors, possible_anchors
 from foretell.evaluation.baselines import Baseline, Climatology, Persistence, SeasonalNaive, seasons
 from foretell.evaluation.history import History

@@ -14,7 +14,8 @@ from foretell.config import DataSection
 from foretell.data.frequency import Frequency
 from foretell.data.health import Finding
 from foretell.data.overview import health_of
-from foretell.data.tables import Table, read_table, require_targets
+from foretell.data.reading import read_table
+from foretell.data.tables import Table, require_targets
 from foretell.errors import ConfigurationError, DataError, InputError
 
 from .made_tables import HOUR, Recipe, microseconds, recipes

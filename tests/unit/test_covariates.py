@@ -23,9 +23,10 @@ from foretell.data.covariates import (
     require_known,
 )
 from foretell.data.frequency import Frequency, named_frequency
+from foretell.data.reading import read_table
 from foretell.data.scaling import learn_scaling
 from foretell.data.statics import StaticValues
-from foretell.data.tables import Table, read_table
+from foretell.data.tables import Table
 from foretell.errors import ConfigurationError, DataError
 
 from .made_tables import HOUR, HOURLY, NEW_YEAR, Recipe, make_table, microseconds, recipes, series_of

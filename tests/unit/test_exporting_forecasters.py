@@ -112,7 +112,7 @@ def require_same(fitted: LearnedForecaster, prepared: PreparedForecast, folder: 
     assert found.files == ["model.onnx", "README.md"]
     # A state of ReLUs that was never trained may grow to hundreds of deviations, of which single precision keeps less.
     history = prepared.view.history
-    codes = history.table.codes[anchors]
+    codes = history.table.codes_of(anchors)
     apart = fitted.model.predict(prepared.view, anchors) - history.mean[codes][:, None, :, None]
     size = max(1.0, float(np.abs(apart / history.deviation[codes][:, None, :, None]).max()))
     assert found.largest is not None

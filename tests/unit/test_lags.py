@@ -44,7 +44,7 @@ def picks_of(shape: WindowShape, windows: int) -> Picks:
 
 def row_by_loop(view: View, anchor: int, lead: int, target: int, yearly: bool) -> tuple[list[float], float]:
     """One row as its documentation says, and the value from which the change is counted."""
-    table, shape, scaling = view.table, view.shape, view.scaling
+    table, shape, scaling = view.table.whole(), view.shape, view.scaling
     scaled = ((table.values - scaling.mean) / scaling.deviation).astype(np.float32)
     last_row = anchor - shape.last_input
     rows = [last_row - step * shape.every for step in range(shape.steps)][::-1]

@@ -191,8 +191,8 @@ def test_folds_tile_the_test_and_never_look_ahead(
         assert third - second == validation
         assert (second - first == train) if sliding else (first == 0)
         assert (part.places == spans.places).all()
-        assert (part.places[part.training_rows] < second).all()
-        assert part.training_rows.sum() == ((part.places >= first) & (part.places < second)).sum()
+        assert (part.places[part.training_rows[:]] < second).all()
+        assert part.training_rows[:].sum() == ((part.places >= first) & (part.places < second)).sum()
     sizes = [part.borders[3] - part.borders[2] for part in parts]
     assert max(sizes) - min(sizes) <= 1
 

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foretell.axes import TrainingRows
 from foretell.config import WindowSection
+from foretell.data.reading import read_table
 from foretell.data.scaling import learn_scaling
 from foretell.data.spans import cut_spans
-from foretell.data.tables import Table, read_table
+from foretell.data.tables import Table
 from foretell.data.windows import WindowShape, find_anchors
 from foretell.evaluation import ridge
 from foretell.evaluation.history import History
@@ -32,7 +34,7 @@ def walks(rows: int, columns: int, seed: int = 0) -> np.ndarray:
 
 def prepared(
     table: Table, shape: WindowShape, *, per_series: bool = False
-) -> tuple[History, np.ndarray, dict[str, np.ndarray]]:
+) -> tuple[History, TrainingRows, dict[str, np.ndarray]]:
     spans = cut_spans(table, "0.6,0.2,0.2")
     scaling = learn_scaling(table, spans.training_rows, per_series=per_series)
     anchors = find_anchors(table, shape, spans, scaling.missing(table), 1.0)
@@ -41,8 +43,9 @@ def prepared(
 
 def pairs(history: History, anchors: np.ndarray, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each window less its last value, its targets less it, and the last value; all scaled."""
-    shape, codes = history.shape, history.table.codes
-    scaled = (history.filled - history.mean[codes]) / history.deviation[codes]
+    shape, every = history.shape, np.arange(history.table.rows)
+    codes = history.table.codes_of(every)
+    scaled = (history.filled(every) - history.mean[codes]) / history.deviation[codes]
     scaled = scaled.astype(np.float32).astype(np.float64)[:, target]
     changes, wanted, last = [], [], []
     for anchor in anchors.tolist():

@@ -10,8 +10,9 @@ from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from foretell.data.filling import fill_forward
 from foretell.data.lecture import lecture_anchors
-from foretell.data.scaling import fill_forward, filled_targets, learn_scaling
+from foretell.data.scaling import filled_targets, learn_scaling
 from foretell.data.spans import Spans, cut_spans
 from foretell.data.tables import Table
 from foretell.data.windows import Windows, WindowShape, find_anchors

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.config import DataSection
+from foretell.data.reading import read_table
 from foretell.data.sources import _from_bytes, read_source
-from foretell.data.tables import Table, read_table, unit_of
+from foretell.data.tables import Table, unit_of
 from foretell.errors import DataError, ForetellError, UnsafeFileError
 
 HEADER = "time,T (degC),p (mbar)"

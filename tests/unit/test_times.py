@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from foretell.config import DataSection
 from foretell.data.health import Health
 from foretell.data.overview import health_of
+from foretell.data.reading import read_table
 from foretell.data.sources import Source
-from foretell.data.tables import read_table
+from foretell.data.tables import local_hours
 from foretell.data.times import Written, find_time_column, parse_times
 from foretell.errors import ConfigurationError, DataError, InputError
 
@@ -225,7 +226,7 @@ def test_the_hour_that_occurs_twice_is_read_in_order_to_an_even_grid() -> None:
     assert (np.diff(table.times) == HOUR // 2).all()
     assert table.times[0] == microseconds("2020-10-24T22:00")
     assert table.values[:, 0].tolist() == list(range(14))
-    assert table.local_hours(table.times).tolist() == [0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert local_hours(table.times, table.timezone).tolist() == [0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5]
     with pytest.raises(DataError, match="--timezone if these are local times with a repeated hour"):
         read_table(frame)
 

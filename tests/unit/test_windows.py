@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from foretell.config import WindowSection
 from foretell.data.frequency import Frequency
 from foretell.data.lecture import lecture_anchors
+from foretell.data.reading import read_table
 from foretell.data.scaling import learn_scaling
 from foretell.data.spans import SPAN_NAMES, Spans, cut_spans
-from foretell.data.tables import Table, read_table
+from foretell.data.tables import Table
 from foretell.data.windows import (
     Anchors,
     Windows,

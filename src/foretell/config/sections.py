@@ -80,6 +80,14 @@ class DataSection(Section):
     unit: str | None = Field(
         None, description="Unit of the target (read from a header such as 'T (degC)' when not named)."
     )
+    store: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Whether a Parquet table is read piece by piece into a store on disk rather than into memory; auto "
+        "does so where it is large.",
+    )
+    cache_dir: Path | None = Field(
+        None, description="Folder of stores (that of the platform's cache when not named); see 'foretell cache'."
+    )
 
 
 class WindowSection(Section):
@@ -115,6 +123,9 @@ class EvaluationSection(Section):
     folds: int = Field(1, ge=1, le=100, description="Backtest: so many tests one after the other, each trained anew.")
     origin: Literal["expanding", "sliding"] = Field(
         "expanding", description="Whether training grows from fold to fold, or keeps its length and moves on."
+    )
+    judged: int = Field(
+        1_000_000, ge=0, description="Most windows of validation, and of test, that count, evenly spread; 0 takes all."
     )
 
 

@@ -1,12 +1,11 @@
-"""From rows as they come to rows on an even grid: order, duplicates, gaps, and constants that look like sentinels.
+"""From rows as they come to rows on an even grid: order, duplicates, gaps.
 
 Each thing is handled as the design says and reported once, with how many rows and where the first one is.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,23 +18,6 @@ from .health import Health
 from .sources import Source
 
 Duplicates = Literal["error", "first", "last", "mean"]
-KNOWN_SENTINELS = (
-    -9999.0,
-    -999.0,
-    -99.0,
-    -999.9,
-    -99.9,
-    -9999.9,
-    9999.0,
-    999.0,
-    99999.0,
-    -99999.0,
-    999.9,
-    9999.9,
-    -32768.0,
-    65535.0,
-)
-_MOST_SENTINELS = 4  # on each side of a column
 _MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
 LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
@@ -125,40 +107,6 @@ def as_they_come(rows: Rows, health: Health) -> Grid:
             rows=uneven,
         )
     return Grid(frequency, rows.times, rows.values, np.array([0, len(rows.times)]))
-
-
-def point_out_sentinels(columns: list[str], values: TableArray, health: Health) -> None:
-    """Warns of constants that lie far outside everything else, such as -9999."""
-    for position, name in enumerate(columns):
-        column = pl.Series(values[:, position], nan_to_null=True).drop_nulls()
-        for lowest in (True, False):
-            for value, count, low, high in _outliers(column, lowest):
-                health.warn(
-                    "suspicious",
-                    f'"{name}": {value:g} stands {counted(count, "time")}, far from the others ({low:g} to {high:g}); '
-                    f"if it means missing, say --missing {value:g}",
-                    column=name,
-                    rows=count,
-                    remedy={"missing": f"{value:g}"},
-                )
-
-
-def _outliers(column: pl.Series, lowest: bool) -> Iterator[tuple[float, int, float, float]]:
-    """Values far outside all others on one side: the value, how often it stands, and the range of the others."""
-    rest = column
-    for _ in range(_MOST_SENTINELS):
-        value: Any = rest.min() if lowest else rest.max()
-        others = rest.filter(rest != value) if value is not None else rest
-        if others.is_empty():
-            return
-        numbers = others.to_numpy()
-        low, high = float(numbers.min()), float(numbers.max())
-        count, distance, spread = len(rest) - len(others), max(low - value, value - high), high - low
-        usual = spread if value in KNOWN_SENTINELS else (3 if count > 1 else 1000) * spread
-        if not (distance > usual and (spread > 0 or value in KNOWN_SENTINELS)):
-            return
-        yield value, count, low, high
-        rest = others
 
 
 def _must_have_step(rows: Rows, times: TimeArray, known: Frequency) -> None:

@@ -1,5 +1,7 @@
 """Which columns hold numbers, which tells series apart, and which values stand for missing ones."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 from jaxtyping import Int64
@@ -107,44 +109,60 @@ def columns_of_numbers(
     return pl.DataFrame(kept)
 
 
-def mark_missing(
-    rows: Source, columns: list[str], values: TableArray, missing: tuple[str, ...], health: Health
-) -> TableArray:
-    """The values with NaN in place of sentinels and infinities, each reported with how often.
+class MissingTally:
+    """Takes out numbers that stand for missing ones, and infinities; tells how often each was found.
 
     Args:
-        rows: As they came.
-        columns: Names of the columns.
-        values: Their numbers.
         missing: Numbers that stand for missing ones, commas allowed.
-        health: Where it is reported.
     """
-    values = values if values.flags.writeable else values.copy(order="F")
-    for text in entries(missing):
-        try:
-            sentinel = float(text)
-        except ValueError:
-            continue  # a word; those were taken out as the columns became numbers
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        self.sentinels = list(_numbers(missing))
+        self.found: dict[tuple[str, str], int] = {}
+        self.infinite: dict[str, tuple[int, str]] = {}
+
+    def mark(self, rows: Source, columns: list[str], values: TableArray) -> TableArray:
+        """The values with NaN in place of sentinels and infinities.
+
+        Args:
+            rows: As they came.
+            columns: Names of the columns.
+            values: Their numbers.
+        """
+        values = values if values.flags.writeable else values.copy(order="F")
+        for text, sentinel in self.sentinels:
+            for position, name in enumerate(columns):
+                found = values[:, position] == sentinel
+                if count := int(found.sum()):
+                    values[found, position] = np.nan
+                    self.found[text, name] = self.found.get((text, name), 0) + count
         for position, name in enumerate(columns):
-            found = values[:, position] == sentinel
-            if count := int(found.sum()):
-                values[found, position] = np.nan
-                health.note(
-                    "missing",
-                    f'"{name}": {text} stands for a missing value in {counted(count, "row")}',
-                    column=name,
-                    rows=count,
-                )
-    for position, name in enumerate(columns):
-        infinite = np.abs(values[:, position]) > LARGEST  # false where NaN
-        if count := int(infinite.sum()):
-            row = int(np.flatnonzero(infinite)[0])
-            values[infinite, position] = np.nan
+            infinite = np.abs(values[:, position]) > LARGEST  # false where NaN
+            if count := int(infinite.sum()):
+                first = rows.place(int(np.flatnonzero(infinite)[0]))
+                values[infinite, position] = np.nan
+                before, place = self.infinite.get(name, (0, first))
+                self.infinite[name] = (before + count, place)
+        return values
+
+    def report(self, health: Health) -> None:
+        """Tells what was taken out."""
+        for (text, name), count in self.found.items():
+            told = f'"{name}": {text} stands for a missing value in {counted(count, "row")}'
+            health.note("missing", told, column=name, rows=count)
+        for name, (count, first) in self.infinite.items():
             health.warn(
                 "missing",
-                f'"{name}": infinite or beyond {LARGEST:g} in {counted(count, "row")}, first {rows.place(row)}; '
-                "read as missing",
+                f'"{name}": infinite or beyond {LARGEST:g} in {counted(count, "row")}, first {first}; read as missing',
                 column=name,
                 rows=count,
             )
-    return values
+
+
+def _numbers(missing: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """The numbers among what stands for missing values; words are taken out where columns become numbers."""
+    for text in entries(missing):
+        try:
+            yield text, float(text)
+        except ValueError:
+            continue

@@ -6,18 +6,19 @@ All of it is known of rows that lie ahead as well, so that a forecast may rest o
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
-from ..axes import AnchorArray, FeatureArray, TimeArray
+from ..axes import AnchorArray, FeatureArray, TimeArray, TrainingRows
 from ..errors import DataError
+from .filling import fill_forward
 from .frequency import Frequency
-from .scaling import SMALLEST, Scaling, fill_forward
-from .tables import Table, local_times, show_time
+from .scaling import SMALLEST, Scaling
+from .tables import AnyTable, Stretch, Table, local_times, show_time
 
 YEAR_DAYS = 365.2425
 
@@ -43,7 +44,7 @@ class Static:
         """How many inputs it makes."""
         return len(self.categories) or 1
 
-    def inputs(self, table: Table) -> Float32[np.ndarray, "series input"]:
+    def inputs(self, table: AnyTable) -> Float32[np.ndarray, "series input"]:
         """Its value for each series of a table; zeros where it is missing or was never seen."""
         values = table.statics[self.name]
         out = np.zeros((len(table.series), self.width), np.float32)
@@ -59,7 +60,7 @@ class Static:
                 out[code] = (value - self.mean) / self.deviation
         return out
 
-    def unseen(self, table: Table) -> list[str]:
+    def unseen(self, table: AnyTable) -> list[str]:
         """Words in a table that training did not hold."""
         if not self.categories:
             return []
@@ -161,6 +162,23 @@ class Covariates:
 NONE = Covariates()
 
 
+@runtime_checkable
+class KnownAhead(Protocol):
+    """What is known of rows, those ahead of the last one included."""
+
+    def at(self, anchors: AnchorArray, leads: tuple[int, int]) -> Float32[Tensor, "batch lead input"]:
+        """What is known of the targets of some windows."""
+        ...
+
+    def whole(self, anchors: AnchorArray, leads: tuple[int, int]) -> Bool[np.ndarray, " window"]:
+        """Whether all is known of the targets of each window."""
+        ...
+
+    def first_absent(self, anchors: AnchorArray, leads: tuple[int, int]) -> int | None:
+        """The time of the first target of some windows of which something is not known; None where all is."""
+        ...
+
+
 class KnownRows:
     """What is known of rows, those ahead of the last one included.
 
@@ -200,9 +218,7 @@ class KnownRows:
         return (anchors + self.shift[anchors])[:, None] + np.arange(leads[0], leads[1] + 1)
 
 
-def learn_covariates(
-    table: Table, training: Bool[np.ndarray, " row"], calendar: bool, known: tuple[str, ...]
-) -> Covariates:
+def learn_covariates(table: AnyTable, training: TrainingRows, calendar: bool, known: tuple[str, ...]) -> Covariates:
     """Learns categories and scales from the series that have rows in training.
 
     Args:
@@ -211,7 +227,7 @@ def learn_covariates(
         calendar: Whether the calendar is read.
         known: Columns that are known ahead.
     """
-    seen = np.unique(table.codes[training])
+    seen = np.unique(np.concatenate([_trained(stretch, training) for stretch in table.stretches()]))
     statics = []
     for name, values in table.statics.items():
         own = [values[code] for code in seen if values[code] is not None]
@@ -223,6 +239,12 @@ def learn_covariates(
             spread = float(numbers.std())
             statics.append(Static(name, (), float(numbers.mean()), spread if spread > SMALLEST else 1.0))
     return Covariates(calendar, known, tuple(statics))
+
+
+def _trained(stretch: Stretch, training: TrainingRows) -> Int64[np.ndarray, " series"]:
+    """The series of a stretch that have rows in training."""
+    rows = np.arange(stretch.rows.start, stretch.rows.stop)
+    return np.unique(stretch.part.codes_of(rows[training[stretch.rows]] - stretch.first)) + stretch.code
 
 
 def cycles(frequency: Frequency) -> tuple[str, ...]:
@@ -254,7 +276,7 @@ def calendar_inputs(times: TimeArray, timezone: str | None, frequency: Frequency
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
 
-def require_known(table: Table, known: KnownRows, anchors: AnchorArray, leads: tuple[int, int]) -> None:
+def require_known(table: Table, known: KnownAhead, anchors: AnchorArray, leads: tuple[int, int]) -> None:
     """Checks that all is there that forecasts from some anchors must know ahead.
 
     Raises:

@@ -11,7 +11,8 @@ from ..config import DataSection
 from ..errors import InputError
 from ..files import write_atomically
 from .frequency import DAY
-from .tables import Table, local_times, read_table, require_targets, show_time
+from .reading import read_table
+from .tables import Table, local_times, require_targets, show_time
 
 MOST_LINES = 6
 

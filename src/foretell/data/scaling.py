@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from ..axes import FeatureArray, MissingArray, TableArray, TargetArray
+from ..axes import FeatureArray, MissingRows, TableArray, TargetArray, TrainingRows
 from ..errors import DataError
-from .tables import Table, show_time
+from .filling import fill_forward
+from .tables import AnyTable, Table, show_time
 
 FARTHEST = 1e9  # training deviations; beyond it single precision tells nothing apart
 SMALLEST = 1e-30  # a smaller deviation is none in single precision
@@ -50,7 +51,7 @@ class Scaling:
         """The columns that a model reads or forecasts."""
         return tuple(dict.fromkeys((*self.features, *self.targets)))
 
-    def scales(self, table: Table) -> np.ndarray:
+    def scales(self, table: AnyTable) -> np.ndarray:
         """Which row of ``mean`` belongs to each series of a table; a new one has that of all series together.
 
         Raises:
@@ -70,7 +71,7 @@ class Scaling:
         return np.array([known.get(name, len(self.series)) for name in table.series])
 
     def target_scales(
-        self, table: Table
+        self, table: AnyTable
     ) -> tuple[Float64[np.ndarray, "series target"], Float64[np.ndarray, "series target"]]:
         """Mean and deviation of each target, for each series of a table."""
         chosen = [self.columns.index(name) for name in self.targets]
@@ -78,7 +79,7 @@ class Scaling:
         return self.mean[rows][:, chosen], self.deviation[rows][:, chosen]
 
     def of_column(
-        self, table: Table, name: str
+        self, table: AnyTable, name: str
     ) -> tuple[Float64[np.ndarray, " series"], Float64[np.ndarray, " series"]]:
         """Mean and deviation of a column, for each series of a table."""
         column, rows = self.columns.index(name), self.scales(table)
@@ -90,9 +91,9 @@ class Scaling:
         read = set(self.targets) <= set(self.features)
         return tuple(self.features.index(name) for name in self.targets) if read else ()
 
-    def missing(self, table: Table) -> MissingArray:
+    def missing(self, table: AnyTable) -> MissingRows:
         """Where features are missing."""
-        return np.isnan(table.take(self.features))
+        return np.isnan(table.take(self.features)) if isinstance(table, Table) else _Missing(table, self.features)
 
     def inputs(self, table: Table) -> FeatureArray:
         """The scaled features, missing ones filled, and the masks."""
@@ -124,7 +125,7 @@ class Scaling:
         mean, deviation = self.target_scales(table)
         return ((table.take(self.targets) - mean[table.codes]) / deviation[table.codes]).astype(np.float32)
 
-    def refitted(self, table: Table, training: Bool[np.ndarray, " row"]) -> "Scaling":
+    def refitted(self, table: AnyTable, training: TrainingRows) -> "Scaling":
         """The same columns with means and deviations of other rows; what does not vary there keeps those that it had.
 
         Args:
@@ -137,11 +138,10 @@ class Scaling:
                 file=table.source,
             )
         mean, deviation = self.mean.copy(), self.deviation.copy()
-        for position, name in enumerate(self.columns):
-            observed = table.take([name])[training, 0]
-            observed = observed[~np.isnan(observed)]
-            if len(observed) and observed.std() > SMALLEST:
-                mean[0, position], deviation[0, position] = observed.mean(), observed.std()
+        pooled = column_sums(table, training, self.columns)[0]
+        for position, own in enumerate(pooled):
+            if own.count and own.deviation > SMALLEST:
+                mean[0, position], deviation[0, position] = own.mean, own.deviation
         return replace(self, mean=mean, deviation=deviation)
 
     def document(self) -> dict[str, object]:
@@ -157,7 +157,79 @@ class Scaling:
         }
 
 
-def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_series: bool = False) -> Scaling:
+@dataclass(frozen=True)
+class _Missing:
+    """Where columns are missing, in those rows that are asked for."""
+
+    table: AnyTable
+    names: tuple[str, ...]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return np.isnan(self.table.values_of(self.names, np.arange(*rows.indices(self.table.rows))))
+
+
+@dataclass
+class Sums:
+    """The mean and the spread of numbers that come a part at a time, which are merged as Chan et al. (1979) do."""
+
+    count: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
+    varies: bool = False
+    absent: bool = False
+    value: float = np.nan  # any of them
+
+    def add(self, values: Float64[np.ndarray, " row"]) -> None:
+        """Looks at more numbers; NaN where missing."""
+        gone = np.isnan(values)
+        observed = values[~gone]
+        self.absent |= bool(gone.any())
+        if not len(observed):
+            return
+        mean, variance, count = float(observed.mean()), float(observed.var()), len(observed)
+        low, high = observed.min(), observed.max()
+        self.varies |= bool(low < high) or bool(self.count and low != self.value)
+        self.value = float(low)
+        if self.count == 0:
+            self.count, self.mean, self.variance = count, mean, variance
+            return
+        total = self.count + count
+        apart, share = mean - self.mean, count / total
+        self.mean += apart * share
+        self.variance += (variance - self.variance) * share + apart**2 * share * (1 - share)
+        self.count = total
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation."""
+        return float(np.sqrt(self.variance))
+
+
+def column_sums(
+    table: AnyTable, training: TrainingRows, columns: tuple[str, ...], *, per_series: bool = False
+) -> tuple[list[Sums], list[list[Sums]]]:
+    """The mean and the spread of columns in the training span: of all series together, and of each.
+
+    Args:
+        table: The rows.
+        training: Which of them lie in the training span.
+        columns: Their names.
+        per_series: Whether each series is told by itself.
+    """
+    pooled = [Sums() for _ in columns]
+    single = [[Sums() for _ in columns] for _ in range(len(table.series) if per_series else 0)]
+    for stretch in table.stretches():
+        part, own = stretch.part, training[stretch.rows]
+        for position, name in enumerate(columns):
+            values = part.values[:, part.columns.index(name)]
+            pooled[position].add(values[own])
+            if per_series:
+                for number, (start, stop) in enumerate(pairwise(part.starts)):
+                    single[stretch.code + number][position].add(values[start:stop][own[start:stop]])
+    return pooled, single
+
+
+def learn_scaling(table: AnyTable, training: TrainingRows, *, per_series: bool = False) -> Scaling:
     """Learns means and deviations from the training rows.
 
     Args:
@@ -169,33 +241,24 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
         DataError: A target is missing or constant throughout the training span.
     """
     columns = table.columns
-    if per_series:
-        groups = [np.arange(start, stop)[training[start:stop]] for start, stop in pairwise(table.starts)]
-        groups.append(np.flatnonzero(training))
-    else:
-        groups = [np.flatnonzero(training)]
+    pooled, single = column_sums(table, training, columns, per_series=per_series)
+    groups = [*single, pooled]
     mean = np.zeros((len(groups), len(columns)))
     deviation = np.ones((len(groups), len(columns)))
     varies = np.zeros((len(groups), len(columns)), bool)
-    gaps = np.zeros(len(columns), bool)
-    for position in range(len(columns)):
-        values = table.values[:, position]
-        pooled = values[training & ~np.isnan(values)]
-        if len(pooled):
+    for position, together in enumerate(pooled):
+        if together.count:
             # What a series of its own scaling was never seen to do, it does as all others.
-            mean[:, position], deviation[:, position] = pooled.mean(), pooled.std() if pooled.std() > SMALLEST else 1.0
+            mean[:, position] = together.mean
+            deviation[:, position] = together.deviation if together.deviation > SMALLEST else 1.0
         for number, group in enumerate(groups):
-            observed = values[group]
-            absent = np.isnan(observed)
-            gaps[position] |= bool(absent.any())
-            observed = observed[~absent]
-            if len(observed) == 0:
-                continue
-            mean[number, position] = observed.mean()
-            spread = observed.std()
-            if observed.min() < observed.max() and spread > SMALLEST:
-                deviation[number, position] = spread
+            own = group[position]
+            if own.count:
+                mean[number, position] = own.mean
+            if own.varies and own.deviation > SMALLEST:
+                deviation[number, position] = own.deviation
                 varies[number, position] = True
+    gaps = np.array([together.absent for together in pooled])
     for name in table.targets:
         constant = np.flatnonzero(~varies[:, columns.index(name)])
         if len(constant):
@@ -213,26 +276,6 @@ def learn_scaling(table: Table, training: Bool[np.ndarray, " row"], *, per_serie
     return Scaling(columns, mean, deviation, features, masked, table.targets, table.series if per_series else ())
 
 
-def fill_forward(values: np.ndarray, starts: np.ndarray, before_first: float) -> np.ndarray:
-    """The last observed value in place of missing ones, never from another series.
-
-    Args:
-        values: One column; NaN where missing.
-        starts: The first row of each series, and the number of rows at the end.
-        before_first: The value before a series' first observation.
-
-    >>> fill_forward(np.array([np.nan, 1.0, np.nan, np.nan]), np.array([0, 3, 4]), 0.0)
-    array([0., 1., 1., 0.])
-    """
-    latest = np.where(np.isnan(values), -1, np.arange(len(values)))
-    latest = np.maximum.accumulate(latest)
-    first = np.repeat(starts[:-1], np.diff(starts))
-    return np.where(latest >= first, values[np.maximum(latest, 0)], before_first).astype(values.dtype)
-
-
-def filled_targets(table: Table, targets: tuple[str, ...]) -> TableArray:
+def filled_targets(table: AnyTable, targets: tuple[str, ...]) -> TableArray:
     """The targets in their own unit, missing ones filled with the last observed; NaN before the first."""
-    values = table.take(targets)
-    return np.column_stack(
-        [fill_forward(values[:, position], table.starts, np.nan) for position in range(values.shape[1])]
-    )
+    return table.filled_of(targets, np.arange(table.rows))

@@ -39,6 +39,7 @@ class Source:
         first_line: The line of the first row in a text file; None where there are no lines.
         notes: What was noticed while reading, a sentence each.
         numbers: The place of each row in the file, counted from 0, where blank rows were left out.
+        before: How many rows of the file were read before these, where it is read piece by piece.
     """
 
     name: str
@@ -46,21 +47,25 @@ class Source:
     first_line: int | None = None
     notes: list[str] = field(default_factory=list)
     numbers: Int64[np.ndarray, " row"] | None = None
+    before: int = 0
+
+    def number(self, row: int) -> int:
+        """The place of a row in its file, counted from 0."""
+        return self.before + (row if self.numbers is None else int(self.numbers[row]))
 
     def place(self, row: int) -> str:
         """The place of a row, counted from 0, in words: ``row 3 (line 4)``."""
-        row = row if self.numbers is None else int(self.numbers[row])
+        row = self.number(row)
         if self.first_line is None:
             return f"row {row + 1}"
         return f"row {row + 1} (line {row + self.first_line})"
 
     def fault(self, row: int, column: str, sentence: str, **details: object) -> DataError:
         """What is wrong with a cell: the file, the row and the column in words, and as facts for a program."""
-        number = row if self.numbers is None else int(self.numbers[row])
         return DataError(
             f'{self.name}, {self.place(row)}, column "{column}": {sentence}',
             file=self.name,
-            row=number + 1,
+            row=self.number(row) + 1,
             column=column,
             **details,
         )
@@ -121,7 +126,7 @@ def read_frame(path: Path, text_columns: tuple[str, ...] = ()) -> pl.DataFrame:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", file=str(path)) from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} cannot be read as JSON: {_first_line(error)}", file=str(path)) from None
+        raise DataError(f"{path} cannot be read as JSON: {first_line(error)}", file=str(path)) from None
     if frame.height == 0:
         raise DataError(f"{path} holds no rows", file=str(path))
     return frame
@@ -139,14 +144,14 @@ def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:
             f"a table is a path or a data frame (pandas, Polars, PyArrow); found {type(frame).__name__}"
         ) from None
     except nw.exceptions.NarwhalsError as error:
-        raise DataError(f"the data frame cannot be read as a table: {_first_line(error)}") from None
+        raise DataError(f"the data frame cannot be read as a table: {first_line(error)}") from None
     try:
         native = known.to_polars()
     except (TypeError, ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"the data frame cannot be read as a table: {_first_line(error)}") from None
+        raise DataError(f"the data frame cannot be read as a table: {first_line(error)}") from None
     if native.height == 0:
         raise DataError("the data frame holds no rows")
-    return Source("the data frame", _tidy(native, text_columns))
+    return Source("the data frame", tidy(native, text_columns))
 
 
 def _has_index_of_its_own(frame: Any) -> bool:
@@ -169,11 +174,11 @@ def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sou
             frame = pl.read_parquet(io.BytesIO(content))
             if frame.height == 0:
                 raise DataError(f"{name} holds no rows", file=name)
-            return Source(name, _tidy(frame, text_columns))
+            return Source(name, tidy(frame, text_columns))
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError) as error:
         raise UnsafeFileError(f"{name} is damaged or protected: {error}", file=name) from None
     except pl.exceptions.PolarsError as error:
-        raise UnsafeFileError(f"{name} is damaged: {_first_line(error)}", file=name) from None
+        raise UnsafeFileError(f"{name} is damaged: {first_line(error)}", file=name) from None
     return _from_text(name, content, text_columns)
 
 
@@ -243,10 +248,10 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
     _must_have_a_header(name, frame.columns)
     _must_differ(name, frame.columns)
     first = next(index for index, line in enumerate(lines) if line.strip())
-    tidy = _tidy(frame, text_columns)
-    if tidy.width < frame.width:
+    tidied = tidy(frame, text_columns)
+    if tidied.width < frame.width:
         notes.append("a first column without a name holds row numbers and is left out")
-    return Source(name, tidy, first + 2, notes, numbers)
+    return Source(name, tidied, first + 2, notes, numbers)
 
 
 def _must_have_a_header(name: str, columns: list[str]) -> None:
@@ -316,11 +321,11 @@ def _ragged(name: str, content: bytes, separator: str, error: Exception) -> Data
                 )
     except csv.Error:
         pass
-    return DataError(f"{name} cannot be read as a table: {_first_line(error)}", file=name)
+    return DataError(f"{name} cannot be read as a table: {first_line(error)}", file=name)
 
 
-def _tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
-    """Names without blanks around, numbers as Float64, a nameless first column of row numbers left out."""
+def tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
+    """A frame with names without blanks around, numbers as Float64, a nameless first column of row numbers left out."""
     nameless = frame.width > 1 and frame.columns[0].strip() in ("", "Unnamed: 0") and not frame.dtypes[0].is_temporal()
     if nameless and frame.to_series(0).cast(pl.Float64, strict=False).null_count() == 0:
         frame = frame.drop(frame.columns[0])
@@ -336,5 +341,6 @@ def _tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says first."""
     return str(error).strip().splitlines()[0]

@@ -6,13 +6,15 @@ A window belongs to the span in which all its target rows lie. Rows after the th
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from jaxtyping import Int64
 
+from ..axes import TrainingRows
 from ..errors import ConfigurationError, InputError
-from .tables import Table, show_time
+from .tables import AnyTable, Places, Table, show_time
 
 SPAN_NAMES = ("train", "validation", "test")
 
@@ -22,12 +24,14 @@ class Spans:
     """Where the spans lie on the common time axis.
 
     Attributes:
-        places: The place of each row of the table on the time axis; for one series its row number.
+        table: The rows.
+        shifts: What is added to a row's number, in each series, to make its place on the time axis.
         borders: The first place of training, of validation, of test, and the first place after test.
         starts: The time at which each span starts, and the last time of test, for messages.
     """
 
-    places: Int64[np.ndarray, " row"]
+    table: AnyTable
+    shifts: Int64[np.ndarray, " series"]
     borders: tuple[int, int, int, int]
     starts: tuple[str, str, str, str]
 
@@ -36,13 +40,44 @@ class Spans:
         found = np.searchsorted(self.borders[1:], places, side="right").astype(np.int64)
         return np.where(places < self.borders[0], 3, found)
 
+    def places_of(self, rows: Places) -> Places:
+        """The place of some rows on the time axis; for one series their numbers."""
+        return rows + self.shifts[self.table.codes_of(rows)]
+
     @property
-    def training_rows(self) -> np.ndarray:
+    def training_ends(self) -> tuple[int, int]:
+        """The earliest and the latest time of the training rows."""
+        starts, stops = self.table.starts[:-1], self.table.starts[1:]
+        first, after = (np.clip(border - self.shifts, starts, stops) for border in self.borders[:2])
+        some = after > first
+        return int(self.table.times_of(first[some]).min()), int(self.table.times_of(after[some] - 1).max())
+
+    @property
+    def places(self) -> Int64[np.ndarray, " row"]:
+        """The place of each row."""
+        return self.places_of(np.arange(self.table.rows))
+
+    @cached_property
+    def training_rows(self) -> TrainingRows:
         """Which rows lie in the training span."""
-        return (self.places >= self.borders[0]) & (self.places < self.borders[1])
+        rows = _Training(self)
+        return rows[:] if isinstance(self.table, Table) else rows
 
 
-def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
+@dataclass(frozen=True)
+class _Training:
+    """Which rows lie in the training span, of those that are asked for."""
+
+    spans: Spans
+
+    def __getitem__(self, rows: slice | Places) -> np.ndarray:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.spans.table.rows))
+        places, borders = self.spans.places_of(rows), self.spans.borders
+        return (places >= borders[0]) & (places < borders[1])
+
+
+def cut_spans(table: AnyTable, text: str, *, as_they_come: bool = False) -> Spans:
     """Cuts a table's time axis into the three spans.
 
     Args:
@@ -54,15 +89,15 @@ def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
         ConfigurationError: The text is no such thing.
         InputError: A span would hold no row.
     """
-    origin = int(table.times.min())
-    if as_they_come or len(table.series) == 1:
-        places = np.arange(table.rows)
-    else:
-        places, _ = table.frequency.index(table.times, origin)
-    total = int(places.max()) + 1
+    shifts = np.zeros(len(table.series), np.int64)
+    if not as_they_come and len(table.series) > 1:
+        origin = table.first_time
+        shifts, _ = table.frequency.index(table.times_of(table.starts[:-1]), origin)
+        shifts = shifts - table.starts[:-1]
+    total = int((table.starts[1:] + shifts).max())
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 2:
-        first, second = (_place_of_date(table, part, places) for part in parts)
+        first, second = (_place_of_date(table, part, shifts) for part in parts)
         end = total
     elif len(parts) == 3:
         sizes = _sizes(table, parts, total)
@@ -81,10 +116,10 @@ def cut_spans(table: Table, text: str, *, as_they_come: bool = False) -> Spans:
             f"and {end - second}; choose others with --spans, such as 0.7,0.15,0.15",
             rows=total,
         )
-    return _told(table, places, (0, first, second, end))
+    return _told(table, shifts, (0, first, second, end))
 
 
-def roll_spans(table: Table, spans: Spans, folds: int, *, sliding: bool) -> list[Spans]:
+def roll_spans(table: AnyTable, spans: Spans, folds: int, *, sliding: bool) -> list[Spans]:
     """Spans for each fold of a backtest: the test span in equal parts, validation and training right before each.
 
     Args:
@@ -108,19 +143,29 @@ def roll_spans(table: Table, spans: Spans, folds: int, *, sliding: bool) -> list
     edges = [second + round(fold * (end - second) / folds) for fold in range(folds + 1)]
     moved = [edge - second for edge in edges[:-1]]
     return [
-        _told(table, spans.places, (start + moved[fold] * sliding, first + moved[fold], edges[fold], edges[fold + 1]))
+        _told(table, spans.shifts, (start + moved[fold] * sliding, first + moved[fold], edges[fold], edges[fold + 1]))
         for fold in range(folds)
     ]
 
 
-def _told(table: Table, places: Int64[np.ndarray, " row"], borders: tuple[int, int, int, int]) -> Spans:
+def _told(table: AnyTable, shifts: Int64[np.ndarray, " series"], borders: tuple[int, int, int, int]) -> Spans:
     """Spans with their times, for messages."""
-    starts = tuple(show_time(int(table.times[places >= place].min()), table.timezone) for place in borders[:3])
-    last = show_time(int(table.times[places < borders[3]].max()), table.timezone)
-    return Spans(places, borders, (starts[0], starts[1], starts[2], last))
+
+    def rows_at(place: int) -> tuple[Int64[np.ndarray, " series"], np.ndarray]:
+        """The row of each series at a place, or its first one after it; and whether there is one."""
+        rows = np.maximum(place - shifts, table.starts[:-1])
+        return rows, rows < table.starts[1:]
+
+    starts = []
+    for place in borders[:3]:
+        rows, there = rows_at(place)
+        starts.append(show_time(int(table.times_of(rows[there]).min()), table.timezone))
+    ends = np.minimum(borders[3] - shifts, table.starts[1:]) - 1
+    last = int(table.times_of(ends[ends >= table.starts[:-1]]).max())
+    return Spans(table, shifts, borders, (starts[0], starts[1], starts[2], show_time(last, table.timezone)))
 
 
-def _sizes(table: Table, parts: list[str], total: int) -> list[int]:
+def _sizes(table: AnyTable, parts: list[str], total: int) -> list[int]:
     shares = [float(part) if re.fullmatch(r"0?\.\d+", part) else None for part in parts]
     if all(share is not None for share in shares):
         cuts = np.cumsum([share or 0.0 for share in shares])
@@ -139,7 +184,7 @@ def _sizes(table: Table, parts: list[str], total: int) -> list[int]:
     return sizes
 
 
-def _place_of_date(table: Table, text: str, places: Int64[np.ndarray, " row"]) -> int:
+def _place_of_date(table: AnyTable, text: str, shifts: Int64[np.ndarray, " series"]) -> int:
     """The first place at or after a date."""
     try:
         moment = datetime.fromisoformat(text)
@@ -151,9 +196,9 @@ def _place_of_date(table: Table, text: str, places: Int64[np.ndarray, " row"]) -
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(table.timezone or "UTC"))
-    later = table.times >= round(moment.timestamp() * 1_000_000)
+    rows = table.first_rows(round(moment.timestamp() * 1_000_000))
+    later = rows < table.starts[1:]
     if not later.any():
-        raise InputError(
-            f"spans: {text} lies after the last time of the table, {show_time(int(table.times.max()), table.timezone)}"
-        )
-    return int(places[later].min())
+        last = show_time(table.last_time, table.timezone)
+        raise InputError(f"spans: {text} lies after the last time of the table, {last}")
+    return int((rows + shifts)[later].min())

@@ -114,7 +114,7 @@ class Spool:
     def __exit__(self, *problem: object) -> None:
         self.file.close()
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         """Adds to its end.
 
         Raises:
@@ -132,6 +132,44 @@ class Spool:
             return mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
         except OSError as error:
             raise _no_room(error) from None
+
+
+class Numbers:
+    """Whole numbers that come a part at a time: in memory while they are few, beyond that in a file.
+
+    >>> numbers = Numbers(most=2)
+    >>> for part in ([1, 2], [3], [4, 5]): numbers.add(np.array(part))
+    >>> numbers.all().tolist()
+    [1, 2, 3, 4, 5]
+    """
+
+    def __init__(self, most: int = 4_000_000) -> None:
+        self.most, self.parts, self.count = most, list[Int64[np.ndarray, " _part"]](), 0
+        self.spool: Spool | None = None
+
+    def add(self, part: Int64[np.ndarray, " part"]) -> None:
+        """Adds some at the end.
+
+        Raises:
+            StorageError: There is no room for them.
+        """
+        self.parts.append(part)
+        self.count += len(part)
+        if self.count > self.most:
+            self.spool = self.spool or Spool()
+            for own in self.parts:
+                self.spool.write(np.ascontiguousarray(own).data)
+            self.parts.clear()
+
+    def all(self) -> Int64[np.ndarray, " number"]:
+        """All of them."""
+        if self.spool is None:
+            return np.concatenate(self.parts) if self.parts else np.zeros(0, np.int64)
+        for own in self.parts:
+            self.spool.write(np.ascontiguousarray(own).data)
+        self.parts.clear()
+        with self.spool:
+            return np.frombuffer(self.spool.seen(), np.int64)
 
 
 def spooled(contents: Iterable[bytes]) -> tuple[Any, Int64[np.ndarray, " bound"]]:

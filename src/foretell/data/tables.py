@@ -1,12 +1,14 @@
-"""A checked table: times on an even grid, one series after the other, columns of numbers, what was found.
+"""Checked tables: times on an even grid, one series after the other, columns of numbers, what was found.
 
-The one way in is :func:`read_table`; file → source → columns told apart → checked → table.
+What every table offers, and the one that is held in memory; the one on disk is in ``stored.py``. What reads a whole
+table reads it in stretches, each an ordinary table; one that is held in memory is a single stretch.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -17,27 +19,48 @@ from jaxtyping import Int64
 
 from ..axes import TableArray, TimeArray
 from ..config import DataSection
-from ..errors import ConfigurationError, DataError, UsageError, nearest
-from . import checks
-from .columns import columns_of_numbers, mark_missing, must_exist, series_of_rows
-from .frequency import Frequency, named_frequency
+from ..errors import ConfigurationError, DataError
+from .filling import fill_forward
+from .frequency import Frequency
 from .health import Health
-from .sources import read_source
-from .statics import StaticValues, read_statics
-from .times import Written, find_time_column, parse_times, round_down
+from .statics import StaticValues
+from .times import Written
 
 _UNIT = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 
 
+Places = Int64[np.ndarray, "*row"]
+
+
 @dataclass(frozen=True)
-class Table:
+class Stretch:
+    """Some rows of a table, with others before and after them as far as those are asked for.
+
+    Attributes:
+        part: The rows, an ordinary table.
+        first: The row of the whole at which it begins.
+        code: The number, in the whole, of its first series.
+        own: Which of its rows belong to this stretch and to no other.
+    """
+
+    part: "Table"
+    first: int
+    code: int
+    own: slice
+
+    @property
+    def rows(self) -> slice:
+        """The rows of the whole that belong to this stretch."""
+        return slice(self.first + self.own.start, self.first + self.own.stop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyTable(ABC):
     """Rows on a time grid, the series one after the other.
 
     Attributes:
         source: What the rows came from.
         columns: Names of the columns of numbers.
-        values: The numbers; NaN where missing.
-        times: Microseconds since 1970 (UTC where a zone is known) of each row.
         starts: The first row of each series, and the number of rows at the end.
         series: Names of the series; one empty name where there is one series.
         frequency: The step of the grid.
@@ -53,8 +76,6 @@ class Table:
 
     source: str
     columns: tuple[str, ...]
-    values: TableArray
-    times: TimeArray
     starts: Int64[np.ndarray, " bound"]
     series: tuple[str, ...]
     frequency: Frequency
@@ -70,7 +91,77 @@ class Table:
     @property
     def rows(self) -> int:
         """How many rows there are, those that fill gaps included."""
-        return len(self.times)
+        return int(self.starts[-1])
+
+    def codes_of(self, rows: Places) -> Places:
+        """The number of the series of some rows."""
+        return np.searchsorted(self.starts, rows, side="right") - 1
+
+    @property
+    def first_time(self) -> int:
+        """The earliest time of all."""
+        return int(self.times_of(self.starts[:-1]).min())
+
+    @property
+    def last_time(self) -> int:
+        """The latest time of all."""
+        return int(self.times_of(self.starts[1:] - 1).max())
+
+    def first_rows(self, time: int) -> Int64[np.ndarray, " series"]:
+        """The first row of each series at or after a time; that after its last one where there is none."""
+        low, high = self.starts[:-1].copy(), self.starts[1:].copy()
+        while (open_ := low < high).any():
+            middle = (low + high) // 2
+            before = np.zeros(len(low), bool)
+            before[open_] = self.times_of(middle[open_]) < time
+            low, high = np.where(open_ & before, middle + 1, low), np.where(open_ & ~before, middle, high)
+        return low
+
+    @abstractmethod
+    def times_of(self, rows: Places) -> Places:
+        """The times of some rows, in microseconds since 1970 (UTC where a zone is known)."""
+
+    @abstractmethod
+    def values_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """The values of some columns, along the last axis, in some rows; NaN where missing."""
+
+    @abstractmethod
+    def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """The same, missing ones filled with what was last observed; NaN before there is any."""
+
+    @abstractmethod
+    def range_of(self, name: str) -> tuple[int, float, float]:
+        """How many values a column has, the least and the greatest; no numbers where there is none."""
+
+    @abstractmethod
+    def whole(self) -> "Table":
+        """All of it in memory."""
+
+    @abstractmethod
+    def stretches(self, before: int = 0, after: int = 0) -> Iterator[Stretch]:
+        """All rows in stretches that are small enough to be held, the series in their order.
+
+        Args:
+            before: So many rows of the same series before each are part of it as well, where there are any.
+            after: So many after it, likewise.
+        """
+
+    @abstractmethod
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """A hash of times and of some columns, to tell whether two tables hold the same there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(AnyTable):
+    """A table that is held in memory.
+
+    Attributes:
+        values: The numbers; NaN where missing.
+        times: Microseconds since 1970 (UTC where a zone is known) of each row.
+    """
+
+    values: TableArray
+    times: TimeArray
 
     @cached_property
     def codes(self) -> Int64[np.ndarray, " row"]:
@@ -80,6 +171,49 @@ class Table:
     def take(self, names: Iterable[str]) -> TableArray:
         """The columns of these names, side by side."""
         return self.values[:, [self.columns.index(name) for name in names]]
+
+    def times_of(self, rows: Places) -> Places:
+        """The times of some rows."""
+        return self.times[rows]
+
+    def values_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """The values of some columns in some rows."""
+        return self.values[rows][..., [self.columns.index(name) for name in names]]
+
+    def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """The values of some columns in some rows, missing ones filled with what was last observed."""
+        return np.stack([self._filled(name)[rows] for name in names], axis=-1)
+
+    def _filled(self, name: str) -> np.ndarray:
+        """A column, filled; each once."""
+        known: dict[str, np.ndarray] = self.__dict__.setdefault("_filled_columns", {})
+        if name not in known:
+            known[name] = fill_forward(self.values[:, self.columns.index(name)], self.starts, np.nan)
+        return known[name]
+
+    def whole(self) -> "Table":
+        """The table itself."""
+        return self
+
+    def stretches(self, before: int = 0, after: int = 0) -> Iterator[Stretch]:
+        """The table itself."""
+        yield Stretch(self, 0, 0, slice(0, self.rows))
+
+    def range_of(self, name: str) -> tuple[int, float, float]:
+        """How many values a column has, the least and the greatest."""
+        values = self.take([name])[:, 0]
+        values = values[~np.isnan(values)]
+        return (len(values), float(values.min()), float(values.max())) if len(values) else (0, np.nan, np.nan)
+
+    @property
+    def first_time(self) -> int:
+        """The earliest time of all; rows as they came need not begin with it."""
+        return int(self.times.min())
+
+    @property
+    def last_time(self) -> int:
+        """The latest time of all."""
+        return int(self.times.max())
 
     def fingerprint(self, names: Iterable[str]) -> str:
         """A hash of times and of some columns, to tell whether two tables hold the same there."""
@@ -98,10 +232,6 @@ class Table:
             f"columns {', '.join(self.columns[:6])}{' ...' if len(self.columns) > 6 else ''})"
         )
 
-    def local_hours(self, times: TimeArray) -> Int64[np.ndarray, " row"]:
-        """The hour of day, 0 to 23, of times in the table's zone."""
-        return local_times(times, self.timezone).dt.hour().to_numpy().astype(np.int64)
-
 
 def unit_of(column: str) -> str | None:
     """The unit in a column's header.
@@ -119,6 +249,11 @@ def local_times(times: TimeArray, timezone: str | None) -> pl.Series:
     return values.dt.replace_time_zone("UTC").dt.convert_time_zone(timezone) if timezone else values
 
 
+def local_hours(times: TimeArray, timezone: str | None) -> Int64[np.ndarray, " row"]:
+    """The hour of day, 0 to 23, of times in a zone."""
+    return local_times(times, timezone).dt.hour().to_numpy().astype(np.int64)
+
+
 def show_time(time: int, timezone: str | None = None) -> str:
     """One time for a person.
 
@@ -129,118 +264,6 @@ def show_time(time: int, timezone: str | None = None) -> str:
     if moment.microsecond:
         return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
     return moment.strftime("%Y-%m-%d %H:%M:%S" if moment.second else "%Y-%m-%d %H:%M")
-
-
-def read_table(
-    source: object,
-    section: DataSection | None = None,
-    *,
-    regular: bool = True,
-    strict: bool = True,
-    grid: Frequency | None = None,
-    before: Written | None = None,
-    **options: object,
-) -> Table:
-    """Reads a table, checks it, and puts it on an even grid of times.
-
-    Args:
-        source: A path (CSV plain, gzip or zip; Parquet), ``-`` for standard input, or a data frame.
-        section: How to read it; its fields may be given as keywords instead.
-        regular: Whether rows are sorted, freed of duplicates and put on the grid; the lectures take them as they come.
-        strict: Whether the first error is raised, or all are collected in ``health``.
-        grid: The step that the rows must have; inferred where None.
-        before: How times were written in rows that were read before; then values are not looked through for sentinels.
-        **options: Fields of :class:`~foretell.config.DataSection`, such as ``time="Date Time"``.
-
-    A table that was read before is taken as it is; only its targets and features are chosen anew.
-
-    Raises:
-        DataError: The rows cannot be used; the message names file, row and column.
-        UsageError: There is no such option.
-        UnsafeFileError: The file is damaged.
-
-    >>> import polars as pl
-    >>> hours = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 3), "1h", eager=True)
-    >>> table = read_table(pl.DataFrame({"time": hours, "load (MW)": range(len(hours))}))
-    >>> str(table.frequency), table.rows, table.columns
-    ('1h', 49, ('load (MW)',))
-    """
-    for name in options:
-        if name not in DataSection.model_fields:
-            raise UsageError(f'there is no option "{name}"; {nearest(name, DataSection.model_fields)}', option=name)
-    section = section or DataSection.model_validate(options)
-    if isinstance(source, Table):
-        return _choose_again(source, section)
-    rows = read_source(source, text_columns=(section.series,) if section.series else ())
-    health = Health(strict=strict)
-    for sentence in rows.notes:
-        health.note("reading", sentence)
-    time_column = find_time_column(rows, section.time, section.time_format, before)
-    codes, series = series_of_rows(rows, section.series, time_column)
-    zone = section.timezone
-    parsed = parse_times(rows, time_column, section.time_format, zone, section.series, health, before)
-    named = named_frequency(section.frequency) if section.frequency else None
-    placed_times = round_down(parsed, named) if named else parsed
-    static = split_names(section.static, rows.frame.columns)
-    named_columns = (section.target, section.features, section.known)
-    wanted = tuple(name for names in named_columns for name in split_names(names, rows.frame.columns))
-    must_exist(rows, wanted + static)
-    statics = read_statics(rows, static, section.series, codes, series)
-    apart = (time_column, section.series, *(name for name in static if name not in wanted))
-    candidates = [name for name in rows.frame.columns if name not in apart]
-    numbers = columns_of_numbers(rows, candidates, wanted, section, health)
-    columns = tuple(numbers.columns)
-    features, targets = _roles(rows.name, section, columns, time_column)
-    numbers = numbers.select(list(dict.fromkeys((*features, *targets))))
-    values = numbers.to_numpy().astype(np.float64, copy=False)
-    values = mark_missing(rows, numbers.columns, values, section.missing, health)
-    if before is None:
-        checks.point_out_sentinels(numbers.columns, values, health)
-    written, times = parsed.values.to_numpy(), placed_times.values.to_numpy()
-    came = checks.Rows(rows, time_column, section.series, numbers.columns, codes, series, written, times, values)
-    if regular:
-        placed = checks.regularise(came, grid or named, section.duplicates, health, known=grid is not None)
-    else:
-        placed = checks.as_they_come(came, health)
-    return Table(
-        source=rows.name,
-        columns=tuple(numbers.columns),
-        values=placed.values,
-        times=placed.times,
-        starts=placed.starts,
-        series=tuple(series),
-        frequency=placed.frequency,
-        targets=targets,
-        features=features,
-        time_column=time_column,
-        series_column=section.series,
-        timezone=placed_times.timezone,
-        health=health,
-        statics=statics,
-        written=Written(time_column, parsed.pattern),
-    )
-
-
-def _choose_again(table: Table, section: DataSection) -> Table:
-    """A table with the targets and features that a section names."""
-    for name in split_names(section.target + section.features + section.known, table.columns):
-        if name not in table.columns and name != "all":
-            raise DataError(
-                f'{table.source} has no column "{name}"; {nearest(name, table.columns)}', file=table.source, column=name
-            )
-    if section.series is not None and section.series != table.series_column:
-        raise DataError(
-            f'{table.source} was read without telling series apart by "{section.series}"; name it to read_table',
-            file=table.source,
-            column=section.series,
-        )
-    for name in split_names(section.static, table.statics):
-        if name not in table.statics:
-            raise DataError(f'{table.source} was read without its static column "{name}"; name it to read_table')
-    features, targets = _roles(table.source, section, table.columns, table.time_column)
-    if not section.features:
-        features = table.features
-    return replace(table, features=features, targets=targets or table.targets)
 
 
 def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ...]:
@@ -254,7 +277,7 @@ def split_names(names: tuple[str, ...], columns: Iterable[str]) -> tuple[str, ..
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def _roles(
+def roles(
     source: str, section: DataSection, columns: tuple[str, ...], time_column: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns to read and the columns to forecast."""
@@ -282,7 +305,7 @@ def _roles(
     return features, targets
 
 
-def require_targets(table: Table) -> None:
+def require_targets(table: AnyTable) -> None:
     """Checks that there is something to forecast and that it varies.
 
     Raises:
@@ -295,20 +318,18 @@ def require_targets(table: Table) -> None:
             option="target",
         )
     for name in table.targets:
-        observed = table.take([name])[:, 0]
-        observed = observed[~np.isnan(observed)]
-        if len(observed) == 0:
+        count, low, high = table.range_of(name)
+        if count == 0:
             raise DataError(
                 f'{table.source}, column "{name}": the target must be observed; all of its '
                 f"{table.rows} values are missing",
                 file=table.source,
                 column=name,
             )
-        if observed.min() == observed.max():
+        if low == high:
             raise DataError(
-                f'{table.source}, column "{name}": the target must vary; all {len(observed)} observed values are '
-                f"{observed[0]:g}",
+                f'{table.source}, column "{name}": the target must vary; all {count} observed values are {low:g}',
                 file=table.source,
                 column=name,
-                value=float(observed[0]),
+                value=low,
             )

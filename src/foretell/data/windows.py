@@ -6,19 +6,21 @@ memory and a batch is one indexed copy: no loop over samples, no copy of all win
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from ..axes import AnchorArray, FeatureArray, MissingArray, TargetArray
+from ..axes import AnchorArray, FeatureArray, MissingRows, TargetArray
 from ..config import WindowSection
 from ..errors import ConfigurationError, DataError
 from .frequency import Frequency
 from .spans import SPAN_NAMES, Spans
-from .tables import Table
+from .storage import Numbers
+from .tables import AnyTable, Table
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,32 @@ class Anchors:
         """How many windows each span has."""
         return {name: len(anchors) for name, anchors in self.spans.items()}
 
+    def thinned(self, most: int) -> "Anchors":
+        """The same with so many windows of validation and of test at most, evenly spread; the others are counted.
+
+        Args:
+            most: How many; 0 leaves all.
+        """
+        kept = {
+            name: anchors if name == "train" or not most else anchors[spread_over(len(anchors), most)]
+            for name, anchors in self.spans.items()
+        }
+        left = sum(self.counts.values()) - sum(map(len, kept.values()))
+        return Anchors(kept, {**self.dropped, "not_judged": left}) if left else self
+
+
+def spread_over(count: int, most: int) -> Int64[np.ndarray, " chosen"]:
+    """So many of some places, one in each of equal stretches; where in it follows no period that data may have.
+
+    >>> spread_over(10, 3).tolist(), spread_over(2, 3).tolist()
+    ([1, 4, 9], [0, 1])
+    """
+    if count <= most:
+        return np.arange(count)
+    edges = np.linspace(0, count, most + 1)
+    where = (np.arange(most) + 0.5) * ((5**0.5 - 1) / 2) % 1  # the golden ratio's multiples fill every stretch evenly
+    return (edges[:-1] + where * np.diff(edges)).astype(np.int64)
+
 
 class Windows:
     """A table's inputs and targets, gathered for any anchors.
@@ -201,7 +229,12 @@ def grouped_places(starts: Int64[np.ndarray, " bound"], every: int) -> Int64[np.
 
 
 def find_anchors(
-    table: Table, shape: WindowShape, spans: Spans, missing: MissingArray, max_missing: float, reach: int | None = None
+    table: AnyTable,
+    shape: WindowShape,
+    spans: Spans,
+    missing: MissingRows,
+    max_missing: float,
+    reach: int | None = None,
 ) -> Anchors:
     """Every window of a table, by the span in which all its target rows lie; the others counted by reason.
 
@@ -216,27 +249,34 @@ def find_anchors(
     Raises:
         DataError: No series has the rows of one window, or a span has no window.
     """
-    anchors = possible_anchors(table, shape, shape.leads[1], reach)
-    first = spans.of(spans.places[anchors + shape.leads[0]])
-    last = spans.of(spans.places[anchors + shape.leads[1]])
-    lost = (np.isnan(table.take(table.targets)).any(axis=1)).astype(np.int64)
-    total = np.concatenate([[0], np.cumsum(lost)])
-    target_missing = total[anchors + shape.leads[1] + 1] - total[anchors + shape.leads[0]] > 0
-    sparse = missing_share(table, shape, anchors, missing) > max_missing
-    outside, border = last == 3, (first != last) & (last != 3)
-    usable = ~(outside | border | target_missing | sparse)
-    dropped = {
-        "border": int(border.sum()),
-        "target_missing": int((target_missing & ~border & ~outside).sum()),
-        "inputs_missing": int((sparse & ~target_missing & ~border & ~outside).sum()),
-        "outside_spans": int(outside.sum()),
-    }
-    if reach is not None and reach > shape.first_input:
+    ahead, own_reach = shape.leads[1], shape.first_input if reach is None else reach
+    require_rows(table, shape, ahead, own_reach)
+    found = [Numbers() for _ in SPAN_NAMES]
+    dropped = dict.fromkeys(("border", "target_missing", "inputs_missing", "outside_spans"), 0)
+    for stretch in table.stretches(max(own_reach, shape.first_input), ahead):
+        part = stretch.part
+        anchors = anchors_within(part, own_reach, ahead)
+        anchors = anchors[(anchors >= stretch.own.start) & (anchors < stretch.own.stop)]
+        places = spans.places_of(anchors + stretch.first)
+        first, last = spans.of(places + shape.leads[0]), spans.of(places + ahead)
+        target_missing = targets_missing(part, shape, anchors)
+        gone = missing[stretch.first : stretch.first + part.rows]
+        sparse = missing_share(part, shape, anchors, gone) > max_missing
+        outside, border = last == 3, (first != last) & (last != 3)
+        usable = ~(outside | border | target_missing | sparse)
+        dropped["border"] += int(border.sum())
+        dropped["target_missing"] += int((target_missing & ~border & ~outside).sum())
+        dropped["inputs_missing"] += int((sparse & ~target_missing & ~border & ~outside).sum())
+        dropped["outside_spans"] += int(outside.sum())
+        for number, own in enumerate(found):
+            own.add(anchors[usable & (last == number)] + stretch.first)
+    if own_reach > shape.first_input:
         # Windows that only those rungs could read which sample less densely; all rungs have the same ones.
-        too_early = len(possible_anchors(table, shape, shape.leads[1])) - len(anchors)
+        lengths = np.diff(table.starts) - ahead
+        too_early = int((np.maximum(lengths - shape.first_input, 0) - np.maximum(lengths - own_reach, 0)).sum())
         dropped |= {"denser_inputs_missing": too_early} if too_early else {}
-    found = Anchors({name: anchors[usable & (last == number)] for number, name in enumerate(SPAN_NAMES)}, dropped)
-    for number, (name, count) in enumerate(found.counts.items()):
+    anchors_of = Anchors({name: own.all() for name, own in zip(SPAN_NAMES, found, strict=True)}, dropped)
+    for number, (name, count) in enumerate(anchors_of.counts.items()):
         if count == 0:
             rows = spans.borders[number + 1] - spans.borders[number]
             raise DataError(
@@ -248,28 +288,38 @@ def find_anchors(
                 rows=rows,
                 needed=shape.rows_to_train,
             )
-    return found
+    return anchors_of
 
 
-def possible_anchors(table: Table, shape: WindowShape, ahead: int, reach: int | None = None) -> AnchorArray:
+def possible_anchors(table: Table, shape: WindowShape, ahead: int) -> AnchorArray:
     """The anchors whose inputs, and targets up to ``ahead`` rows on, lie inside their series.
 
     Args:
         table: The rows.
         shape: What a window reads.
         ahead: The farthest row after the anchor that must be there.
-        reach: The farthest row before it; the shape's own where None.
 
     Raises:
         DataError: No series has enough rows.
     """
-    reach = shape.first_input if reach is None else reach
-    ranges = [
-        np.arange(start + reach, stop - ahead) for start, stop in zip(table.starts[:-1], table.starts[1:], strict=True)
-    ]
-    anchors = np.concatenate(ranges)
-    if len(anchors) == 0:
-        needed, longest = reach + 1 + ahead, int(np.diff(table.starts).max())
+    require_rows(table, shape, ahead, shape.first_input)
+    return anchors_within(table, shape.first_input, ahead)
+
+
+def require_rows(table: AnyTable, shape: WindowShape, ahead: int, reach: int) -> None:
+    """Checks that a series is long enough for a window.
+
+    Args:
+        table: The rows.
+        shape: What a window reads.
+        ahead: The farthest row after the anchor that must be there.
+        reach: The farthest row before it.
+
+    Raises:
+        DataError: No series has enough rows.
+    """
+    needed, longest = reach + 1 + ahead, int(np.diff(table.starts).max())
+    if longest < needed:
         raise DataError(
             f"{table.source} has {longest} rows{' in its longest series' if len(table.series) > 1 else ''}; "
             f"one window needs {needed} (lookback {shape.lookback}, ahead {shape.leads[1]}, frequency "
@@ -278,12 +328,24 @@ def possible_anchors(table: Table, shape: WindowShape, ahead: int, reach: int | 
             rows=longest,
             needed=needed,
         )
-    return anchors
 
 
-def missing_share(table: Table, shape: WindowShape, anchors: AnchorArray, missing: MissingArray) -> np.ndarray:
+def anchors_within(table: Table, reach: int, ahead: int) -> AnchorArray:
+    """The anchors with so many rows of their series before and after them."""
+    return np.concatenate([np.arange(start + reach, stop - ahead) for start, stop in pairwise(table.starts)])
+
+
+def targets_missing(table: Table, shape: WindowShape, anchors: AnchorArray) -> Bool[np.ndarray, " window"]:
+    """Whether one of the targets of each window is missing."""
+    lost = (np.isnan(table.take(table.targets)).any(axis=1)).astype(np.int64)
+    total = np.concatenate([[0], np.cumsum(lost)])
+    return np.asarray(total[anchors + shape.leads[1] + 1] - total[anchors + shape.leads[0]] > 0)
+
+
+def missing_share(table: Table, shape: WindowShape, anchors: AnchorArray, missing: MissingRows) -> np.ndarray:
     """The share of missing values among the inputs of each window."""
-    by_row = missing.sum(axis=1)
+    absent = missing[:]
+    by_row = absent.sum(axis=1)
     places = grouped_places(table.starts, shape.every)
     if places is not None:
         grouped = np.empty_like(by_row)
@@ -293,7 +355,7 @@ def missing_share(table: Table, shape: WindowShape, anchors: AnchorArray, missin
     total = np.concatenate([[0], np.cumsum(by_row)])
     last = anchors - shape.last_input
     end = (last if places is None else places[last]) + 1
-    return (total[end] - total[end - shape.steps]) / (shape.steps * missing.shape[1])
+    return (total[end] - total[end - shape.steps]) / (shape.steps * absent.shape[1])
 
 
 def _reasons(dropped: dict[str, int]) -> str:

@@ -5,16 +5,19 @@ regression, has a file of its own.)
 """
 
 from abc import ABC, abstractmethod
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
-from ..axes import AnchorArray, ForecastArray
+from ..axes import AnchorArray, ForecastArray, TimeArray, TrainingRows
 from ..data.frequency import DAY
-from ..data.tables import local_times
+from ..data.tables import Stretch, local_times
 from .history import History
+
+_AT_ONCE = 4096  # windows
+_MOST_CELLS = 20_000_000  # means of a climatology
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -26,7 +29,7 @@ class Baseline(ABC):
     reads_past = True  # whether a window's values have a part in its forecast, or the clock alone
 
     @abstractmethod
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Baseline":
+    def fit(self, history: History, training: TrainingRows, anchors: dict[str, AnchorArray]) -> "Baseline":
         """Learns from the training rows and anchors, chooses on the validation anchors."""
 
     @abstractmethod
@@ -54,7 +57,7 @@ class Baseline(ABC):
 class Persistence(Baseline):
     """As it is now: the last input's target, at every lead."""
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Persistence":
+    def fit(self, history: History, training: TrainingRows, anchors: dict[str, AnchorArray]) -> "Persistence":
         """Learns nothing."""
         return self
 
@@ -88,18 +91,19 @@ class SeasonalNaive(Baseline):
         self.period = period
         self.note = note
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "SeasonalNaive":
+    def fit(self, history: History, training: TrainingRows, anchors: dict[str, AnchorArray]) -> "SeasonalNaive":
         """Tries each season of the frequency on the validation windows."""
-        candidates = seasons(history, int(np.bincount(history.table.codes[training]).max()))
+        candidates = seasons(history, int(_trained(history, training).max()))
         if not candidates:
             self.period, self.note = (1, f"no season fits rows of {history.table.frequency}: the same as persistence")
             return self
         validation = anchors["validation"]
-        truths = history.truths(validation)
-        scale = history.deviation[history.table.codes[validation]][:, None]
-        errors = {}
-        for name, self.period in candidates.items():
-            errors[name] = float((np.abs(self.predict(history, validation) - truths) / scale).mean())
+        errors = dict.fromkeys(candidates, 0.0)
+        for start in range(0, len(validation), _AT_ONCE):
+            some = validation[start : start + _AT_ONCE]
+            truths, scale = history.truths(some), history.deviation[history.table.codes_of(some)][:, None]
+            for name, self.period in candidates.items():
+                errors[name] += float((np.abs(self.predict(history, some) - truths) / scale).sum())
         best = min(errors, key=lambda name: errors[name])
         self.period = candidates[best]
         seasons_back = (
@@ -118,9 +122,9 @@ class SeasonalNaive(Baseline):
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:
         """The value of the latest season that had been seen; persistence where the series is too young."""
         rows = anchors[:, None] + self._back(history)
-        first = history.table.starts[:-1][history.table.codes[anchors]][:, None]
+        first = history.table.starts[:-1][history.table.codes_of(anchors)][:, None]
         now = (anchors - history.shape.last_input)[:, None]
-        return history.filled[np.where(rows >= first, rows, now)]
+        return history.filled(np.where(rows >= first, rows, now))
 
     def fits(self, steps: int, leads: int, targets: int) -> bool:
         """Whether the period is one."""
@@ -181,29 +185,44 @@ class Climatology(Baseline):
         self.mean = np.empty((1, 1, 24, 1)) if mean is None else mean
         self.note = note
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Climatology":
+    def fit(self, history: History, training: TrainingRows, anchors: dict[str, AnchorArray]) -> "Climatology":
         """Averages the observed targets of the training rows."""
         table = history.table
-        times = table.times[training]
-        days = int((int(times.max()) - int(times.min())) / DAY + 1 / table.frequency.rows_per_day)
-        yearly = days >= 2 * 365
+        ends = [_ends(stretch.part.times[stretch.own][training[stretch.rows]]) for stretch in _parts(history, training)]
+        first, last = min(low for low, _ in ends), max(high for _, high in ends)
+        days = int((last - first) / DAY + 1 / table.frequency.rows_per_day)
+        cells, targets = (len(table.series) + 1) * 366 * 24, history.mean.shape[1]
+        yearly = days >= 2 * 365 and cells * targets <= _MOST_CELLS
         by = "hour and day of year" if yearly else "hour of day"
         self.note = f"mean by {by}, from {days} days of training"
-        places, hours = _calendar(times, table.timezone, yearly)
-        observed, codes = history.observed[training], table.codes[training]
-        bounds = np.searchsorted(codes, np.arange(len(table.series) + 1))
-        groups = [*(slice(start, stop) for start, stop in pairwise(bounds)), slice(None)]
+        if days >= 2 * 365 and not yearly:
+            self.note += "; the series are too many to tell each by the day of the year"
+        size = 366 if yearly else 1
+        total = np.zeros((len(table.series) + 1, size * 24, targets))
+        count = np.zeros_like(total)
+        for stretch in _parts(history, training):
+            own = training[stretch.rows]
+            days_of, hours = _calendar(stretch.part.times[stretch.own][own], table.timezone, yearly)
+            rows = np.arange(stretch.rows.start, stretch.rows.stop)[own]
+            observed, slots = history.observed(rows), days_of * 24 + hours
+            codes = table.codes_of(rows)
+            for code in np.unique(codes):
+                chosen = slice(*np.searchsorted(codes, (code, code + 1)))
+                _add_by_slot(total[code], count[code], observed[chosen], slots[chosen])
+            _add_by_slot(total[-1], count[-1], observed, slots)
         overall = history.mean.mean(axis=0)
         self.series = table.series
-        self.mean = np.stack([self._means(observed[own], places[own], hours[own], yearly, overall) for own in groups])
+        self.mean = np.stack([self._means(*own, overall) for own in zip(total, count, strict=True)])
         return self
 
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:
         """The mean of each target's hour and day."""
         times = history.target_times(anchors)
         days, hours = _calendar(times.reshape(-1), history.table.timezone, self.mean.shape[1] > 1)
-        known = [self.series.index(name) if name in self.series else len(self.series) for name in history.table.series]
-        codes = np.repeat(np.array(known)[history.table.codes[anchors]], times.shape[1])
+        places, own = {name: place for place, name in enumerate(self.series)}, history.table.codes_of(anchors)
+        seen, where = np.unique(own, return_inverse=True)
+        known = np.array([places.get(history.table.series[code], len(self.series)) for code in seen])
+        codes = np.repeat(known[where], times.shape[1])
         return self.mean[codes, days, hours].reshape(*times.shape, -1)
 
     def fits(self, steps: int, leads: int, targets: int) -> bool:
@@ -227,28 +246,51 @@ class Climatology(Baseline):
         return cls(tuple(document["series"]), arrays["mean"], str(document["note"]))
 
     def _means(
-        self, values: np.ndarray, days: np.ndarray, hours: np.ndarray, yearly: bool, overall: np.ndarray
-    ) -> np.ndarray:
+        self,
+        total: Float64[np.ndarray, "slot target"],
+        count: Float64[np.ndarray, "slot target"],
+        overall: Float64[np.ndarray, " target"],
+    ) -> Float64[np.ndarray, "day hour target"]:
         """Means by day and hour; what was never seen takes the hour's mean, then the overall one."""
-        size = 366 if yearly else 1
-        slots = days * 24 + hours
-        means = np.empty((size, 24, values.shape[1]))
-        for target in range(values.shape[1]):
-            seen = ~np.isnan(values[:, target])
-            total = np.bincount(slots[seen], values[seen, target], minlength=size * 24).reshape(size, 24)
-            count = np.bincount(slots[seen], minlength=size * 24).reshape(size, 24).astype(float)
-            hour_count = count.sum(axis=0)
-            by_hour = np.where(hour_count > 0, total.sum(axis=0) / np.maximum(hour_count, 1), overall[target])
-            if yearly:
-                total, count = (_smooth_circle(sums, self.smoothing_days) for sums in (total, count))
-            means[:, :, target] = np.where(count > 0, total / np.maximum(count, 1e-12), by_hour)
-        return means
+        total, count = (sums.reshape(-1, 24, sums.shape[1]) for sums in (total, count))
+        hour_count = count.sum(axis=0)
+        by_hour = np.where(hour_count > 0, total.sum(axis=0) / np.maximum(hour_count, 1), overall)
+        if len(total) > 1:
+            total, count = (_smooth_circle(sums, self.smoothing_days) for sums in (total, count))
+        return np.where(count > 0, total / np.maximum(count, 1e-12), by_hour)
+
+
+def _trained(history: History, training: TrainingRows) -> Int64[np.ndarray, " series"]:
+    """How many rows of each series lie in the training span."""
+    counts = np.zeros(len(history.table.series), np.int64)
+    for stretch in history.table.stretches():
+        rows = np.arange(stretch.rows.start, stretch.rows.stop)[training[stretch.rows]]
+        codes, own = np.unique(history.table.codes_of(rows), return_counts=True)
+        counts[codes] += own
+    return counts
+
+
+def _parts(history: History, training: TrainingRows) -> Iterator[Stretch]:
+    """The stretches of a table that have rows in the training span."""
+    return (stretch for stretch in history.table.stretches() if training[stretch.rows].any())
+
+
+def _ends(times: TimeArray) -> tuple[int, int]:
+    return int(times.min()), int(times.max())
+
+
+def _add_by_slot(total: np.ndarray, count: np.ndarray, values: np.ndarray, slots: Int64[np.ndarray, " row"]) -> None:
+    """Adds observed values to the sums of their slots, and counts them."""
+    for target in range(values.shape[1]):
+        seen = ~np.isnan(values[:, target])
+        total[:, target] += np.bincount(slots[seen], values[seen, target], minlength=len(total))
+        count[:, target] += np.bincount(slots[seen], minlength=len(total))
 
 
 def _smooth_circle(sums: np.ndarray, reach: int) -> np.ndarray:
     """Sums over the days within reach, the year being a circle."""
     wrapped = np.concatenate([sums[-reach:], sums, sums[:reach]])
-    total = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(wrapped, axis=0)])
+    total = np.concatenate([np.zeros((1, *sums.shape[1:])), np.cumsum(wrapped, axis=0)])
     return total[2 * reach + 1 :] - total[: -2 * reach - 1]
 
 

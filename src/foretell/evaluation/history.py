@@ -6,10 +6,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..axes import AnchorArray, ForecastArray, TableArray
-from ..data.scaling import Scaling, filled_targets
-from ..data.tables import Table
+from ..axes import AnchorArray, ForecastArray
+from ..data.scaling import Scaling
+from ..data.stored import StoredTable
+from ..data.stored_windows import StoredWindows
+from ..data.tables import AnyTable, Places
 from ..data.windows import Windows, WindowShape, target_rows
+
+TargetValues = Float64[np.ndarray, "*row target"]
 
 
 @dataclass(frozen=True)
@@ -17,60 +21,67 @@ class History:
     """The targets of a table.
 
     Attributes:
-        table: The rows.
+        table: The table.
         shape: What a window reads.
-        observed: The targets; NaN where missing.
-        filled: The targets with the last observed value where one is missing, the training mean before the first.
+        scaling: Of the targets.
         mean: The training mean of each target, for each series.
         deviation: The standard deviation that scales it.
     """
 
-    table: Table
+    table: AnyTable
     shape: WindowShape
-    observed: TableArray
-    filled: TableArray
+    scaling: Scaling
     mean: Float64[np.ndarray, "series target"]
     deviation: Float64[np.ndarray, "series target"]
 
+    @classmethod
+    def of(cls, table: AnyTable, shape: WindowShape, scaling: Scaling) -> "History":
+        """The history that a table and what was learned of its columns make."""
+        return cls(table, shape, scaling, *scaling.target_scales(table))
+
     @cached_property
-    def target_windows(self) -> Windows:
+    def target_windows(self) -> Windows | StoredWindows:
         """Windows over the scaled targets alone, missing ones filled."""
-        codes = self.table.codes
+        if isinstance(self.table, StoredTable):
+            return StoredWindows(self.table, self.shape, self.scaling, self.scaling.targets)
+        rows = np.arange(self.table.rows)
+        codes = self.table.codes_of(rows)
         scaled, observed = (
             ((values - self.mean[codes]) / self.deviation[codes]).astype(np.float32)
-            for values in (self.filled, self.observed)
+            for values in (self.filled(rows), self.observed(rows))
         )
         return Windows(scaled, observed, self.shape, self.table.starts)
 
-    @classmethod
-    def of(cls, table: Table, shape: WindowShape, scaling: Scaling) -> "History":
-        """The history that a table and what was learned of its columns make."""
-        mean, deviation = scaling.target_scales(table)
-        filled = filled_targets(table, scaling.targets)
-        filled = np.where(np.isnan(filled), mean[table.codes], filled)
-        return cls(table, shape, table.take(scaling.targets), filled, mean, deviation)
+    def observed(self, rows: Places) -> TargetValues:
+        """The targets in some rows; NaN where missing."""
+        return self.table.values_of(self.scaling.targets, rows)
+
+    def filled(self, rows: Places) -> TargetValues:
+        """The targets in some rows, missing ones filled with what was last observed, before that with the mean."""
+        found = self.table.filled_of(self.scaling.targets, rows)
+        return np.where(np.isnan(found), self.mean[self.table.codes_of(rows)], found)
 
     def last(self, anchors: AnchorArray) -> Float64[np.ndarray, "window target"]:
         """The target at the last input of each window."""
-        return self.filled[anchors - self.shape.last_input]
+        return self.filled(anchors - self.shape.last_input)
 
     def truths(self, anchors: AnchorArray) -> ForecastArray:
         """What came: the targets of each window."""
-        return self.observed[target_rows(anchors, self.shape)]
+        return self.observed(target_rows(anchors, self.shape))
 
     def target_times(self, anchors: AnchorArray) -> Int64[np.ndarray, "window lead"]:
         """The time of each target, also where it lies past the last row."""
         table = self.table
-        first = table.starts[:-1][table.codes[anchors]]
+        first = table.starts[:-1][table.codes_of(anchors)]
         leads = np.arange(self.shape.leads[0], self.shape.leads[1] + 1)
         if self.shape.align == "lecture":
             # Rows as they came need not lie on the grid: each target is so many steps after its own anchor.
             if table.frequency.unit == "microsecond":
-                return table.times[anchors][:, None] + leads * table.frequency.count
-            return np.stack([table.frequency.times(leads, int(now)) for now in table.times[anchors]])
+                return table.times_of(anchors)[:, None] + leads * table.frequency.count
+            return np.stack([table.frequency.times(leads, int(now)) for now in table.times_of(anchors)])
         times = np.empty((len(anchors), len(leads)), np.int64)
         for start in np.unique(first):
             own = first == start
             places = (anchors[own] - start)[:, None] + leads
-            times[own] = table.frequency.times(places.reshape(-1), int(table.times[start])).reshape(places.shape)
+            times[own] = table.frequency.times(places.reshape(-1), int(table.times_of(np.array([start]))[0])).reshape(places.shape)
         return times

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..axes import AnchorArray, ForecastArray
+from ..axes import AnchorArray, ForecastArray, TrainingRows
+from ..data.stored_windows import StoredWindows
 from ..data.windows import Windows
 from .baselines import Baseline, State
 from .history import History
@@ -51,7 +52,7 @@ class Ridge(Baseline):
         self.weights = np.zeros((1, 1, 1)) if weights is None else weights
         self.note = note
 
-    def fit(self, history: History, training: np.ndarray, anchors: dict[str, AnchorArray]) -> "Ridge":
+    def fit(self, history: History, training: TrainingRows, anchors: dict[str, AnchorArray]) -> "Ridge":
         """Solves for every penalty, keeps what errs least on validation."""
         windows = history.target_windows
         used = _affordable(anchors["train"], history.shape.steps)
@@ -85,7 +86,7 @@ class Ridge(Baseline):
             for target in range(forecasts.shape[2]):
                 weights = self.weights[target % len(self.weights)]
                 forecasts[start : start + size, :, target] = changes[target] @ weights + last[:, target, None]
-        codes = history.table.codes[anchors]
+        codes = history.table.codes_of(anchors)
         return forecasts * history.deviation[codes][:, None] + history.mean[codes][:, None]
 
     def rows_needed(self, history: History) -> int:
@@ -136,7 +137,7 @@ def _chunk(history: History) -> int:
 
 
 def _changes(
-    windows: Windows, anchors: AnchorArray
+    windows: Windows | StoredWindows, anchors: AnchorArray
 ) -> tuple[Float64[np.ndarray, "target window step"], Float64[np.ndarray, "window target"]]:
     """Each target's window less its last value, a one for the intercept; and the last values."""
     inputs = windows.inputs_at(anchors).numpy().astype(np.float64)[:, -MOST_STEPS:]
@@ -146,7 +147,7 @@ def _changes(
     return changes, last
 
 
-def _moments(history: History, windows: Windows, anchors: AnchorArray) -> _Moments:
+def _moments(history: History, windows: Windows | StoredWindows, anchors: AnchorArray) -> _Moments:
     shape = history.shape
     targets, steps = history.deviation.shape[1], min(shape.steps, MOST_STEPS)
     gram, cross = np.zeros((targets, steps, steps)), np.zeros((targets, steps, shape.lead_count))

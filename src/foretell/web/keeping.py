@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from ..config import DataSection
 from ..data.appending import frame_of, last_rows
-from ..data.tables import Table, local_times, read_table
+from ..data.reading import read_table
+from ..data.tables import Table, local_times
 from ..errors import DataError, RefusedError, UsageError
 from ..evaluation.panels import Figure, Line
 from ..files import finite

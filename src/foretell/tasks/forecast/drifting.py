@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from ...data.tables import Table
+from ...axes import TrainingRows
+from ...data.tables import AnyTable, Table
 from ...evaluation.drift import NO_LIMITS, ColumnProfile, Limits, profile_column
 
+MOST_ROWS = 4_000_000  # of training, from which profiles are taken
 NOTABLE = 0.1  # a stability index below it is usually called no change
 
 
@@ -82,8 +84,8 @@ class Remembered:
 NOTHING = Remembered()
 
 
-def remember_columns(table: Table, training: Bool[np.ndarray, " row"], names: tuple[str, ...]) -> Remembered:
-    """How columns lie in training.
+def remember_columns(table: AnyTable, training: TrainingRows, names: tuple[str, ...]) -> Remembered:
+    """How columns lie in training; in some stretches of it, evenly spread, where it is long.
 
     Args:
         table: The rows.
@@ -91,10 +93,23 @@ def remember_columns(table: Table, training: Bool[np.ndarray, " row"], names: tu
         names: The columns that models read or forecast.
     """
     columns, ranges = {}, {}
-    for name in names:
-        values = table.take([name])[training, 0]
+    taken = _training_values(table, training, names)
+    for place, name in enumerate(names):
+        values = taken[:, place]
         profile = profile_column(values)
         if profile is not None:
             columns[name] = profile
             ranges[name] = (float(np.nanmin(values)), float(np.nanmax(values)))
     return Remembered(columns, ranges)
+
+
+def _training_values(
+    table: AnyTable, training: TrainingRows, names: tuple[str, ...]
+) -> Float64[np.ndarray, "_row column"]:
+    """The values of columns in training rows, in the order of time for each series."""
+    step, parts = max(1, round(table.rows / MOST_ROWS)), list[Float64[np.ndarray, "_row column"]]()
+    for number, stretch in enumerate(table.stretches()):
+        own = training[stretch.rows]
+        if number % step == 0 or (own.any() and not parts):
+            parts.append(stretch.part.take(names)[stretch.own][own])
+    return np.concatenate(parts)

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ...axes import AnchorArray, QuantileArray
-from ...data.scaling import fill_forward
 from ...data.windows import target_rows
 from ...exporting.session import Feed, comparable, session, timed
 from ...files import write_atomically
@@ -48,7 +47,7 @@ def export(fitted: LearnedForecaster, folder: Path, view: View | None, anchors: 
     parts = [anchors[start : start + _AT_ONCE] for start in range(0, len(anchors), _AT_ONCE)]
     own, seconds = timed(lambda part: _said(fitted, view, part), parts)
     other, their_seconds = timed(session(folder / MODEL), feeds_of(fitted, layout, view, parts))
-    deviation = view.history.deviation[view.table.codes[anchors]][:, None]
+    deviation = view.history.deviation[view.table.codes_of(anchors)][:, None]
     off = np.zeros(len(anchors))
     for name, ours in own.items():
         apart = np.abs(ours - other[name]) / (deviation if name == "forecast" else deviation[:, None])
@@ -67,7 +66,7 @@ def feeds_of(
         view: The table.
         parts: The rows that are "now"; the last part may be shorter than the rest.
     """
-    table, scaling = view.table, fitted.scaling
+    table, scaling = view.table.whole(), fitted.scaling
     window, missing = _filled(view, layout.columns), np.isnan(table.take(layout.masked))
     known, beside = _filled(view, layout.known), fitted.covariates.inputs(table)
     series = scaling.scales(table)[table.codes] if layout.by_series else table.codes
@@ -84,11 +83,12 @@ def feeds_of(
 
 def _filled(view: View, columns: tuple[str, ...]) -> Float64[np.ndarray, "row column"]:
     """Columns in their unit, missing values filled with the last observed one, before the first with the mean."""
-    table, values = view.table, view.table.take(columns)
+    table, rows = view.table, np.arange(view.table.rows)
+    values, codes = np.empty((table.rows, len(columns))), table.codes_of(rows)
     for place, name in enumerate(columns):
         mean, _ = view.scaling.of_column(table, name)
-        filled = fill_forward(values[:, place], table.starts, np.nan)
-        values[:, place] = np.where(np.isnan(filled), mean[table.codes], filled)
+        filled = table.filled_of((name,), rows)[:, 0]
+        values[:, place] = np.where(np.isnan(filled), mean[codes], filled)
     return values
 
 
@@ -97,7 +97,7 @@ def _said(fitted: LearnedForecaster, view: View, anchors: Int64[np.ndarray, " wi
     said: QuantileArray = fitted.model.predict(view, anchors)
     found: dict[str, np.ndarray] = {"forecast": point(said)}
     if fitted.intervals is not None:
-        deviation = view.history.deviation[view.table.codes[anchors]]
+        deviation = view.history.deviation[view.table.codes_of(anchors)]
         both = [fitted.intervals.around(said, deviation, number) for number in range(len(fitted.intervals.levels))]
         found["low"], found["high"] = (np.stack([ends[end] for ends in both], axis=1) for end in (0, 1))
     return found

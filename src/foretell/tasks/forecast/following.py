@@ -41,7 +41,7 @@ class Follower:
         Args:
             source: A path or data frame.
         """
-        self.table = self._last(self.learned.read(source))
+        self.table = self._last(self.learned.read(source).whole())
 
     def update(self, source: Any) -> Any:
         """Appends new rows and forecasts again.
@@ -55,7 +55,7 @@ class Follower:
         Raises:
             DataError: The rows do not fit those that are known, or are too few.
         """
-        newer = self.learned.read(source)
+        newer = self.learned.read(source).whole()
         table = newer if self.table is None else append_rows(self.table, newer)
         self.forecasts = self.learned.predict_table(table)
         self.table = self._last(table)
@@ -101,7 +101,7 @@ class Follower:
         if not path.exists():
             return cls(learned)
         try:
-            return cls(learned, learned.read(path))
+            return cls(learned, learned.read(path).whole())
         except DataError as error:
             raise UnsafeFileError(f"{path} is damaged: {error.message}", file=str(path)) from None
 

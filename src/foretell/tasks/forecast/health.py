@@ -3,7 +3,8 @@
 from typing import Any
 
 from ...data.overview import health_of
-from ...data.tables import Table, read_table
+from ...data.reading import read_table
+from ...data.tables import Table
 from ...errors import InputError
 from ...evaluation.words import Parts
 from ..health import Health

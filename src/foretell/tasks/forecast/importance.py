@@ -106,6 +106,6 @@ def importance_panel(prepared: PreparedForecast, fitted: LearnedForecaster) -> P
 
 
 def _error(model: Model, view: View, anchors: AnchorArray) -> float:
-    deviation = view.history.deviation[view.table.codes[anchors]]
+    deviation = view.history.deviation[view.table.codes_of(anchors)]
     errors = np.abs(point(model.predict(view, anchors)) - view.history.truths(anchors))
     return float((errors.mean(axis=1) / deviation).mean())

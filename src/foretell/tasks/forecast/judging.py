@@ -1,5 +1,6 @@
 """How good a forecaster is on some windows, and what there is to look at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ...axes import AnchorArray
-from ...data.tables import local_times
+from ...data.tables import Places, local_hours, local_times
 from ...evaluation.conformal import MOST_SCORES, Calibration, CoverageSums, Intervals
 from ...evaluation.metrics import ErrorSums
 from ...training.sampling import evenly_spread
@@ -59,7 +60,7 @@ def judge_windows(
     model: Model,
     view: View,
     anchors: AnchorArray,
-    places: np.ndarray,
+    places: Callable[[AnchorArray], Places],
     units: tuple[str | None, ...],
     naive: np.ndarray,
     intervals: Intervals | None = None,
@@ -70,7 +71,7 @@ def judge_windows(
         model: What forecasts.
         view: The table.
         anchors: The windows.
-        places: The place in time of each row of the table.
+        places: The place in time of some rows of the table.
         units: The unit of each target.
         naive: What the seasonal naive rule misses by in training.
         intervals: Around its forecasts, where there are any.
@@ -84,11 +85,11 @@ def judge_windows(
     step = max(1, len(anchors) // 20_000)
     for start in range(0, len(anchors), CHUNK):
         chunk = anchors[start : start + CHUNK]
-        codes = table.codes[chunk]
+        codes = table.codes_of(chunk)
         quantiles, truths = model.predict(view, chunk), history.truths(chunk)
         forecasts = point(quantiles)
         times = history.target_times(chunk)
-        hours = table.local_hours(times.reshape(-1)).reshape(times.shape)
+        hours = local_hours(times.reshape(-1), table.timezone).reshape(times.shape)
         sums.add(forecasts, truths, codes, hours)
         errors = forecasts[:, -1] - truths[:, -1]
         residuals.append(errors[::step])
@@ -104,19 +105,19 @@ def judge_windows(
     details = ForecastDetails(sums, np.concatenate(residuals), Stretch(iso, *np.concatenate(shown, axis=1)), coverage)
     block = max(view.shape.leads[1], int(np.ceil(table.frequency.rows_per_day)), 1)
     metrics = sums.metrics(view.scaling.targets, units, naive)
-    if ends := sums.intervals(places[anchors], block):
+    if ends := sums.intervals(places(anchors), block):
         metrics["error_intervals"] = ends
     if coverage is not None:
         metrics["intervals"] = coverage.metrics(0 if len(units) == 1 else None)
         for number, entry in enumerate(metrics.get("targets", {}).values()):
             entry["intervals"] = coverage.metrics(number)
-    return Evaluation(metrics, sums.losses, places[anchors], block, details)
+    return Evaluation(metrics, sums.losses, places(anchors), block, details)
 
 
 def judge_span(model: Model, prepared: PreparedForecast, span: str, intervals: Intervals | None = None) -> Evaluation:
     """Judges a model on one span of its data."""
     anchors = prepared.anchors.spans[span]
-    places, naive = prepared.spans.places, prepared.naive_errors
+    places, naive = prepared.spans.places_of, prepared.naive_errors
     return judge_windows(model, prepared.view, anchors, places, prepared.units, naive, intervals)
 
 
@@ -124,11 +125,11 @@ def validation_losses(model: Model, prepared: PreparedForecast) -> Float64[np.nd
     """The scaled error of some validation windows, evenly spread, in the order of time."""
     view, anchors = prepared.view, prepared.anchors.spans["validation"]
     anchors = anchors[evenly_spread(len(anchors), MOST_REMEMBERED)]
-    anchors = anchors[np.argsort(view.table.times[anchors], kind="stable")]
+    anchors = anchors[np.argsort(view.table.times_of(anchors), kind="stable")]
     losses = []
     for start in range(0, len(anchors), CHUNK):
         chunk = anchors[start : start + CHUNK]
-        deviation = view.history.deviation[view.table.codes[chunk]]
+        deviation = view.history.deviation[view.table.codes_of(chunk)]
         errors = np.abs(point(model.predict(view, chunk)) - view.history.truths(chunk))
         losses.append((errors.mean(axis=1) / deviation).mean(axis=1))
     return np.concatenate(losses)
@@ -153,7 +154,7 @@ def learn_intervals(model: Model, prepared: PreparedForecast, levels: tuple[floa
     calibration = Calibration(levels)
     for start in range(0, len(anchors), CHUNK):
         chunk = anchors[start : start + CHUNK]
-        deviation = view.history.deviation[view.table.codes[chunk]]
+        deviation = view.history.deviation[view.table.codes_of(chunk)]
         calibration.add(model.predict(view, chunk), view.history.truths(chunk), deviation)
     return calibration.intervals(view.table.source)
 
@@ -161,8 +162,8 @@ def learn_intervals(model: Model, prepared: PreparedForecast, levels: tuple[floa
 def _stretch(view: View, anchors: AnchorArray) -> Int64[np.ndarray, " shown"]:
     """The last windows of the first series among them: a fortnight, or what there is."""
     table = view.table
-    first = table.codes[anchors].min()
-    own = np.unique(anchors[table.codes[anchors] == first])
+    first = table.codes_of(anchors).min()
+    own = np.unique(anchors[table.codes_of(anchors) == first])
     rows = max(48, round(_SHOWN_DAYS * table.frequency.rows_per_day))
     span = own[-1] - rows
     chosen = own[own > span]

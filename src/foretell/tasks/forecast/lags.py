@@ -72,7 +72,7 @@ class LagRows:
         if self.view.known_width:
             known = self.view.inputs_at(anchors, own_past=True)[1].numpy()
             parts.append(known[picks.window, picks.lead - self.view.shape.leads[0]])
-        codes = self.view.table.codes[anchors][picks.window]
+        codes = self.view.table.codes_of(anchors)[picks.window]
         parts += [picks.lead[:, None], picks.target[:, None], codes[:, None]]
         return np.concatenate([part.astype(np.float32, copy=False) for part in parts], axis=1), base
 

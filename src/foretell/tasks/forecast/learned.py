@@ -13,10 +13,13 @@ from ...axes import AnchorArray
 from ...data.appending import longer
 from ...data.covariates import NONE, Covariates
 from ...data.frequency import Frequency
+from ...data.reading import open_table
 from ...data.scaling import Scaling
-from ...data.tables import Table, read_table, show_time
+from ...data.storage import Numbers
+from ...data.stored import StoredTable
+from ...data.tables import AnyTable, Table, show_time
 from ...data.times import Written
-from ...data.windows import WindowShape, missing_share, possible_anchors
+from ...data.windows import WindowShape, anchors_within, missing_share, require_rows, spread_over, targets_missing
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
 from ...training.curves import RangeTest
@@ -84,7 +87,7 @@ class LearnedForecaster:
         """Whether it is a model, rather than a rule on each target's own past."""
         return not isinstance(self.model, BaselineModel)
 
-    def view(self, table: Table) -> View:
+    def view(self, table: AnyTable) -> View:
         """A table as this forecaster sees it.
 
         Raises:
@@ -117,11 +120,17 @@ class LearnedForecaster:
         Raises:
             DataError: There is none.
         """
-        table = view.table
-        anchors = possible_anchors(table, self.shape, self.shape.leads[1])
-        share = missing_share(table, self.shape, anchors, self.scaling.missing(table))
-        anchors = anchors[share <= self.configuration.data.max_missing]
-        anchors = anchors[~np.isnan(view.history.truths(anchors)).any(axis=(1, 2))]
+        table, ahead, found = view.table, self.shape.leads[1], Numbers()
+        require_rows(table, self.shape, ahead, self.shape.first_input)
+        for stretch in table.stretches(self.shape.first_input, ahead):
+            part = stretch.part
+            anchors = anchors_within(part, self.shape.first_input, ahead)
+            anchors = anchors[(anchors >= stretch.own.start) & (anchors < stretch.own.stop)]
+            share = missing_share(part, self.shape, anchors, self.scaling.missing(part))
+            anchors = anchors[share <= self.configuration.data.max_missing]
+            found.add(anchors[~targets_missing(part, self.shape, anchors)] + stretch.first)
+        anchors, most = found.all(), self.configuration.evaluation.judged
+        anchors = anchors[spread_over(len(anchors), most)] if most else anchors
         if len(anchors) == 0:
             raise DataError(
                 f"{table.source} has no window to read: each lacks its target or more inputs than --max-missing allows",
@@ -129,14 +138,14 @@ class LearnedForecaster:
             )
         return anchors
 
-    def read(self, source: object) -> Table:
+    def read(self, source: object) -> AnyTable:
         """Reads a table with the columns and options of the training."""
         section = self.configuration.data
-        columns = {"features": self.scaling.used, "target": self.scaling.targets}
+        columns = {"features": self.scaling.used, "target": self.scaling.targets, "cache_dir": None}
         named = section.model_copy(update=columns)
         before = Written(**self.about["written"]) if self.about.get("written") else None
         grid = None if section.frequency else self.frequency
-        return read_table(source, named, regular=self.shape.align != "lecture", grid=grid, before=before)
+        return open_table(source, named, regular=self.shape.align != "lecture", grid=grid, before=before)
 
     def predict(self, source: object, *, anchors: Which = "latest") -> pl.DataFrame:
         """Forecasts from the last rows of a table, or from each of its windows.
@@ -149,7 +158,12 @@ class LearnedForecaster:
         Raises:
             DataError: The table has too few rows, another frequency, or lacks a column.
         """
-        return self.predict_table(self.read(source), anchors=anchors)
+        table = self.read(source)
+        if anchors == "latest" and isinstance(table, StoredTable):
+            # Where some columns are known ahead, rows that only they fill stand behind the last observed one.
+            reach = self.model.rows_needed(self.view(table)) + 2 * self.shape.leads[1]
+            return self.predict_table(table.last_rows(reach))
+        return self.predict_table(table.whole(), anchors=anchors)
 
     def predict_table(self, table: Table, *, anchors: Which = "latest") -> pl.DataFrame:
         """The same from a table that was read before."""
@@ -224,8 +238,8 @@ def describe(prepared: PreparedForecast) -> dict[str, Any]:
         "rows": table.rows,
         "series": list(table.series) if table.series_column else None,
         "written": asdict(table.written) if table.written else None,
-        "first": show_time(int(table.times.min()), table.timezone),
-        "last": show_time(int(table.times.max()), table.timezone),
+        "first": show_time(table.first_time, table.timezone),
+        "last": show_time(table.last_time, table.timezone),
         "spans": list(prepared.spans.starts),
         "targets": list(prepared.view.scaling.targets),
         "features": list(prepared.view.scaling.features),

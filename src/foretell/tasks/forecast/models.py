@@ -96,7 +96,7 @@ class NetworkModel:
         forecasts = np.empty((len(anchors), view.shape.lead_count, mean.shape[1], self.quantiles))
         with torch.inference_mode():
             for chunk, own in chunks(anchors, view):
-                codes = view.table.codes[own]
+                codes = view.table.codes_of(own)
                 outputs = self.network(*view.inputs_at(own, self.own_past)).double().numpy()
                 scaled = outputs.reshape(len(own), *forecasts.shape[1:])
                 forecasts[chunk] = scaled * deviation[codes][:, None, :, None] + mean[codes][:, None, :, None]

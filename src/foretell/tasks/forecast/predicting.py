@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 
 from ...axes import AnchorArray
 from ...data.covariates import last_observed, require_known
-from ...data.tables import Table, local_times
+from ...data.tables import AnyTable, local_times
 from ...data.windows import missing_share, possible_anchors
 from ...errors import DataError, UsageError, counted
 from ...evaluation.conformal import Intervals
@@ -43,13 +43,13 @@ def forecast_frame(
     """
     if which not in ("latest", "all"):
         raise UsageError(f'which windows to forecast from is "latest" or "all"; found "{which}"')
-    table = view.table
+    table = view.table.whole()
     last = last_observed(table) if view.covariates.known else table.starts[1:] - 1
     if which == "latest":
         anchors = _latest(model, view, last)
     else:
         anchors = possible_anchors(table, view.shape, 0)
-        anchors = anchors[anchors <= last[table.codes[anchors]]]
+        anchors = anchors[anchors <= last[table.codes_of(anchors)]]
     anchors = _observed(view, anchors, last, which, max_missing)
     if view.covariates.known and which == "latest":
         require_known(table, view.known, anchors, view.shape.leads)
@@ -60,20 +60,20 @@ def forecast_frame(
     times = view.history.target_times(anchors)
     if which == "latest":
         # Every future row once: the last row's whole range, and before it the first lead of earlier windows.
-        own_last = last[table.codes[anchors]]
+        own_last = last[table.codes_of(anchors)]
         first = np.arange(view.shape.lead_count) == 0
         keep = (anchors == own_last)[:, None] | first
     else:
         keep = np.ones(times.shape, bool)
     window, lead = np.nonzero(keep)
-    made = table.times[anchors][window]
+    made = table.times_of(anchors)[window]
     columns: list[pl.Series] = []
     if table.series_column:
-        columns.append(pl.Series(table.series_column, [table.series[code] for code in table.codes[anchors][window]]))
+        columns.append(pl.Series(table.series_column, [table.series[code] for code in table.codes_of(anchors)[window]]))
     columns.append(local_times(times[window, lead], table.timezone).alias(table.time_column))
     taken = (table.series_column, table.time_column)
     columns.append(local_times(made, table.timezone).alias(MADE["made at" in taken]))
-    deviation = view.history.deviation[table.codes[anchors]]
+    deviation = view.history.deviation[table.codes_of(anchors)]
     bounds = {}
     if intervals is not None:
         bounds = {level: intervals.around(quantiles, deviation, place) for place, level in enumerate(intervals.levels)}
@@ -90,28 +90,28 @@ def _observed(
     view: View, anchors: AnchorArray, last: Int64[np.ndarray, " series"], which: Which, max_missing: float
 ) -> Int64[np.ndarray, " kept"]:
     """The anchors with enough observed inputs; the last row of each series must be among them."""
-    table = view.table
-    highest = np.fmax.reduceat(view.history.observed, table.starts[:-1], axis=0)
+    table = view.table.whole()
+    highest = np.fmax.reduceat(table.take(view.scaling.targets), table.starts[:-1], axis=0)
     unseen = np.asarray(np.isnan(highest).any(axis=1))
-    anchors = anchors[~unseen[table.codes[anchors]]]
-    usable = anchors - view.shape.first_input >= table.starts[:-1][table.codes[anchors]]
+    anchors = anchors[~unseen[table.codes_of(anchors)]]
+    usable = anchors - view.shape.first_input >= table.starts[:-1][table.codes_of(anchors)]
     share = np.zeros(len(anchors))
     share[usable] = missing_share(table, view.shape, anchors[usable], view.scaling.missing(table))
     sparse = np.zeros(len(table.series), bool)
     reasons = {"nothing is observed of a target": unseen}
     if which == "latest":
-        latest = anchors == last[table.codes[anchors]]
-        sparse[table.codes[anchors[latest]]] = share[latest] > max_missing
+        latest = anchors == last[table.codes_of(anchors)]
+        sparse[table.codes_of(anchors[latest])] = share[latest] > max_missing
         worst = share[latest].max(initial=0.0)
         reasons[
             f"{worst:.0%} of the latest inputs are missing, at most {max_missing:.0%} may be (--max-missing); end the "
             "table at the last observed row"
         ] = sparse
     _tell_who_is_left_out(table, {reason: failing for reason, failing in reasons.items() if failing.any()})
-    return anchors[(share <= max_missing) & ~sparse[table.codes[anchors]]]
+    return anchors[(share <= max_missing) & ~sparse[table.codes_of(anchors)]]
 
 
-def _tell_who_is_left_out(table: Table, reasons: dict[str, Bool[np.ndarray, " series"]]) -> None:
+def _tell_who_is_left_out(table: AnyTable, reasons: dict[str, Bool[np.ndarray, " series"]]) -> None:
     """Series that cannot be forecast are an error where they are all there is, else they are told and left out.
 
     Raises:

@@ -9,13 +9,16 @@ from torch import Tensor
 
 from ...axes import AnchorArray
 from ...config import entries
-from ...data.covariates import NONE, Covariates, KnownRows, learn_covariates
+from ...data.covariates import NONE, Covariates, KnownAhead, learn_covariates
 from ...data.health import Finding
 from ...data.lecture import lecture_anchors
+from ...data.reading import open_table
 from ...data.scaling import Scaling, learn_scaling
 from ...data.spans import Spans, cut_spans, roll_spans
-from ...data.tables import Table, read_table, require_targets, split_names, unit_of
-from ...data.windows import Anchors, Windows, WindowShape, find_anchors, possible_anchors
+from ...data.stored import StoredTable
+from ...data.stored_windows import StoredKnown, StoredWindows
+from ...data.tables import AnyTable, require_targets, split_names, unit_of
+from ...data.windows import Anchors, Windows, WindowShape, find_anchors, require_rows
 from ...errors import ConfigurationError, counted
 from ...evaluation.history import History
 from .config import RUNGS, Configuration
@@ -53,7 +56,7 @@ class View:
         swap: A column that comes from other windows, to see what it is worth.
     """
 
-    table: Table
+    table: AnyTable
     shape: WindowShape
     scaling: Scaling
     covariates: Covariates = NONE
@@ -61,11 +64,14 @@ class View:
     _others: dict[WindowShape, "View"] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
-    def windows(self) -> Windows:
+    def windows(self) -> Windows | StoredWindows:
         """Scaled inputs and targets, for networks."""
-        beside = self.covariates.inputs(self.table)
-        inputs = np.concatenate([self.scaling.inputs(self.table), beside], axis=1)
-        return Windows(inputs, self.scaling.scaled_targets(self.table), self.shape, self.table.starts)
+        if isinstance(self.table, StoredTable):
+            names, masked = self.scaling.features, self.scaling.masked
+            return StoredWindows(self.table, self.shape, self.scaling, names, masked, self.covariates)
+        table = self.table.whole()
+        inputs = np.concatenate([self.scaling.inputs(table), self.covariates.inputs(table)], axis=1)
+        return Windows(inputs, self.scaling.scaled_targets(table), self.shape, table.starts)
 
     @cached_property
     def history(self) -> History:
@@ -73,9 +79,11 @@ class View:
         return History.of(self.table, self.shape, self.scaling)
 
     @cached_property
-    def known(self) -> KnownRows:
+    def known(self) -> KnownAhead:
         """What is known of each row and of those ahead."""
-        return self.covariates.ahead(self.table, self.scaling, self.shape.leads[1])
+        if isinstance(self.table, StoredTable):
+            return StoredKnown(self.table, self.scaling, self.covariates)
+        return self.covariates.ahead(self.table.whole(), self.scaling, self.shape.leads[1])
 
     @property
     def width(self) -> int:
@@ -259,14 +267,15 @@ class PreparedForecast:
         rows are finer than that, else one row.
         """
         table, season = self.view.table, max(1, round(self.view.table.frequency.rows_per_day))
-        observed = self.view.history.observed
-        same = (table.codes[season:] == table.codes[:-season]) & self.spans.training_rows[season:]
-        changes = np.abs(observed[season:] - observed[:-season])[same]
-        errors = np.zeros(changes.shape[1])
-        for target in range(len(errors)):
-            seen = changes[:, target][~np.isnan(changes[:, target])]
-            errors[target] = seen.mean() if len(seen) else 0.0
-        return errors
+        sums = np.zeros((2, len(self.view.scaling.targets)))
+        for stretch in table.stretches(before=season):
+            part, training = stretch.part, self.spans.training_rows
+            rows = np.arange(max(stretch.own.start, season), stretch.own.stop)
+            rows = rows[(part.codes[rows] == part.codes[rows - season]) & training[rows + stretch.first]]
+            observed = part.take(self.view.scaling.targets)
+            changes = np.abs(observed[rows] - observed[rows - season])
+            sums += np.nansum(changes, axis=0), (~np.isnan(changes)).sum(axis=0)
+        return np.asarray(np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), 0.0))
 
 
 def prepare(
@@ -284,7 +293,7 @@ def prepare(
         InputError: The table does not fit what was asked.
     """
     lecture = configuration.windows.align == "lecture"
-    table = read_table(source, configuration.data, regular=not lecture)
+    table = open_table(source, configuration.data, regular=not lecture)
     require_targets(table)
     if configuration.data.unit and len(table.targets) > 1:
         raise ConfigurationError(
@@ -293,7 +302,7 @@ def prepare(
     shape = WindowShape.resolve(configuration.windows, table.frequency)
     shapes = {shape_of(rung, shape, configuration) for rung in rungs_of(configuration)}
     reach = max(own.first_input for own in (shape, *shapes)) if reach is None else reach
-    possible_anchors(table, shape, shape.leads[1], reach)
+    require_rows(table, shape, shape.leads[1], reach)
     spans = cut_spans(table, configuration.spans.spans, as_they_come=lecture)
     if configuration.evaluation.folds == 1 and configuration.evaluation.origin == "sliding":
         raise ConfigurationError("--origin sliding goes with --folds: one test has one training", option="origin")
@@ -320,7 +329,7 @@ def folds(prepared: PreparedForecast) -> list[PreparedForecast]:
 
 
 def _within(
-    table: Table, spans: Spans, shape: WindowShape, configuration: Configuration, reach: int, known: Known | None
+    table: AnyTable, spans: Spans, shape: WindowShape, configuration: Configuration, reach: int, known: Known | None
 ) -> PreparedForecast:
     """What the rungs share, learned from the training span of some spans."""
     lecture = shape.align == "lecture"
@@ -334,9 +343,10 @@ def _within(
         scaling = known.scaling.refitted(table, training) if known.rescale else known.scaling
         covariates = known.covariates
     if lecture:
-        anchors = lecture_anchors(table, shape, spans, configuration.training.batch_size)
+        anchors = lecture_anchors(table.whole(), shape, spans, configuration.training.batch_size)
     else:
         anchors = find_anchors(table, shape, spans, scaling.missing(table), configuration.data.max_missing, reach)
+        anchors = anchors.thinned(configuration.evaluation.judged)
     view = View(table, shape, scaling, covariates)
     return PreparedForecast(configuration, view, spans, anchors, reach, known=known)
 
@@ -364,15 +374,16 @@ def notable(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.kind != "missing" or finding.severity != "note"]
 
 
-def _without_windows(table: Table, anchors: Anchors) -> list[str]:
+def _without_windows(table: AnyTable, anchors: Anchors) -> list[str]:
     """Which series have no window in training."""
-    seen = np.unique(table.codes[anchors.spans["train"]])
-    absent = [name for code, name in enumerate(table.series) if code not in seen]
+    # Anchors rise, so that those of a series stand together.
+    bounds = np.searchsorted(anchors.spans["train"], table.starts)
+    absent = [table.series[code] for code in np.flatnonzero(np.diff(bounds) == 0)]
     if not absent:
         return []
     shown = ", ".join(absent[:5]) + (" ..." if len(absent) > 5 else "")
     return [f"series without a training window: {len(absent)} ({shown})"]
 
 
-def _series(table: Table) -> str:
+def _series(table: AnyTable) -> str:
     return f", {len(table.series)} series" if table.series_column else ""

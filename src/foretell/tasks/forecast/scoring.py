@@ -43,7 +43,7 @@ def score_rows(learned: LearnedForecaster, source: object, live: Path, forecasts
         forecasts: A file with forecasts; where None those that were kept, and where none were, what the forecaster says
             of each window of the rows.
     """
-    table = learned.read(source)
+    table = learned.read(source).whole()
     if forecasts is not None:
         named = (table.series_column,) if table.series_column else ()
         return score_forecasts(learned, read_frame(forecasts, named), table, f"read from {forecasts.name}")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...artefact import Artefact
 from ...axes import AnchorArray
+from ...data.stored import StoredTable
 from ...errors import ConfigurationError, UsageError, counted
 from ...evaluation.conformal import quantiles_of
 from ...evaluation.drift import error_limits
@@ -138,7 +139,7 @@ class ForecastTask:
                 "span": "test",
                 "metrics": summary(judge_span(fitted.model, own, "test", fitted.intervals), view, units),
             }
-        anchors, places = fitted.all_windows(view), np.arange(view.table.rows)
+        anchors, places = fitted.all_windows(view), np.asarray
         naive = np.zeros(len(units))
         evaluation = judge_windows(fitted.model, view, anchors, places, units, naive, fitted.intervals)
         return {"span": "all", "metrics": summary(evaluation, view, units)}
@@ -159,7 +160,10 @@ class ForecastTask:
         """Writes a forecaster for another program, and has both forecast the windows of test, or of other data."""
         if source is None:
             return export(fitted, folder, None, np.zeros(0, np.int64))
-        view = fitted.view(fitted.read(source))
+        table = fitted.read(source)
+        if isinstance(table, StoredTable):  # the windows at its end will do
+            table = table.last_rows(fitted.shape.rows_to_train + _COMPARED // len(table.series))
+        view = fitted.view(table)
         own = fitted.own(view)
         anchors = fitted.all_windows(view) if own is None else own.anchors.spans["test"]
         return export(fitted, folder, view, anchors[evenly_spread(len(anchors), _COMPARED)])

@@ -57,7 +57,7 @@ class TreesModel:
                 if numbers.shape[1] != self.width:
                     raise UnsafeFileError(f"the trees read {self.width} numbers; such windows have {numbers.shape[1]}")
                 scaled = (base + self.forest.predict(numbers)).reshape(len(own), leads, targets)
-                codes = view.table.codes[own]
+                codes = view.table.codes_of(own)
                 forecasts[start : start + len(own), ..., 0] = scaled * deviation[codes][:, None] + mean[codes][:, None]
         return forecasts
 
@@ -108,8 +108,8 @@ def fit_trees(prepared: PreparedForecast, attempt: Attempt) -> tuple[TreesModel,
     lightgbm, started = _lightgbm(), time.monotonic()
     configuration, view = prepared.configuration, prepared.view
     seed = prepared.seed if attempt.seed is None else attempt.seed
-    times = view.table.times[prepared.spans.training_rows]
-    rows = LagRows(view, bool((times.max() - times.min()) / 86_400e6 >= YEARS))
+    first, last = prepared.spans.training_ends
+    rows = LagRows(view, (last - first) / 86_400e6 >= YEARS)
     most = min(configuration.trees.tree_rows, max(1000, MOST_VALUES // rows.width))
     generator = np.random.default_rng(seed)
     anchors = prepared.anchors.spans

@@ -1,0 +1,210 @@
+"""The cache: folders of what was made once from a user's data, by a key of their content, and can be made again.
+
+A folder is written beside, under a name that says so, and renamed when it is whole, so that nobody finds half of one.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, StorageError
+from ..files import cache_folder, json_text, sync_folder, write_atomically
+
+FORMAT = 1
+DOCUMENT, STORES = "store.json", "stores"
+VARIABLE = "FORETELL_CACHE_DIR"
+_ABANDONED = 6 * 3600.0  # seconds after which what nobody goes on writing is taken for left behind
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One folder of the cache.
+
+    Attributes:
+        folder: Where it is.
+        document: What it says of itself; empty where it is none of ours, or half of one.
+        bytes: How much room it takes.
+        used: When it was last looked at, in seconds since 1970.
+    """
+
+    folder: Path
+    document: dict[str, Any]
+    bytes: int
+    used: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that it should hold is there."""
+        sizes = self.document.get("files")
+        if self.document.get("format") != FORMAT or not isinstance(sizes, dict):
+            return False
+        files = ((self.folder / name, size) for name, size in sizes.items())
+        return all(path.is_file() and path.stat().st_size == size for path, size in files)
+
+
+def stores_in(cache: Path | None) -> Path:
+    """The folder of all stores.
+
+    Args:
+        cache: The cache that was asked for; that of the environment, else the platform's, where None.
+    """
+    named = os.environ.get(VARIABLE)
+    return cache_folder(cache or (Path(named) if named else None)) / STORES
+
+
+def key_of(*parts: object) -> str:
+    """A name for what is made from some things: the same for the same, another for others."""
+    return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
+
+
+def kept_as(key: str, cache: Path | None) -> Kept | None:
+    """The folder of a key, where it is whole."""
+    found = _look_at(stores_in(cache) / key)
+    if not found.whole:
+        return None
+    with suppress(OSError):
+        os.utime(found.folder / DOCUMENT)
+    return found
+
+
+def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> Kept:
+    """Makes the folder of a key, whole or not at all; what was made before of the same source is stale and goes.
+
+    Args:
+        key: Of its content and of how it is read.
+        cache: The cache that was asked for.
+        about: What it is: its kind, its source, and how that was read.
+        write: Writes the files into the folder that it is given, and says what else the document tells.
+
+    Raises:
+        StorageError: There is no room, or the cache cannot be written to.
+    """
+    stores = stores_in(cache)
+    beside = None
+    try:
+        stores.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(stores)
+        beside = Path(tempfile.mkdtemp(prefix=f".{key}.{_host()}.{os.getpid()}.", dir=stores))
+        told = write(beside)
+        files = {path.name: path.stat().st_size for path in sorted(beside.iterdir())}
+        document = {"format": FORMAT, **about, **told, "files": files, "made": time.time()}
+        write_atomically(beside / DOCUMENT, (json_text(document) + "\n").encode())
+        _put(beside, stores / key)
+    except OSError as error:
+        raise StorageError(
+            f"the cache {stores} cannot be written: {error.strerror}; --cache-dir names another folder, foretell cache "
+            "clear makes room",
+            folder=str(stores),
+            errno=error.errno,
+        ) from None
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+    _remove_stale(stores, key, about)
+    return _look_at(stores / key)
+
+
+def listed(cache: Path | None) -> list[Kept]:
+    """All folders of the cache, those used last first; half-written ones have no document."""
+    stores = stores_in(cache)
+    folders = [path for path in stores.iterdir() if path.is_dir()] if stores.is_dir() else []
+    return sorted(map(_look_at, folders), key=lambda kept: -kept.used)
+
+
+def clear(cache: Path | None, names: Iterable[str] = ()) -> list[Kept]:
+    """Removes folders from the cache.
+
+    Args:
+        cache: The cache that was asked for.
+        names: The beginnings of their names; all where there are none.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        InputError: None begins so.
+        StorageError: One cannot be removed.
+    """
+    found, wanted = listed(cache), list(names)
+    for name in wanted:
+        if not name or not any(kept.folder.name.startswith(name) for kept in found):
+            raise InputError(f'the cache {stores_in(cache)} holds nothing called "{name}"; see: foretell cache list')
+    gone = [kept for kept in found if not wanted or any(kept.folder.name.startswith(name) for name in wanted)]
+    for kept in gone:
+        try:
+            shutil.rmtree(kept.folder)
+        except OSError as error:
+            told = f"{kept.folder} cannot be removed: {error.strerror}"
+            raise StorageError(told, folder=str(kept.folder), errno=error.errno) from None
+    return gone
+
+
+def _put(beside: Path, folder: Path) -> None:
+    """Renames what is whole into place; what stands there, damaged or from a rival, makes way."""
+    for _ in range(3):
+        try:
+            beside.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+            if _look_at(folder).whole:  # somebody else was as quick
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            sync_folder(folder.parent)
+            return
+    raise OSError(0, f"{folder.name} stands in the way")
+
+
+def _remove_abandoned(stores: Path) -> None:
+    """Takes away what a process that was killed left half-written."""
+    for path in stores.glob(".*.*.*.*"):
+        _, _, host, process, _ = path.name.split(".", 4)
+        newest = max((own.stat().st_mtime for own in (path, *path.iterdir())), default=0.0)
+        if (host == _host() and not _runs(process)) or time.time() - newest > _ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _host() -> str:
+    return platform.node().replace(".", "-") or "here"
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of this machine, by its number, is still there."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
+
+
+def _remove_stale(stores: Path, key: str, about: dict[str, Any]) -> None:
+    """Takes away what was made of the same source, read in the same way, when it held something else."""
+    for path in stores.iterdir():
+        if path.name != key and not path.name.startswith("."):
+            document = _look_at(path).document
+            if document and all(document.get(name) == value for name, value in about.items() if name != "content"):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _look_at(folder: Path) -> Kept:
+    document: dict[str, Any] = {}
+    try:
+        read = json.loads((folder / DOCUMENT).read_text("utf-8"))
+        document = read if isinstance(read, dict) else {}
+        used = (folder / DOCUMENT).stat().st_mtime
+    except (OSError, ValueError, RecursionError):
+        used = folder.stat().st_mtime if folder.exists() else 0.0
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
+    return Kept(folder, document, size, used)

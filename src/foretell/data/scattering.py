@@ -1,0 +1,268 @@
+"""The second pass over a table that is not held in memory: every row written once to its place in a store on disk.
+
+The store holds, for each row of the grid, the columns as 32-bit distances from an offset, filled forward, and beside
+them where a value was missing. The offset is the earliest row's value, so that large numbers that change little keep
+their digits, and so that nothing that is written depends on later rows.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float64, Int64
+
+from ..config import DataSection
+from ..errors import counted
+from .columns import MissingTally
+from .frequency import tidy_step
+from .health import Health
+from .sentinels import Extremes, point_out
+from .sources import Source
+from .survey import Moments, Survey, moments_of
+
+VALUES, ABSENT, SEEN = "values.f32", "absent.u8", "seen.u8"
+BLOCK = 1_000_000  # rows that are filled together
+
+
+@dataclass
+class Scattered:
+    """What the second pass found.
+
+    Attributes:
+        masked: Columns in which values are missing somewhere.
+        lowest: The least value of each column; NaN where none was observed.
+        highest: The greatest.
+        observed: How many values of each there are.
+    """
+
+    masked: tuple[str, ...] = ()
+    lowest: list[float] = field(default_factory=list)
+    highest: list[float] = field(default_factory=list)
+    observed: list[int] = field(default_factory=list)
+
+
+def scatter(survey: Survey, columns: tuple[str, ...], section: DataSection, folder: Path, health: Health) -> Any:
+    """Writes every row to its place.
+
+    Args:
+        survey: Where rows belong.
+        columns: The columns of numbers.
+        section: What stands for missing values, and which of two rows of one time counts.
+        folder: Gets the files of the store.
+        health: Where it is reported.
+
+    Returns:
+        The offsets, and what was found.
+
+    Raises:
+        DataError: Times lie off the grid, or rows of one time disagree.
+        OSError: There is no room.
+    """
+    return _Scattering(survey, columns, section, folder, health).run()
+
+
+class _Scattering:
+    """One pass: the files that are written and what is counted on the way."""
+
+    def __init__(
+        self, survey: Survey, columns: tuple[str, ...], section: DataSection, folder: Path, health: Health
+    ) -> None:
+        self.survey, self.columns, self.section, self.health = survey, columns, section, health
+        self.folder, self.total = folder, int(survey.starts[-1])
+        self.values = new_array(folder / VALUES, np.float32, (self.total, len(columns)))
+        self.seen = new_array(folder / SEEN, np.uint8, (self.total,))
+        self.offsets = np.zeros(len(columns))
+        self.tally, self.extremes = MissingTally(section.missing), [Extremes.of(np.zeros(0)) for _ in columns]
+        self.observed = np.zeros(len(columns), np.int64)
+        self.latest = np.full(len(survey.series), np.iinfo(np.int64).min)
+        self.counts = {"disorder": 0, "alike": 0, "conflicts": 0, "off": 0}
+        self.first_of: dict[str, str] = {}
+
+    def run(self) -> tuple[Float64[np.ndarray, " column"], Scattered]:
+        """All rows, then what is missing between them."""
+        self.offsets = self._earliest()
+        for moments in self._moments():
+            self._add(moments)
+        masked = self._fill()
+        self._report()
+        del self.seen
+        (self.folder / SEEN).unlink()
+        self.values.flush()
+        low, high = (
+            [float(own[0]) if len(own) else float("nan") for own in side]
+            for side in ([own.lowest for own in self.extremes], [own.highest for own in self.extremes])
+        )
+        return self.offsets, Scattered(masked, low, high, self.observed.tolist())
+
+    def _moments(self) -> Iterator[Moments]:
+        return moments_of(self.survey.table, self.section, self.survey.written, self.columns)
+
+    def _earliest(self) -> Float64[np.ndarray, " column"]:
+        """The values of the earliest row of all; zero where it lacks one."""
+        name, number = self.survey.earliest
+        part = next(part for part in self.survey.table.parts if part.name == name)
+        row = pl.scan_parquet(part.path, hive_partitioning=False, glob=False).rename(str.strip).slice(number, 1)
+        found = row.select(pl.col(column).cast(pl.Float64) for column in self.columns if column not in part.told)
+        told = {column: float(value or "nan") for column, value in part.told.items()}
+        known = {**told, **{column: values[0] for column, values in found.collect().to_dict(as_series=False).items()}}
+        values = np.array([np.nan if known[column] is None else known[column] for column in self.columns])
+        values = MissingTally(self.section.missing).mark(Source(name, pl.DataFrame()), list(self.columns), values[None])
+        return np.nan_to_num(values[0], nan=0.0)
+
+    def _add(self, moments: Moments) -> None:
+        """Writes a piece of rows."""
+        survey, codes = self.survey, self.survey.codes_of(moments)
+        rows, fits = survey.rows_of(codes, moments.times)
+        if not fits.all():
+            self._off_the_grid(moments, fits)
+        self._order(moments, codes)
+        values = moments.rows.frame.select(self.columns).to_numpy()
+        values = self.tally.mark(moments.rows, list(self.columns), values.astype(np.float64, copy=False))
+        stored = (values - self.offsets).astype(np.float32)
+        keep = self._without_duplicates(moments, rows, stored)
+        if keep is not None:
+            rows, values, stored = rows[keep], values[keep], stored[keep]
+        self.values[rows] = stored
+        self.seen[rows] = 1
+        for extremes, column in zip(self.extremes, values.T, strict=True):
+            extremes.add(column)
+        self.observed += (~np.isnan(values)).sum(axis=0)
+
+    def _off_the_grid(self, moments: Moments, fits: Bool[np.ndarray, " row"]) -> None:
+        frequency, row = self.survey.frequency, int(np.flatnonzero(~fits)[0])
+        column = self.survey.time_column
+        step = tidy_step(frequency.count) if frequency.unit == "microsecond" else str(frequency)
+        raise moments.rows.fault(
+            row,
+            column,
+            f"times lie on a grid of {frequency}; {moments.rows.frame[column][row]} does not; say --frequency {step} "
+            "to round down",
+        )
+
+    def _order(self, moments: Moments, codes: Int64[np.ndarray, " row"]) -> None:
+        """Counts rows that stand before the time of the row above of their series."""
+        order = np.argsort(codes, kind="stable") if (np.diff(codes) < 0).any() else np.arange(len(codes))
+        own, times = codes[order], moments.times[order]
+        above = np.concatenate([[0], times[:-1]])
+        begins = np.flatnonzero(np.diff(own, prepend=-1))
+        above[begins] = self.latest[own[begins]]
+        back = times < above
+        self.latest[own[np.append(begins[1:] - 1, len(own) - 1)]] = times[np.append(begins[1:] - 1, len(own) - 1)]
+        if back.any():
+            self.counts["disorder"] += int(back.sum())
+            self.first_of.setdefault("disorder", self._at(moments, int(order[back].min())))
+
+    def _without_duplicates(
+        self, moments: Moments, rows: Int64[np.ndarray, " row"], stored: np.ndarray
+    ) -> Bool[np.ndarray, " row"] | None:
+        """Which rows of a piece are written; all where None."""
+        if (np.diff(rows) > 0).all():
+            again = self.seen[rows].astype(bool)
+        else:
+            order = np.argsort(rows, kind="stable")
+            within = np.zeros(len(rows), bool)
+            within[order[1:]] = np.diff(rows[order]) == 0
+            again = within | self.seen[rows].astype(bool)
+        if not again.any():
+            return None
+        keep = ~again
+        # What stands in the way: rows that were written before, and those of this piece that come first.
+        self.values[rows[keep]], self.seen[rows[keep]] = stored[keep], 1
+        for row in np.flatnonzero(again):
+            place = rows[row]
+            if np.array_equal(self.values[place], stored[row], equal_nan=True):
+                self.counts["alike"] += 1
+                self.first_of.setdefault("alike", self._at(moments, int(row)))
+                continue
+            self.counts["conflicts"] += 1
+            if self.section.duplicates == "error":
+                self._conflict(moments, int(row), self.values[place], stored[row])
+            if self.section.duplicates != "first":
+                self.values[place] = stored[row]
+        return keep
+
+    def _conflict(self, moments: Moments, row: int, before: np.ndarray, here: np.ndarray) -> None:
+        place = next(
+            number for number, pair in enumerate(zip(before, here, strict=True)) if not np.array_equal(*pair, True)
+        )
+        one, two = (float(own[place]) + self.offsets[place] for own in (here, before))
+        told = f"rows of one time must agree; found {one:.7g} in {self._at(moments, row)} and {two:.7g} before"
+        fault = moments.rows.fault(row, self.columns[place], f"{told}; say --duplicates first or last")
+        self.health.fail("duplicates", fault)
+
+    def _at(self, moments: Moments, row: int) -> str:
+        survey, source = self.survey, moments.rows
+        owner = f" of {moments.names[moments.codes[row]]}" if survey.series != ("",) else ""
+        return f"{source.name}, {source.place(row)}{owner}, {source.frame[survey.time_column][row]}"
+
+    def _fill(self) -> tuple[str, ...]:
+        """Fills what is missing with what was last observed, and keeps where that was; the columns concerned."""
+        filled = sum(int(self.seen[start : start + BLOCK].sum()) for start in range(0, self.total, BLOCK))
+        self.absent_rows = self.total - filled
+        missing = self.observed < self.total
+        if not missing.any():
+            return ()
+        places = np.flatnonzero(missing)
+        absent = new_array(self.folder / ABSENT, np.uint8, (self.total, len(places)))
+        carried = np.full(len(places), np.nan, np.float32)
+        starts = self.survey.starts
+        for start in range(0, self.total, BLOCK):
+            stop = min(start + BLOCK, self.total)
+            unseen = self.seen[start:stop] == 0
+            if unseen.any():
+                self.values[start:stop][unseen] = np.nan
+            block = self.values[start:stop][:, places]
+            gone = np.isnan(block)
+            absent[start:stop] = gone
+            rows = np.arange(stop - start)[:, None]
+            latest = np.maximum.accumulate(np.where(gone, -1, rows), axis=0)
+            begins = starts[np.searchsorted(starts, np.arange(start, stop), side="right") - 1][:, None] - start
+            before = np.where(begins < 0, carried, np.float32(np.nan))
+            found = np.take_along_axis(block, np.maximum(latest, 0), axis=0)
+            block = np.where(latest >= np.maximum(begins, 0), found, before)
+            self.values[start:stop, places] = block
+            carried = block[-1]
+        absent.flush()
+        return tuple(self.columns[place] for place in places)
+
+    def _report(self) -> None:
+        """Tells what was found, each thing once."""
+        health, counts, first = self.health, self.counts, self.first_of
+        self.tally.report(health)
+        for name, extremes in zip(self.columns, self.extremes, strict=True):
+            point_out(name, extremes, health)
+        if rows := counts["disorder"]:
+            told = f"{counted(rows, 'row')} stood before the time of the row above and {_were(rows)} sorted"
+            health.note("disorder", f"{told}; the first is {first['disorder']}", rows=rows)
+        if rows := counts["alike"]:
+            told = f"{counted(rows, 'row')} stood twice, all alike, and {_were(rows)} dropped"
+            health.note("duplicates", f"{told}; the first is {first['alike']}", rows=rows)
+        if (rows := counts["conflicts"]) and self.section.duplicates != "error":
+            told = f"rows disagree at {counted(rows, 'time')}; taken: {self.section.duplicates}"
+            health.note("duplicates", told, rows=rows)
+        if self.absent_rows:
+            told = f"{counted(self.absent_rows, 'row')} absent from the {self.survey.frequency} grid count as missing"
+            health.note("gaps", told, rows=self.absent_rows)
+
+
+def new_array(path: Path, kind: Any, shape: tuple[int, ...]) -> np.memmap:
+    """A file of numbers to be written to in any order, its room taken at once: a full disk is told here, not later.
+
+    Raises:
+        OSError: There is no room.
+    """
+    size = int(np.dtype(kind).itemsize * np.prod(shape, dtype=np.int64))
+    with path.open("wb") as stream:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)
+        else:
+            stream.truncate(size)
+    return np.memmap(path, kind, "r+", shape=shape)
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -1,0 +1,294 @@
+"""Tables in a store on disk: larger than memory, looked up row by row, read through in stretches.
+
+A store is made once of Parquet files (``survey.py``, ``scattering.py``), kept in the cache by a key of their content
+and of how they are read, and mapped from then on: what is not looked at takes no memory.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Float64, Int64, UInt8
+
+from ..config import DataSection
+from ..errors import DataError, UnsafeFileError
+from . import scattering
+from .cache import Kept, keep, kept_as, key_of
+from .columns import must_exist
+from .frequency import Frequency
+from .health import Finding, Health
+from .parquet import ParquetTable
+from .survey import survey
+from .tables import AnyTable, Places, Stretch, Table, roles, split_names
+from .times import Written, find_time_column
+
+STRETCH = 1_000_000  # rows of a stretch
+_READING = ("series", "time", "time_format", "missing", "duplicates", "frequency")  # options that a store depends on
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTable(AnyTable):
+    """A table whose rows lie in a store.
+
+    Attributes:
+        stored: Distances from the offsets, missing ones filled with what was last observed; NaN before there is any.
+        absent: Where they were missing; for masked columns alone.
+        masked: Columns in which values are missing somewhere.
+        offsets: Of each column.
+        ranges: The least and the greatest value of each column.
+        origins: The first time of each series.
+        observed: How many values of each column there are.
+        key: Of the content.
+    """
+
+    stored: Float32[np.ndarray, "row column"]
+    absent: UInt8[np.ndarray, "row masked"]
+    masked: tuple[str, ...]
+    offsets: Float64[np.ndarray, " column"]
+    ranges: Float64[np.ndarray, "2 column"]
+    observed: Int64[np.ndarray, " column"]
+    origins: Int64[np.ndarray, " series"]
+    key: str
+
+    def times_of(self, rows: Places) -> Places:
+        """The times of some rows."""
+        flat = np.asarray(rows).reshape(-1)
+        codes = self.codes_of(flat)
+        return self.grid_times(codes, flat - self.starts[codes]).reshape(np.shape(rows))
+
+    def grid_times(self, codes: Places, places: Places) -> Places:
+        """The time at each place of the grid of a series, be there rows or not."""
+        if self.frequency.unit == "microsecond":
+            return self.origins[codes] + places * self.frequency.count
+        times = np.empty(len(places), np.int64)
+        for code in np.unique(codes):
+            times[codes == code] = self.frequency.times(places[codes == code], int(self.origins[code]))
+        return times
+
+    def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """The values of some columns, missing ones filled with what was last observed; NaN before there is any."""
+        places = [self.columns.index(name) for name in names]
+        return self.stored[rows][..., places].astype(np.float64) + self.offsets[places]
+
+    def absent_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """Where values of some columns were missing, in some rows."""
+        shape = np.shape(self.absent[rows])[:-1]
+        own = [
+            self.absent[rows][..., self.masked.index(name)].astype(bool)
+            if name in self.masked
+            else np.zeros(shape, bool)
+            for name in names
+        ]
+        return np.stack(own, axis=-1) if own else np.zeros((*shape, 0), bool)
+
+    def values_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
+        """The values of some columns in some rows; NaN where missing."""
+        chosen = list(names)
+        return np.where(self.absent_of(chosen, rows), np.nan, self.filled_of(chosen, rows))
+
+    def part(self, start: int, stop: int) -> Table:
+        """Some rows that follow each other, as a table that is held in memory."""
+        first, last = int(self.codes_of(np.array(start))), int(self.codes_of(np.array(stop - 1)))
+        rows = np.arange(start, stop)
+        return self._held(rows, np.clip(self.starts[first : last + 2] - start, 0, stop - start), slice(first, last + 1))
+
+    def _held(self, rows: Places, starts: Int64[np.ndarray, " bound"], series: slice) -> Table:
+        """Some rows as a table that is held in memory.
+
+        Args:
+            rows: Which, the series one after the other.
+            starts: Where each series begins among them, and how many there are.
+            series: The series.
+        """
+        return Table(
+            values=np.asfortranarray(self.values_of(self.columns, rows)),
+            times=self.times_of(rows),
+            starts=starts,
+            series=self.series[series],
+            statics={name: values[series] for name, values in self.statics.items()},
+            **{name: getattr(self, name) for name in _SHARED},
+        )
+
+    def last_rows(self, count: int) -> Table:
+        """The last rows of each series, at most so many, and one before them, which holds what was last observed.
+
+        Args:
+            count: How many.
+        """
+        kept = np.minimum(np.diff(self.starts), count + 1)
+        starts = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        rows = np.arange(starts[-1]) + np.repeat(self.starts[1:] - starts[1:], kept)
+        table = self._held(rows, starts, slice(None))
+        table.values[starts[:-1]] = self.filled_of(self.columns, rows[starts[:-1]])
+        return table
+
+    def range_of(self, name: str) -> tuple[int, float, float]:
+        """How many values a column has, the least and the greatest."""
+        place = self.columns.index(name)
+        return int(self.observed[place]), float(self.ranges[0, place]), float(self.ranges[1, place])
+
+    def whole(self) -> Table:
+        """All of it in memory."""
+        return self.part(0, self.rows)
+
+    def stretches(self, before: int = 0, after: int = 0) -> Iterator[Stretch]:
+        """All rows in stretches: of whole series where several fit, of parts of one where it is long."""
+        for start, stop in pairwise(self._bounds):
+            code, last = int(self.codes_of(np.array(start))), int(self.codes_of(np.array(stop - 1)))
+            low = max(start - before, int(self.starts[code]))
+            high = min(stop + after, int(self.starts[last + 1]))
+            yield Stretch(self.part(low, high), low, code, slice(start - low, stop - low))
+
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """A hash of the content and of some columns."""
+        return key_of(self.key, list(dict.fromkeys(names)))
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        """Where stretches begin, with the number of rows at the end."""
+        bounds = [0]
+        for start, stop in pairwise(self.starts.tolist()):
+            if stop - bounds[-1] > STRETCH and start > bounds[-1]:
+                bounds.append(start)
+            while stop - bounds[-1] > STRETCH:
+                bounds.append(bounds[-1] + STRETCH)
+        return [*bounds, self.rows] if bounds[-1] < self.rows else bounds
+
+    def __repr__(self) -> str:
+        return (
+            f"StoredTable({self.source}: {self.rows} rows every {self.frequency}, {len(self.series)} series, "
+            f"columns {', '.join(self.columns[:6])}{' ...' if len(self.columns) > 6 else ''})"
+        )
+
+
+_SHARED = (
+    "source columns frequency targets features time_column series_column timezone health written".split()  # noqa: SIM905
+)
+
+
+def read_stored(
+    table: ParquetTable, section: DataSection, *, strict: bool = True, grid: Frequency | None = None
+) -> StoredTable:
+    """The store of a table in Parquet files, made where the cache has none.
+
+    Args:
+        table: The files.
+        section: How they are read.
+        strict: Whether the first error is raised, or all are collected in ``health``.
+        grid: The step that the rows must have; inferred where None.
+
+    Raises:
+        DataError: The rows cannot be used; the message names file, row and column.
+        ConfigurationError: An option cannot be followed where rows are not held together.
+        StorageError: The cache has no room.
+        UnsafeFileError: A file is damaged.
+    """
+    columns, features, targets = _columns(table, section)
+    reading = {name: getattr(section, name) for name in _READING}
+    about = {
+        "kind": "table",
+        "source": str(table.path.resolve()),
+        "read": {**reading, "columns": columns, "grid": None if grid is None else str(grid)},
+        "content": table.digest(),
+    }
+    key = key_of(about["read"], about["content"])
+
+    def write(folder: Path) -> dict[str, Any]:
+        return _write(table, columns, section, folder, Health(strict=strict), grid)
+
+    kept = kept_as(key, section.cache_dir) or keep(key, section.cache_dir, about, write)
+    return _open(kept, table, section, features, targets, key)
+
+
+def _columns(table: ParquetTable, section: DataSection) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The columns of numbers that a store holds, and of them those that are read and those that are forecast."""
+    head = next(table.pieces(None, (section.series,) if section.series else ()))
+    time_column = find_time_column(head, section.time, section.time_format)
+    named = (section.target, section.features, section.known)
+    must_exist(head, tuple(name for names in named for name in split_names(names, head.frame.columns)))
+    numbers = [name for name, kind in head.frame.schema.items() if kind == pl.Float64]
+    columns = tuple(name for name in numbers if name not in (time_column, section.series))
+    if not columns:
+        raise DataError(f"{table.name} has no column of numbers beside its times", file=table.name)
+    features, targets = roles(table.name, section, columns, time_column)
+    return tuple(dict.fromkeys((*features, *targets))), features, targets
+
+
+def _write(
+    table: ParquetTable,
+    columns: tuple[str, ...],
+    section: DataSection,
+    folder: Path,
+    health: Health,
+    grid: Frequency | None,
+) -> dict[str, Any]:
+    """Writes the files of a store; what its document says of them."""
+    found = survey(table, section, health, grid)
+    offsets, scattered = scattering.scatter(found, columns, section, folder, health)
+    for name, array in (("starts", found.starts), ("origins", found.origins)):
+        (folder / f"{name}.i64").write_bytes(np.ascontiguousarray(array, np.int64).tobytes())
+    (folder / "series.json").write_text(json.dumps(found.series), "utf-8")
+    return {
+        "rows": int(found.starts[-1]),
+        "given": found.given,
+        "columns": columns,
+        "offsets": offsets.tolist(),
+        **asdict(scattered),
+        "frequency": asdict(found.frequency),
+        "timezone": found.timezone,
+        "written": asdict(found.written),
+        "findings": [finding.document() for finding in health.findings],
+    }
+
+
+def _open(kept: Kept, table: ParquetTable, section: DataSection, features: Any, targets: Any, key: str) -> StoredTable:
+    """The table that a store holds.
+
+    Raises:
+        UnsafeFileError: It contradicts itself.
+    """
+    document, folder = kept.document, kept.folder
+    try:
+        starts, origins = (np.fromfile(folder / f"{name}.i64", np.int64) for name in ("starts", "origins"))
+        rows, columns, masked = int(document["rows"]), tuple(document["columns"]), tuple(document["masked"])
+        lowest, highest = (
+            [np.nan if value is None else float(value) for value in document[name]] for name in ("lowest", "highest")
+        )
+        return StoredTable(
+            source=table.name,
+            columns=columns,
+            starts=starts,
+            series=tuple(json.loads((folder / "series.json").read_text("utf-8"))),
+            frequency=Frequency(**document["frequency"]),
+            targets=targets,
+            features=features,
+            time_column=document["written"]["column"],
+            series_column=section.series,
+            timezone=document["timezone"],
+            health=Health(findings=[Finding(**finding) for finding in document["findings"]]),
+            written=Written(**document["written"]),
+            stored=mapped(folder / scattering.VALUES, np.float32, (rows, len(columns))),
+            absent=mapped(folder / scattering.ABSENT, np.uint8, (rows, len(masked))),
+            masked=masked,
+            offsets=np.array(document["offsets"], np.float64),
+            ranges=np.array([lowest, highest], np.float64).reshape(2, len(columns)),
+            observed=np.array(document["observed"], np.int64),
+            origins=origins,
+            key=key,
+        )
+    except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+        told = f"the store {folder} is damaged ({error}); foretell cache clear {folder.name} removes it"
+        raise UnsafeFileError(told, folder=str(folder)) from None
+
+
+def mapped(path: Path, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The numbers of a file, looked up where they are; what would be written to them stays in memory."""
+    if not np.prod(shape):
+        return np.zeros(shape, kind)
+    return np.asarray(np.memmap(path, kind, "c", shape=shape))
