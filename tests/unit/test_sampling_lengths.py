@@ -1,5 +1,7 @@
 """Batches of like length: each example once an epoch, orders that seed and epoch decide, and little to fill up."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,12 +15,12 @@ def lengths_of(examples: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).lognormal(4, 0.8, examples).astype(np.int64).clip(1, 1000)
 
 
-def area(batches: list[np.ndarray], lengths: np.ndarray) -> int:
+def area(batches: Sequence[np.ndarray], lengths: np.ndarray) -> int:
     """Places of all batches, each filled up to its longest example."""
     return sum(len(batch) * int(lengths[batch].max()) for batch in batches)
 
 
-def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+def same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     return len(one) == len(other) and all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
 
 

@@ -23,7 +23,9 @@ from .stored import read_stored
 from .tables import AnyTable, Table, roles, split_names
 from .times import Written, find_time_column, parse_times, round_down
 
-LARGE = 500_000_000  # bytes in memory above which a table goes through a store where nobody says otherwise
+LARGE = (
+    200_000_000  # bytes in memory (of eight a cell) above which a table goes through a store, if nobody says otherwise
+)
 
 
 def open_table(

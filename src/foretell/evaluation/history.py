@@ -83,5 +83,6 @@ class History:
         for start in np.unique(first):
             own = first == start
             places = (anchors[own] - start)[:, None] + leads
-            times[own] = table.frequency.times(places.reshape(-1), int(table.times_of(np.array([start]))[0])).reshape(places.shape)
+            origin = int(table.times_of(np.array([start]))[0])
+            times[own] = table.frequency.times(places.reshape(-1), origin).reshape(places.shape)
         return times

@@ -12,6 +12,8 @@ from jaxtyping import Float64, Int64
 from ..axes import ForecastArray
 from .uncertainty import intervals_over_time
 
+MOST_SERIES = 1000  # that are told one by one
+
 
 @dataclass
 class ErrorSums:
@@ -127,9 +129,12 @@ class ErrorSums:
     def by_series(
         self, series: tuple[str, ...], targets: tuple[str, ...], units: tuple[str | None, ...]
     ) -> list[dict[str, Any]]:
-        """Errors of each series and target, in the unit of the data."""
+        """Errors of each series and target, in the unit of the data; of the worst where series are very many."""
         rows = []
-        for code, name in enumerate(series):
+        scaled = (self.absolute.sum(axis=1) / self.deviation).mean(axis=1) / np.maximum(self.count, 1)
+        worst = np.sort(np.argsort(np.where(self.count > 0, -scaled, np.inf), kind="stable")[:MOST_SERIES])
+        for code in worst.tolist():
+            name = series[code]
             if not self.count[code]:
                 continue
             for number, target in enumerate(targets):
@@ -149,6 +154,10 @@ class ErrorSums:
                     }
                 )
         return rows
+
+    def forget_windows(self) -> None:
+        """Lets go of what is known window by window, once nobody asks for it any more."""
+        self.window_losses, self.window_errors = [], []
 
     def by_lead(self, target: int = 0) -> Float64[np.ndarray, " lead"]:
         """Mean absolute error at each lead, in the target's unit."""

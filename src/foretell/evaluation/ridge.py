@@ -15,13 +15,14 @@ from jaxtyping import Float64, Int64
 
 from ..axes import AnchorArray, ForecastArray, TrainingRows
 from ..data.stored_windows import StoredWindows
-from ..data.windows import Windows
+from ..data.windows import Windows, spread_over
 from .baselines import Baseline, State
 from .history import History
 
 PENALTIES = np.logspace(-6, 2, 17)  # relative to the mean of the diagonal
 MOST_STEPS = 2000
-MOST_WORK = 2e11  # windows × steps²: beyond it evenly spaced windows are taken
+MOST_WINDOWS = 4_000_000
+MOST_WORK = 2e11  # windows × steps²: beyond it evenly spread windows are taken
 _CHUNK_VALUES = 5_000_000  # numbers that are unfolded at once
 
 
@@ -72,7 +73,7 @@ class Ridge(Baseline):
                     best, self.weights = error, weights
                     self.note = f"penalty {penalty:.1e} relative to the mean diagonal, {name}, chosen on validation"
         if len(used) < len(anchors["train"]):
-            self.note += f"; fitted on {len(used)} evenly spaced windows"
+            self.note += f"; fitted on {len(used)} evenly spread windows"
         return self
 
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:
@@ -126,9 +127,9 @@ def _solutions(moments: _Moments) -> Iterator[tuple[float, Float64[np.ndarray, "
 
 
 def _affordable(anchors: AnchorArray, steps: int) -> Int64[np.ndarray, " taken"]:
-    """All anchors, or evenly spaced ones where the work would take minutes."""
+    """All anchors, or evenly spread ones where the work would take minutes."""
     most = int(MOST_WORK / min(steps, MOST_STEPS) ** 2)
-    return anchors[:: -(-len(anchors) // most)]
+    return anchors[spread_over(len(anchors), min(most, MOST_WINDOWS))]
 
 
 def _chunk(history: History) -> int:

@@ -18,6 +18,7 @@ from jaxtyping import Float64, Int64
 
 Verdict = Literal["better", "worse", "unclear"]
 FEWEST_BLOCKS = 5
+MOST_PLACES, MOST_BLOCKS = 1_000_000, 5_000
 FEWEST_EXAMPLES = 10
 _DRAWN = 10_000_000  # numbers of a bootstrap that are held at once
 
@@ -76,8 +77,7 @@ def bootstrap_skill(
     """
     ours, theirs = np.atleast_2d(losses), np.atleast_2d(baseline)
     value = _skill(ours, theirs)
-    place = moments - moments.min()
-    length = int(place.max()) + 1
+    place, length, block = _placed(moments, block)
     blocks = length // block
     if blocks < FEWEST_BLOCKS:
         return Skill(value, None, None, "unclear")
@@ -258,8 +258,7 @@ def intervals_over_time(
     if len(moments) == 0:
         return {}
     weights = np.ones(len(moments)) if weights is None else weights
-    place = moments - moments.min()
-    length = int(place.max()) + 1
+    place, length, block = _placed(moments, block)
     blocks = length // block
     if blocks < FEWEST_BLOCKS:
         return {}
@@ -280,6 +279,20 @@ def intervals_over_time(
         aside = float(total.sum() / weights.sum() - means.mean())
         ends[name] = (max(0.0, low + aside), max(0.0, high + aside))
     return ends
+
+
+def _placed(moments: Int64[np.ndarray, " window"], block: int) -> tuple[Int64[np.ndarray, " window"], int, int]:
+    """The place of each window from 0 on, how many places there are, and the length of a block in places.
+
+    Of a very long time several moments count as one place, and blocks are longer than they must be: as many as
+    ``MOST_BLOCKS`` say what more would say.
+    """
+    place = moments - moments.min()
+    length = int(place.max()) + 1
+    coarse = max(1, length // MOST_PLACES)
+    if coarse > 1:
+        place, length, block = place // coarse, -(-length // coarse), -(-block // coarse)
+    return place, length, max(block, length // MOST_BLOCKS)
 
 
 def _block_sums(values: Float64[np.ndarray, " place"], block: int) -> Float64[np.ndarray, " start"]:

@@ -1,5 +1,6 @@
 """Which examples make which batch: a pure function of seed, epoch and step, so that any step can be resumed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -8,6 +9,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int64
 
+from .shuffling import ShuffledBatches
+
+MOST_HELD = 4_000_000  # examples whose order is held; that of more is worked out batch by batch
 STRETCH = 50  # batches among which examples of like length are looked for
 
 
@@ -20,7 +24,7 @@ class Order(Protocol):
         """Steps of an epoch."""
         ...
 
-    def epoch(self, number: int) -> list[Int64[np.ndarray, " batch"]]:
+    def epoch(self, number: int) -> Sequence[Int64[np.ndarray, " batch"]]:
         """The batches of an epoch, as positions among the examples."""
         ...
 
@@ -51,8 +55,11 @@ class Sampler:
         """Steps of an epoch; the last batch of a full pass may be smaller."""
         return self.steps_per_epoch or -(-self.examples // self.batch_size)
 
-    def epoch(self, number: int) -> list[Int64[np.ndarray, " batch"]]:
+    def epoch(self, number: int) -> Sequence[Int64[np.ndarray, " batch"]]:
         """The batches of an epoch, as positions among the examples."""
+        if self.examples > MOST_HELD and self.lengths is None and not self.replace:
+            drawn = self.examples if self.steps_per_epoch is None else self.steps * self.batch_size
+            return ShuffledBatches(self.examples, self.batch_size, drawn, self.seed, number)
         generator = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         if self.replace:
             return list(generator.integers(0, self.examples, (self.steps, self.batch_size)))

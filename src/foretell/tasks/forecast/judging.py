@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from ...axes import AnchorArray
 from ...data.tables import Places, local_hours, local_times
 from ...evaluation.conformal import MOST_SCORES, Calibration, CoverageSums, Intervals
-from ...evaluation.metrics import ErrorSums
+from ...evaluation.metrics import MOST_SERIES, ErrorSums
 from ...training.sampling import evenly_spread
 from ..interface import Evaluation
 from .models import CHUNK, Model, point
@@ -111,7 +111,9 @@ def judge_windows(
         metrics["intervals"] = coverage.metrics(0 if len(units) == 1 else None)
         for number, entry in enumerate(metrics.get("targets", {}).values()):
             entry["intervals"] = coverage.metrics(number)
-    return Evaluation(metrics, sums.losses, places(anchors), block, details)
+    losses = sums.losses
+    sums.forget_windows()
+    return Evaluation(metrics, losses, places(anchors), block, details)
 
 
 def judge_span(model: Model, prepared: PreparedForecast, span: str, intervals: Intervals | None = None) -> Evaluation:
@@ -176,4 +178,6 @@ def summary(evaluation: Evaluation, view: View, units: tuple[str | None, ...]) -
     document = dict(evaluation.metrics)
     if len(view.table.series) > 1:
         document["series"] = details.sums.by_series(view.table.series, view.scaling.targets, units)
+        if len(view.table.series) > MOST_SERIES:
+            document["series_left_out"] = len(view.table.series) - MOST_SERIES  # those that err least
     return document
