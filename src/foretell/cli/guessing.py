@@ -20,6 +20,8 @@ def task_of(data: Data, given: Mapping[str, Any]) -> str:
         return "translate" if _are_parallel(data) else "generate"
     path, labelled = Path(str(data)), bool(given.get("text") or given.get("label") or given.get("multi_label"))
     try:
+        if not labelled and _holds_tables(path):
+            return "forecast"
         if not labelled and _holds_parallel_files(path):
             return "translate"
         if not labelled and (_is_prose(path) or _holds_files_alone(path)):
@@ -43,6 +45,11 @@ def _holds_parallel_files(path: Path) -> bool:
 
     names = [own.name for own in path.iterdir()] if path.is_dir() else []
     return len({language_of(name) for name in names if name.startswith("train.")} - {""}) > 1
+
+
+def _holds_tables(path: Path) -> bool:
+    """Whether a folder, or one inside it, has Parquet files."""
+    return path.is_dir() and next(path.rglob("*.parquet"), None) is not None
 
 
 def _is_prose(path: Path) -> bool:

@@ -31,6 +31,7 @@ VERBS = {
     "export": "Write a model for another program: ONNX, CTranslate2.",
     "serve": "Serve models over HTTP.",
     "ui": "Open a page: runs, forecasts, texts, translations, dreams.",
+    "cache": "List and clear what was kept of large data.",
     "model": "Check a model folder from anywhere before it is served.",
     "runs": "List, show, compare and delete runs.",
     "config": "Show every option: as a JSON schema, or as TOML to edit.",

@@ -191,6 +191,7 @@ def _runs(process: str) -> bool:
 
 def _remove_stale(stores: Path, key: str, about: dict[str, Any]) -> None:
     """Takes away what was made of the same source, read in the same way, when it held something else."""
+    about = json.loads(json.dumps(about, default=str))
     for path in stores.iterdir():
         if path.name != key and not path.name.startswith("."):
             document = _look_at(path).document

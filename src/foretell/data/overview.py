@@ -11,13 +11,13 @@ from ..config import DataSection
 from ..errors import InputError
 from ..files import write_atomically
 from .frequency import DAY
-from .reading import read_table
-from .tables import Table, local_times, require_targets, show_time
+from .reading import open_table
+from .tables import AnyTable, local_times, require_targets, show_time
 
-MOST_LINES = 6
+MOST_LINES, MOST_POINTS = 6, 500_000
 
 
-def health_of(table: Table) -> dict[str, Any]:
+def health_of(table: AnyTable) -> dict[str, Any]:
     """Everything worth knowing about a table before training on it.
 
     Args:
@@ -27,9 +27,8 @@ def health_of(table: Table) -> dict[str, Any]:
         Rows, range, frequency, columns with missing values, findings, and ``healthy``: whether training can start.
     """
     findings = [finding.document() for finding in table.health.findings]
-    with np.errstate(invalid="ignore"):
-        varies = [len(np.unique(column[~np.isnan(column)])) > 1 for column in table.values.T]
-    if not any(varies):
+    columns = [_column(table, name) for name in table.columns]
+    if all(own["lowest"] == own["highest"] for own in columns):
         findings.append({"kind": "constant", "severity": "error", "message": "no column of numbers varies"})
     elif table.targets:
         try:
@@ -40,11 +39,11 @@ def health_of(table: Table) -> dict[str, Any]:
         "source": table.source,
         "rows": table.rows,
         "frequency": str(table.frequency),
-        "first": show_time(int(table.times.min()), table.timezone),
-        "last": show_time(int(table.times.max()), table.timezone),
+        "first": show_time(table.first_time, table.timezone),
+        "last": show_time(table.last_time, table.timezone),
         "time": table.time_column,
         "series": _series(table),
-        "columns": [_column(table, position) for position in range(len(table.columns))],
+        "columns": columns,
         "findings": findings,
         "healthy": not any(finding["severity"] == "error" for finding in findings),
     }
@@ -69,16 +68,19 @@ def plot_column(source: object, section: DataSection, column: str, path: Path, d
     """
     from matplotlib.figure import Figure
 
-    table = read_table(source, section)
-    values = table.take([column])[:, 0]
+    table = open_table(source, section)
     figure = Figure(figsize=(11, 7), layout="constrained")
     whole, few = figure.subplots(2, 1)
     for code, name in enumerate(table.series[:MOST_LINES]):
-        rows = slice(table.starts[code], table.starts[code + 1])
-        moments = local_times(table.times[rows], table.timezone).dt.replace_time_zone(None).to_numpy()
-        early = table.times[rows] < table.times[rows][0] + days * DAY
-        whole.plot(moments, values[rows], linewidth=0.7, label=name)
-        few.plot(moments[early], values[rows][early], linewidth=1.2, label=name)
+        first, last = int(table.starts[code]), int(table.starts[code + 1])
+        end = round(int(table.times_of(np.array([first]))[0]) + days * DAY)
+        soon = np.arange(first, int(table.first_rows(end)[code]))
+        for axes, rows, width in (
+            (whole, np.arange(first, last, -(-(last - first) // MOST_POINTS)), 0.7),
+            (few, soon, 1.2),
+        ):
+            moments = local_times(table.times_of(rows), table.timezone).dt.replace_time_zone(None).to_numpy()
+            axes.plot(moments, table.values_of((column,), rows)[:, 0], linewidth=width, label=name)
     whole.set_title(f"{column}: the whole range", parse_math=False)
     few.set_title(f"{column}: the first {days:g} days", parse_math=False)
     for axes in (whole, few):
@@ -95,30 +97,29 @@ def plot_column(source: object, section: DataSection, column: str, path: Path, d
     return max(0, len(table.series) - MOST_LINES)
 
 
-def _series(table: Table) -> list[dict[str, Any]] | None:
+def _series(table: AnyTable) -> list[dict[str, Any]] | None:
     if not table.series_column:
         return None
-    bounds = zip(table.series, table.starts[:-1], table.starts[1:], strict=True)
+    first, last = table.times_of(table.starts[:-1]), table.times_of(table.starts[1:] - 1)
     return [
-        {
-            "name": name,
-            "rows": int(stop - start),
-            "first": show_time(int(table.times[start]), table.timezone),
-            "last": show_time(int(table.times[stop - 1]), table.timezone),
-        }
-        for name, start, stop in bounds
+        {"name": name, "rows": rows, "first": show_time(begin, table.timezone), "last": show_time(end, table.timezone)}
+        for name, rows, begin, end in zip(
+            table.series, np.diff(table.starts).tolist(), first.tolist(), last.tolist(), strict=True
+        )
     ]
 
 
-def _column(table: Table, position: int) -> dict[str, Any]:
-    values = table.values[:, position]
-    observed = values[~np.isnan(values)]
-    some = len(observed) > 0
+def _column(table: AnyTable, name: str) -> dict[str, Any]:
+    count, low, high = table.range_of(name)
+    total = 0.0
+    for stretch in table.stretches():
+        values = stretch.part.values[stretch.own, stretch.part.columns.index(name)]
+        total += float(values[~np.isnan(values)].sum())
     return {
-        "name": table.columns[position],
-        "missing": len(values) - len(observed),
-        "share": (len(values) - len(observed)) / len(values),
-        "lowest": float(observed.min()) if some else None,
-        "mean": float(observed.mean()) if some else None,
-        "highest": float(observed.max()) if some else None,
+        "name": name,
+        "missing": table.rows - count,
+        "share": (table.rows - count) / table.rows,
+        "lowest": low if count else None,
+        "mean": total / count if count else None,
+        "highest": high if count else None,
     }

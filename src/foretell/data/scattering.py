@@ -1,8 +1,8 @@
 """The second pass over a table that is not held in memory: every row written once to its place in a store on disk.
 
 The store holds, for each row of the grid, the columns as 32-bit distances from an offset, filled forward, and beside
-them where a value was missing. The offset is the earliest row's value, so that large numbers that change little keep
-their digits, and so that nothing that is written depends on later rows.
+them where a value was missing. The offset of a series is its earliest row, so that large numbers that change little
+keep their digits, and so that nothing that is written depends on later rows.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from ..config import DataSection
 from ..errors import counted
@@ -56,7 +56,7 @@ def scatter(survey: Survey, columns: tuple[str, ...], section: DataSection, fold
         health: Where it is reported.
 
     Returns:
-        The offsets, and what was found.
+        The offsets of each series and column, and what was found.
 
     Raises:
         DataError: Times lie off the grid, or rows of one time disagree.
@@ -75,16 +75,17 @@ class _Scattering:
         self.folder, self.total = folder, int(survey.starts[-1])
         self.values = new_array(folder / VALUES, np.float32, (self.total, len(columns)))
         self.seen = new_array(folder / SEEN, np.uint8, (self.total,))
-        self.offsets = np.zeros(len(columns))
+        self.offsets = np.full((len(survey.series), len(columns)), np.nan)
         self.tally, self.extremes = MissingTally(section.missing), [Extremes.of(np.zeros(0)) for _ in columns]
         self.observed = np.zeros(len(columns), np.int64)
         self.latest = np.full(len(survey.series), np.iinfo(np.int64).min)
         self.counts = {"disorder": 0, "alike": 0, "conflicts": 0, "off": 0}
         self.first_of: dict[str, str] = {}
 
-    def run(self) -> tuple[Float64[np.ndarray, " column"], Scattered]:
+    def run(self) -> tuple[Float64[np.ndarray, "series column"], Scattered]:
         """All rows, then what is missing between them."""
-        self.offsets = self._earliest()
+        # A series whose rows come in any order has the offset of the earliest row of all.
+        self.offsets[~self.survey.begins] = self.usual = self._earliest()
         for moments in self._moments():
             self._add(moments)
         masked = self._fill()
@@ -107,7 +108,7 @@ class _Scattering:
         part = next(part for part in self.survey.table.parts if part.name == name)
         row = pl.scan_parquet(part.path, hive_partitioning=False, glob=False).rename(str.strip).slice(number, 1)
         found = row.select(pl.col(column).cast(pl.Float64) for column in self.columns if column not in part.told)
-        told = {column: float(value or "nan") for column, value in part.told.items()}
+        told = {column: float(part.told[column] or "nan") for column in self.columns if column in part.told}
         known = {**told, **{column: values[0] for column, values in found.collect().to_dict(as_series=False).items()}}
         values = np.array([np.nan if known[column] is None else known[column] for column in self.columns])
         values = MissingTally(self.section.missing).mark(Source(name, pl.DataFrame()), list(self.columns), values[None])
@@ -122,8 +123,9 @@ class _Scattering:
         self._order(moments, codes)
         values = moments.rows.frame.select(self.columns).to_numpy()
         values = self.tally.mark(moments.rows, list(self.columns), values.astype(np.float64, copy=False))
-        stored = (values - self.offsets).astype(np.float32)
-        keep = self._without_duplicates(moments, rows, stored)
+        self._begin(codes, values)
+        stored = (values - self.offsets[codes]).astype(np.float32)
+        keep = self._without_duplicates(moments, codes, rows, stored)
         if keep is not None:
             rows, values, stored = rows[keep], values[keep], stored[keep]
         self.values[rows] = stored
@@ -131,6 +133,13 @@ class _Scattering:
         for extremes, column in zip(self.extremes, values.T, strict=True):
             extremes.add(column)
         self.observed += (~np.isnan(values)).sum(axis=0)
+
+    def _begin(self, codes: Int64[np.ndarray, " row"], values: Float64[np.ndarray, "row column"]) -> None:
+        """Takes the offset of each series that is met for the first time."""
+        met, rows = np.unique(codes, return_index=True)
+        new = np.isnan(self.offsets[met, 0])
+        found = values[rows[new]]
+        self.offsets[met[new]] = np.where(np.isnan(found), self.usual, found)
 
     def _off_the_grid(self, moments: Moments, fits: Bool[np.ndarray, " row"]) -> None:
         frequency, row = self.survey.frequency, int(np.flatnonzero(~fits)[0])
@@ -157,7 +166,11 @@ class _Scattering:
             self.first_of.setdefault("disorder", self._at(moments, int(order[back].min())))
 
     def _without_duplicates(
-        self, moments: Moments, rows: Int64[np.ndarray, " row"], stored: np.ndarray
+        self,
+        moments: Moments,
+        codes: Int64[np.ndarray, " row"],
+        rows: Int64[np.ndarray, " row"],
+        stored: Float32[np.ndarray, "row column"],
     ) -> Bool[np.ndarray, " row"] | None:
         """Which rows of a piece are written; all where None."""
         if (np.diff(rows) > 0).all():
@@ -172,24 +185,28 @@ class _Scattering:
         keep = ~again
         # What stands in the way: rows that were written before, and those of this piece that come first.
         self.values[rows[keep]], self.seen[rows[keep]] = stored[keep], 1
-        for row in np.flatnonzero(again):
-            place = rows[row]
-            if np.array_equal(self.values[place], stored[row], equal_nan=True):
-                self.counts["alike"] += 1
-                self.first_of.setdefault("alike", self._at(moments, int(row)))
-                continue
-            self.counts["conflicts"] += 1
+        later = np.flatnonzero(again)
+        there, here = self.values[rows[later]], stored[later]
+        alike = ((there == here) | (np.isnan(there) & np.isnan(here))).all(axis=1)
+        if alike.any():
+            self.counts["alike"] += int(alike.sum())
+            self.first_of.setdefault("alike", self._at(moments, int(later[alike][0])))
+        if not alike.all():
+            self.counts["conflicts"] += int((~alike).sum())
+            one = int(np.flatnonzero(~alike)[0])
             if self.section.duplicates == "error":
-                self._conflict(moments, int(row), self.values[place], stored[row])
+                self._conflict(moments, int(later[one]), there[one], here[one], self.offsets[codes[later[one]]])
             if self.section.duplicates != "first":
-                self.values[place] = stored[row]
+                self.values[rows[later[~alike]]] = here[~alike]
         return keep
 
-    def _conflict(self, moments: Moments, row: int, before: np.ndarray, here: np.ndarray) -> None:
+    def _conflict(
+        self, moments: Moments, row: int, before: np.ndarray, here: np.ndarray, offsets: Float64[np.ndarray, " column"]
+    ) -> None:
         place = next(
             number for number, pair in enumerate(zip(before, here, strict=True)) if not np.array_equal(*pair, True)
         )
-        one, two = (float(own[place]) + self.offsets[place] for own in (here, before))
+        one, two = (float(own[place]) + offsets[place] for own in (here, before))
         told = f"rows of one time must agree; found {one:.7g} in {self._at(moments, row)} and {two:.7g} before"
         fault = moments.rows.fault(row, self.columns[place], f"{told}; say --duplicates first or last")
         self.health.fail("duplicates", fault)

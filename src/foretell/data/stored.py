@@ -40,7 +40,7 @@ class StoredTable(AnyTable):
         stored: Distances from the offsets, missing ones filled with what was last observed; NaN before there is any.
         absent: Where they were missing; for masked columns alone.
         masked: Columns in which values are missing somewhere.
-        offsets: Of each column.
+        offsets: Of each series and column.
         ranges: The least and the greatest value of each column.
         origins: The first time of each series.
         observed: How many values of each column there are.
@@ -50,7 +50,7 @@ class StoredTable(AnyTable):
     stored: Float32[np.ndarray, "row column"]
     absent: UInt8[np.ndarray, "row masked"]
     masked: tuple[str, ...]
-    offsets: Float64[np.ndarray, " column"]
+    offsets: Float64[np.ndarray, "series column"]
     ranges: Float64[np.ndarray, "2 column"]
     observed: Int64[np.ndarray, " column"]
     origins: Int64[np.ndarray, " series"]
@@ -74,7 +74,7 @@ class StoredTable(AnyTable):
     def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
         """The values of some columns, missing ones filled with what was last observed; NaN before there is any."""
         places = [self.columns.index(name) for name in names]
-        return self.stored[rows][..., places].astype(np.float64) + self.offsets[places]
+        return self.stored[rows][..., places].astype(np.float64) + self.offsets[:, places][self.codes_of(rows)]
 
     def absent_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
         """Where values of some columns were missing, in some rows."""
@@ -94,7 +94,7 @@ class StoredTable(AnyTable):
 
     def part(self, start: int, stop: int) -> Table:
         """Some rows that follow each other, as a table that is held in memory."""
-        first, last = int(self.codes_of(np.array(start))), int(self.codes_of(np.array(stop - 1)))
+        first, last = self.codes_of(np.array([start, stop - 1])).tolist()
         rows = np.arange(start, stop)
         return self._held(rows, np.clip(self.starts[first : last + 2] - start, 0, stop - start), slice(first, last + 1))
 
@@ -140,7 +140,7 @@ class StoredTable(AnyTable):
     def stretches(self, before: int = 0, after: int = 0) -> Iterator[Stretch]:
         """All rows in stretches: of whole series where several fit, of parts of one where it is long."""
         for start, stop in pairwise(self._bounds):
-            code, last = int(self.codes_of(np.array(start))), int(self.codes_of(np.array(stop - 1)))
+            code, last = self.codes_of(np.array([start, stop - 1])).tolist()
             low = max(start - before, int(self.starts[code]))
             high = min(stop + after, int(self.starts[last + 1]))
             yield Stretch(self.part(low, high), low, code, slice(start - low, stop - low))
@@ -231,14 +231,13 @@ def _write(
     """Writes the files of a store; what its document says of them."""
     found = survey(table, section, health, grid)
     offsets, scattered = scattering.scatter(found, columns, section, folder, health)
-    for name, array in (("starts", found.starts), ("origins", found.origins)):
-        (folder / f"{name}.i64").write_bytes(np.ascontiguousarray(array, np.int64).tobytes())
+    for name, array in (("starts.i64", found.starts), ("origins.i64", found.origins), ("offsets.f64", offsets)):
+        (folder / name).write_bytes(np.ascontiguousarray(array).tobytes())
     (folder / "series.json").write_text(json.dumps(found.series), "utf-8")
     return {
         "rows": int(found.starts[-1]),
         "given": found.given,
         "columns": columns,
-        "offsets": offsets.tolist(),
         **asdict(scattered),
         "frequency": asdict(found.frequency),
         "timezone": found.timezone,
@@ -276,7 +275,7 @@ def _open(kept: Kept, table: ParquetTable, section: DataSection, features: Any, 
             stored=mapped(folder / scattering.VALUES, np.float32, (rows, len(columns))),
             absent=mapped(folder / scattering.ABSENT, np.uint8, (rows, len(masked))),
             masked=masked,
-            offsets=np.array(document["offsets"], np.float64),
+            offsets=np.fromfile(folder / "offsets.f64", np.float64).reshape(len(origins), len(columns)),
             ranges=np.array([lowest, highest], np.float64).reshape(2, len(columns)),
             observed=np.array(document["observed"], np.int64),
             origins=origins,

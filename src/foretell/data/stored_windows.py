@@ -84,13 +84,12 @@ class StoredWindows:
         places = [self.table.columns.index(name) for name in names]
         chosen = stored if places == list(range(stored.shape[2])) else stored[:, :, places]
         columns = [self.scaling.columns.index(name) for name in names]
-        rows = np.zeros(1, np.int64)  # one scaling for all
-        if self.scaling.series:
-            rows = self.scaling.scales(self.table)[self.table.codes_of(anchors)]
+        codes = self.table.codes_of(anchors)
+        rows = self.scaling.scales(self.table)[codes]
         mean, deviation = self.scaling.mean[rows][:, columns], self.scaling.deviation[rows][:, columns]
         shift, factor = (
             torch.from_numpy(own.astype(np.float32))[:, None]
-            for own in ((self.table.offsets[places] - mean) / deviation, 1 / deviation)
+            for own in ((self.table.offsets[codes][:, places] - mean) / deviation, 1 / deviation)
         )
         return torch.addcmul(shift, chosen, factor)
 

@@ -57,6 +57,7 @@ class Survey:
         timezone: Zone in which times are shown.
         written: How times are written.
         earliest: The file, and the row in it, of the earliest time of all.
+        begins: Whether the row of each series that is met first is its earliest.
     """
 
     table: ParquetTable
@@ -69,6 +70,7 @@ class Survey:
     timezone: str | None
     written: Written
     earliest: tuple[str, int]
+    begins: Bool[np.ndarray, " series"]
 
     @cached_property
     def _names(self) -> np.ndarray:
@@ -113,6 +115,7 @@ class _Seen:
     """What a pass has seen of each series so far."""
 
     numbers: dict[str, int] = field(default_factory=dict)
+    met: Int64[np.ndarray, " series"] = field(default_factory=lambda: np.zeros(0, np.int64))
     first: Int64[np.ndarray, " series"] = field(default_factory=lambda: np.zeros(0, np.int64))
     last: Int64[np.ndarray, " series"] = field(default_factory=lambda: np.zeros(0, np.int64))
     given: int = 0
@@ -125,6 +128,9 @@ class _Seen:
         self.first = np.concatenate([self.first, np.full(new, np.iinfo(np.int64).max)])
         self.last = np.concatenate([self.last, np.full(new, np.iinfo(np.int64).min)])
         codes = own[moments.codes]
+        if new:
+            seen, rows = np.unique(codes, return_index=True)
+            self.met = np.concatenate([self.met, moments.times[rows[seen >= len(self.met)]]])
         np.minimum.at(self.first, codes, moments.times)
         np.maximum.at(self.last, codes, moments.times)
         row = int(moments.times.argmin())
@@ -209,6 +215,7 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
         timezone=parsed.timezone,
         written=written,
         earliest=seen.earliest[1:],
+        begins=seen.met[order] == first,
     )
 
 

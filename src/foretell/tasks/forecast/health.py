@@ -3,8 +3,8 @@
 from typing import Any
 
 from ...data.overview import health_of
-from ...data.reading import read_table
-from ...data.tables import Table
+from ...data.reading import open_table
+from ...data.tables import AnyTable
 from ...errors import InputError
 from ...evaluation.words import Parts
 from ..health import Health
@@ -21,7 +21,7 @@ def health(source: object, configuration: Configuration) -> Health:
         source: Where it is.
         configuration: How it is read, windowed and cut.
     """
-    table = read_table(source, configuration.data, strict=False)
+    table = open_table(source, configuration.data, strict=False)
     document = health_of(table)
     if document["healthy"] and table.targets:
         document |= _windows(table, configuration, document["findings"])
@@ -33,7 +33,7 @@ def health(source: object, configuration: Configuration) -> Health:
     return Health(document, lead, _parts(document), document.get("windows", {}), "windows")
 
 
-def _windows(table: Table, configuration: Configuration, findings: list[dict[str, Any]]) -> dict[str, Any]:
+def _windows(table: AnyTable, configuration: Configuration, findings: list[dict[str, Any]]) -> dict[str, Any]:
     """What the windows of a forecast would be, or why there would be none."""
     from .task import task  # with torch, which a look at a table does without
 

@@ -1,0 +1,464 @@
+"""A table in a store says what the same table in memory says, and a store is whole or not there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from foretell.config import DataSection
+from foretell.data import cache, parquet, scattering, stored
+from foretell.data.covariates import Covariates
+from foretell.data.reading import open_table, read_table
+from foretell.data.scaling import learn_scaling
+from foretell.data.spans import cut_spans
+from foretell.data.stored import StoredTable
+from foretell.data.stored_windows import StoredKnown, StoredWindows
+from foretell.data.tables import AnyTable, Table
+from foretell.data.windows import Windows, WindowShape, find_anchors
+from foretell.errors import ConfigurationError, DataError, InputError, StorageError, UnsafeFileError
+from foretell.evaluation.baselines import Climatology, SeasonalNaive
+from foretell.evaluation.history import History
+from foretell.evaluation.ridge import Ridge
+from foretell.tasks.forecast.drifting import remember_columns
+
+START = np.datetime64("2021-03-01T00:00:00", "us")
+
+
+def panel(seed: int, lengths: tuple[int, ...], absent: float = 0.0, gaps: float = 0.0) -> pl.DataFrame:
+    """Series of different lengths and beginnings; some values missing, some rows not there."""
+    draw = np.random.default_rng(seed)
+    frames = []
+    for number, length in enumerate(lengths):
+        times = START + (np.arange(length) + int(draw.integers(0, 9))) * np.timedelta64(1, "h")
+        walk = (
+            1e3 * number + np.cumsum(draw.normal(size=(length, 2)), axis=0) + 5 * np.sin(np.arange(length) / 4)[:, None]
+        )
+        walk[draw.random(walk.shape) < absent] = np.nan
+        keep = draw.random(length) >= gaps
+        keep[[0, length - 1]] = True
+        own = {"id": f"s{number}", "time": times, "a": walk[:, 0], "b": walk[:, 1], "c": draw.normal(size=length)}
+        frames.append(pl.DataFrame(own).filter(keep))
+    return pl.concat(frames)
+
+
+def written(frame: pl.DataFrame, folder: Path, parts: int = 3) -> Path:
+    """A frame in several files of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    size = -(-frame.height // parts)
+    for part in range(parts):
+        frame.slice(part * size, size).write_parquet(folder / f"part-{part}.parquet")
+    return folder
+
+
+def both(folder: Path, home: Path, **options: object) -> tuple[StoredTable, Table]:
+    """The same files through a store and in memory."""
+    named = {"series": "id", "target": "a", **options}
+    through = DataSection.model_validate({**named, "store": "yes", "cache_dir": home / "cache"})
+    one = open_table(folder, through)
+    assert isinstance(one, StoredTable)
+    return one, read_table(folder, DataSection.model_validate(named))
+
+
+def store_of(folder: Path, home: Path, **options: object) -> AnyTable:
+    """The same files through a store in ``home``."""
+    named = {"series": "id", "target": "a", "store": "yes", "cache_dir": home / "cache", **options}
+    return open_table(folder, DataSection.model_validate(named))
+
+
+def must_be_alike(one: StoredTable, other: Table) -> None:
+    """Every row, time and name."""
+    assert (one.series, one.columns, one.frequency) == (other.series, other.columns, other.frequency)
+    assert (one.targets, one.features, one.timezone) == (other.targets, other.features, other.timezone)
+    assert one.starts.tolist() == other.starts.tolist()
+    rows = np.arange(other.rows)
+    assert (one.times_of(rows) == other.times).all()
+    assert (one.codes_of(rows) == other.codes).all()
+    spread = np.nanmax(np.abs(other.values), axis=0)
+    np.testing.assert_allclose(one.values_of(one.columns, rows) / spread, other.values / spread, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(
+        one.filled_of(one.columns, rows) / spread, other.filled_of(other.columns, rows) / spread, rtol=0, atol=2e-7
+    )
+    for name in one.columns:
+        assert one.range_of(name) == pytest.approx(other.range_of(name), nan_ok=True)
+    assert (one.first_time, one.last_time) == (other.first_time, other.last_time)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces, blocks and stretches of a few rows, so that small tables have many."""
+    monkeypatch.setattr(parquet, "PIECE", 37)
+    monkeypatch.setattr(scattering, "BLOCK", 41)
+    monkeypatch.setattr(stored, "STRETCH", 53)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10**6),
+    lengths=st.lists(st.integers(30, 160), min_size=1, max_size=5).map(tuple),
+    absent=st.sampled_from([0.0, 0.1, 0.6]),
+    gaps=st.sampled_from([0.0, 0.2]),
+    shuffled=st.booleans(),
+    parts=st.integers(1, 4),
+)
+def test_a_stored_table_is_the_table_in_memory(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    lengths: tuple[int, ...],
+    absent: float,
+    gaps: float,
+    shuffled: bool,
+    parts: int,
+) -> None:
+    home = tmp_path_factory.mktemp("store")
+    frame = panel(seed, lengths, absent, gaps)
+    frame = frame.sample(fraction=1, shuffle=True, seed=seed) if shuffled else frame
+    one, other = both(written(frame, home / "panel", parts), home)
+    must_be_alike(one, other)
+    told = [[(own.kind, own.column, own.rows) for own in table.health.findings] for table in (one, other)]
+    assert told[0] == told[1]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10**6),
+    absent=st.sampled_from([0.0, 0.15]),
+    lookback=st.sampled_from([4, 12]),
+    every=st.sampled_from([1, 2, 4]),
+    leads=st.sampled_from([(1, 1), (3, 3), (1, 6)]),
+    per_series=st.booleans(),
+    calendar=st.booleans(),
+)
+def test_spans_scaling_windows_and_rules_are_those_of_the_table_in_memory(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    absent: float,
+    lookback: int,
+    every: int,
+    leads: tuple[int, int],
+    per_series: bool,
+    calendar: bool,
+) -> None:
+    home = tmp_path_factory.mktemp("store")
+    one, other = both(written(panel(seed, (150, 90, 170), absent, absent / 3), home / "panel"), home, target=("a", "b"))
+    shape = WindowShape(lookback, every, leads)
+    spans = [cut_spans(table, "0.6,0.2,0.2") for table in (one, other)]
+    assert spans[0].borders == spans[1].borders
+    assert spans[0].starts == spans[1].starts
+    assert spans[0].training_ends == spans[1].training_ends
+    assert (spans[0].training_rows[:] == spans[1].training_rows[:]).all()
+    scalings = [
+        learn_scaling(table, own.training_rows, per_series=per_series)
+        for table, own in zip((one, other), spans, strict=True)
+    ]
+    assert (scalings[0].features, scalings[0].masked) == (scalings[1].features, scalings[1].masked)
+    np.testing.assert_allclose(scalings[0].mean, scalings[1].mean, rtol=1e-7, atol=1e-4)
+    np.testing.assert_allclose(scalings[0].deviation, scalings[1].deviation, rtol=1e-4)
+    anchors = [
+        find_anchors(table, shape, own, scaling.missing(table), 0.4, reach=shape.first_input + 2)
+        for table, own, scaling in zip((one, other), spans, scalings, strict=True)
+    ]
+    assert anchors[0].dropped == anchors[1].dropped
+    for name in anchors[1].spans:
+        assert anchors[0].spans[name].tolist() == anchors[1].spans[name].tolist()
+    # The scaling of the table in memory for both, so that only the gathering is compared.
+    scaling, chosen = scalings[1], np.concatenate(list(anchors[1].spans.values()))
+    covariates = Covariates(calendar=calendar, known=("c",))
+    ours = StoredWindows(one, shape, scaling, scaling.features, scaling.masked, covariates)
+    inputs = np.concatenate([scaling.inputs(other), covariates.inputs(other)], axis=1)
+    theirs = Windows(inputs, scaling.scaled_targets(other), shape, other.starts)
+
+    def alike(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=3e-5, equal_nan=True)
+
+    alike(ours.inputs_at(chosen), theirs.inputs_at(chosen))
+    alike(ours.targets_at(chosen), theirs.targets_at(chosen))
+    known, held = StoredKnown(one, scaling, covariates), covariates.ahead(other, scaling, leads[1])
+    last = np.concatenate([chosen, other.starts[1:] - 1])
+    alike(known.at(last, leads), held.at(last, leads))
+    assert (known.whole(last, leads) == held.whole(last, leads)).all()
+    assert known.first_absent(last, leads) == held.first_absent(last, leads)
+    if per_series:
+        return
+    histories = [History.of(table, shape, scaling) for table in (one, other)]
+    for kind in (SeasonalNaive, Climatology, Ridge):
+        rules = [
+            kind().fit(history, own.training_rows, anchors[1].spans)
+            for history, own in zip(histories, spans, strict=True)
+        ]
+        said = [rule.predict(history, chosen) for rule, history in zip(rules, histories, strict=True)]
+        np.testing.assert_allclose(said[0], said[1], rtol=0, atol=1e-6 * np.nanmax(np.abs(other.values)))
+    remembered = [
+        remember_columns(table, own.training_rows, ("a", "b")) for table, own in zip((one, other), spans, strict=True)
+    ]
+    assert remembered[0].columns.keys() == remembered[1].columns.keys()
+
+
+def test_nothing_after_training_changes_what_is_stored_of_training(tmp_path: Path) -> None:
+    frame = panel(3, (120, 100), 0.1)
+    changed = frame.with_columns(
+        pl.when(pl.col("time") > pl.lit(START.astype(object)) + pl.duration(hours=60))
+        .then(pl.col("a") * 1000 + 7)
+        .otherwise(pl.col("a"))
+    )
+    one, _ = both(written(frame, tmp_path / "one"), tmp_path)
+    two, _ = both(written(changed, tmp_path / "two"), tmp_path)
+    early = np.flatnonzero(one.times_of(np.arange(one.rows)) <= int(START.astype(np.int64)) + 60 * 3_600_000_000)
+    assert (one.offsets == two.offsets).all()
+    np.testing.assert_array_equal(one.stored[early], two.stored[early])
+
+
+def test_large_numbers_that_change_little_keep_their_digits(tmp_path: Path) -> None:
+    values = 1.7e9 + np.arange(200) * 0.25
+    frame = pl.DataFrame({"time": START + np.arange(200) * np.timedelta64(1, "h"), "a": values})
+    one, other = both(written(frame, tmp_path / "one"), tmp_path, series=None)
+    np.testing.assert_array_equal(one.values_of(("a",), np.arange(200)), other.values)
+
+
+def test_folders_that_tell_columns(tmp_path: Path) -> None:
+    frame = panel(5, (60, 80, 70))
+    for name, own in frame.partition_by("id", as_dict=True).items():
+        for month, part in (
+            own.with_columns(pl.col("time").dt.day().alias("day")).partition_by("day", as_dict=True).items()
+        ):
+            folder = tmp_path / "panel" / f"id={name[0]}" / f"day={month[0]}"
+            folder.mkdir(parents=True)
+            part.drop("id", "day").write_parquet(folder / "0.parquet")
+    (tmp_path / "panel" / "_SUCCESS").touch()
+    one, other = both(tmp_path / "panel", tmp_path)
+    assert one.series == ("s0", "s1", "s2")
+    assert "day" in one.columns
+    must_be_alike(one, other)
+
+
+@pytest.mark.parametrize("kind", ["text", "date", "zoned", "epoch", "ns"])
+def test_times_of_every_kind(tmp_path: Path, kind: str) -> None:
+    frame = panel(7, (90, 70), gaps=0.1)
+    time_ = pl.col("time")
+    frame = frame.with_columns(
+        {
+            "text": time_.dt.strftime("%d.%m.%Y %H:%M:%S"),
+            "date": (time_.dt.date().first() + pl.duration(days=pl.int_range(pl.len()).over("id"))).cast(pl.Date),
+            "zoned": time_.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin"),
+            "epoch": time_.dt.epoch("s"),
+            "ns": time_.dt.cast_time_unit("ns"),
+        }[kind].alias("time")
+    )
+    one, other = both(written(frame, tmp_path / "panel"), tmp_path)
+    must_be_alike(one, other)
+
+
+def test_sentinels_infinities_and_frequencies_are_handled_as_in_memory(tmp_path: Path) -> None:
+    frame = panel(9, (200, 150)).with_columns(
+        pl.when(pl.int_range(pl.len()) % 40 == 3).then(-9999.0).otherwise(pl.col("a")).alias("a"),
+        pl.when(pl.int_range(pl.len()) == 17).then(float("inf")).otherwise(pl.col("c")).alias("c"),
+        (pl.col("time") + pl.duration(seconds=5)).alias("time"),
+    )
+    folder = written(frame, tmp_path / "panel")
+    for options in ({}, {"missing": "-9999"}, {"missing": "-9999", "frequency": "1h"}):
+        one, other = both(folder, tmp_path, **options)
+        must_be_alike(one, other)
+        assert [own.document() for own in one.health.findings if own.kind != "missing"] == [
+            own.document() for own in other.health.findings if own.kind != "missing"
+        ]
+        assert {(own.column, own.rows) for own in one.health.findings if own.kind == "missing"} == {
+            (own.column, own.rows) for own in other.health.findings if own.kind == "missing"
+        }
+
+
+@pytest.mark.parametrize("duplicates", ["first", "last"])
+def test_rows_of_one_time(tmp_path: Path, duplicates: str) -> None:
+    frame = panel(11, (80, 60))
+    twice = pl.concat([frame, frame.slice(10, 5), frame.slice(90, 4).with_columns(pl.col("a") + 1)])
+    one, other = both(written(twice, tmp_path / "panel"), tmp_path, duplicates=duplicates)
+    must_be_alike(one, other)
+    assert {(own.kind, own.rows) for own in one.health.findings if own.kind == "duplicates"} == {
+        ("duplicates", 5),
+        ("duplicates", 4),
+    }
+    with pytest.raises(DataError, match=r"part-2.parquet, row .*\"a\": rows of one time must agree; found"):
+        store_of(tmp_path / "panel", tmp_path)
+
+
+def broken(folder: Path, name: str) -> None:
+    """Files that cannot be read as one table."""
+    frame = panel(13, (60,))
+    written(frame, folder)
+    last = folder / "part-2.parquet"
+    if name == "cut":
+        last.write_bytes(last.read_bytes()[:-40])
+    elif name == "none":
+        for path in folder.iterdir():
+            path.rename(path.with_suffix(".txt"))
+    elif name == "column":
+        frame.drop("b").write_parquet(last)
+    elif name == "type":
+        frame.with_columns(pl.col("b").cast(pl.String)).write_parquet(last)
+    elif name == "empty":
+        for path in folder.iterdir():
+            frame.head(0).write_parquet(path)
+    elif name == "off":
+        later = pl.when(pl.int_range(pl.len()) == 4).then(pl.col("time") + pl.duration(minutes=7))
+        frame[40:].with_columns(later.otherwise(pl.col("time")).alias("time")).write_parquet(last)
+    elif name == "time":
+        frame.with_columns(pl.when(pl.col("c") > 0).then(pl.col("time"))).write_parquet(last)
+    elif name == "stray":
+        frame.with_columns(pl.col("time") + pl.duration(days=365 * 3000)).write_parquet(last)
+    elif name == "mixed":
+        (folder / "id=x").mkdir()
+        last.rename(folder / "id=x" / "part-2.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "told"),
+    [
+        ("cut", UnsafeFileError, r"part-2.parquet is damaged"),
+        ("none", DataError, r"holds no Parquet file"),
+        ("column", DataError, r'part-2.parquet has no "b", which part-0.parquet has'),
+        ("type", DataError, r'column "b": it has one type in all files; Float64 in part-0'),
+        ("empty", DataError, r"holds no rows"),
+        ("off", DataError, r'part-2.parquet, row 5, column "time": times lie on a grid of 1h'),
+        ("time", DataError, r'part-2.parquet, row \d+, column "time": every row has a time; found none'),
+        ("stray", DataError, r"a grid of 1h from the first time to the last would hold"),
+        ("mixed", DataError, r"all files lie in folders of one kind"),
+    ],
+)
+def test_what_cannot_be_read_ends_in_one_sentence(tmp_path: Path, name: str, kind: type, told: str) -> None:
+    broken(tmp_path / "panel", name)
+    with pytest.raises(kind, match=told):
+        store_of(tmp_path / "panel", tmp_path, series=None)
+    assert not [own for own in cache.listed(tmp_path / "cache") if own.whole]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"timezone": "Europe/Berlin"}, "--timezone goes with a table that is read into memory"),
+        ({"duplicates": "mean"}, "--duplicates mean goes with a table that is read into memory"),
+        ({"static": "id"}, "--static goes with a table that is read into memory"),
+        ({"frequency": "1d"}, "--frequency of a day or more goes with"),
+    ],
+)
+def test_what_needs_all_rows_at_once_says_so(tmp_path: Path, options: dict[str, str], told: str) -> None:
+    folder = written(panel(1, (60,)), tmp_path / "panel")
+    with pytest.raises(ConfigurationError, match=told):
+        store_of(folder, tmp_path, **options)
+
+
+def test_a_store_is_made_once_and_again_when_the_files_change(tmp_path: Path) -> None:
+    frame = panel(2, (80, 70))
+    folder = written(frame, tmp_path / "panel")
+    store_of(folder, tmp_path)
+    (first,) = cache.listed(tmp_path / "cache")
+    made = (first.folder / scattering.VALUES).stat().st_mtime_ns
+    store_of(folder, tmp_path)
+    assert [own.folder for own in cache.listed(tmp_path / "cache")] == [first.folder]
+    assert (first.folder / scattering.VALUES).stat().st_mtime_ns == made
+    before = folder.stat().st_mtime_ns
+    written(frame.with_columns(pl.col("a") + 1), folder)
+    os.utime(folder, ns=(before, before))
+    table = store_of(folder, tmp_path)
+    (second,) = cache.listed(tmp_path / "cache")  # the first is stale and went
+    assert second.folder != first.folder
+    np.testing.assert_allclose(table.values_of(("a",), np.arange(80))[:, 0], frame["a"][:80] + 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "document", "format", "beside"])
+def test_a_store_that_is_damaged_or_half_written_is_made_again(tmp_path: Path, damage: str) -> None:
+    folder = written(panel(2, (80, 70)), tmp_path / "panel")
+    whole = store_of(folder, tmp_path).values_of(("a", "b", "c"), np.arange(150))
+    (kept,) = cache.listed(tmp_path / "cache")
+    values, document = kept.folder / scattering.VALUES, kept.folder / cache.DOCUMENT
+    if damage == "cut":
+        values.write_bytes(values.read_bytes()[:-4])
+    elif damage == "gone":
+        values.unlink()
+    elif damage == "document":
+        document.write_text("{")
+    elif damage == "format":
+        document.write_text(json.dumps({**kept.document, "format": 99}))
+    else:  # as a process leaves it that was killed while it wrote
+        kept.folder.rename(kept.folder.with_name(f".{kept.folder.name}.{cache._host()}.999999999.x"))
+        (cache.listed(tmp_path / "cache")[0].folder / cache.DOCUMENT).unlink()
+    again = store_of(folder, tmp_path).values_of(("a", "b", "c"), np.arange(150))
+    np.testing.assert_array_equal(again, whole)
+    (kept,) = cache.listed(tmp_path / "cache")
+    assert kept.whole
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_nothing_that_is_taken_for_whole(tmp_path: Path) -> None:
+    written(panel(2, (4000,) * 6), tmp_path / "panel", 8)
+    code = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from foretell.data import parquet
+        from foretell.data.reading import open_table
+        parquet.PIECE = 20
+        open_table(Path({str(tmp_path / "panel")!r}), series="id", target="a", store="yes", cache_dir=Path({str(tmp_path / "cache")!r}))
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        stores, deadline = cache.stores_in(tmp_path / "cache"), time.monotonic() + 60
+        while not (stores.is_dir() and any(path.stat().st_size for path in stores.glob(".*/values.f32"))):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert [own.whole for own in cache.listed(tmp_path / "cache")] == [False]
+    one, other = both(tmp_path / "panel", tmp_path)
+    must_be_alike(one, other)
+    assert [own.whole for own in cache.listed(tmp_path / "cache")] == [True]
+
+
+def test_a_cache_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    folder = written(panel(2, (80,)), tmp_path / "panel")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StorageError, match="--cache-dir names another folder"):
+        store_of(folder, tmp_path / "file")
+
+
+def keeping(text: str) -> Callable[[Path], dict[str, object]]:
+    """What writes a text into a store."""
+
+    def write(folder: Path) -> dict[str, object]:
+        (folder / "x").write_text(text)
+        return {}
+
+    return write
+
+
+def test_two_that_make_one_store_at_once_both_have_it(tmp_path: Path) -> None:
+    def write(folder: Path) -> dict[str, object]:
+        if not list(cache.stores_in(tmp_path).glob("key/*")):  # a rival is quicker
+            cache.keep("key", tmp_path, {"kind": "table"}, keeping("theirs"))
+        (folder / "x").write_text("ours")
+        return {}
+
+    kept = cache.keep("key", tmp_path, {"kind": "table"}, write)
+    assert kept.whole
+    assert (kept.folder / "x").read_text() == "theirs"
+
+
+def test_clearing_names_what_is_gone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        cache.keep(cache.key_of(name), tmp_path, {"kind": name}, keeping("x" * 50))
+    found = cache.listed(tmp_path)
+    assert len(found) == 2 and all(own.bytes > 50 for own in found)
+    with pytest.raises(InputError, match='holds nothing called "zzz"'):
+        cache.clear(tmp_path, ["zzz"])
+    assert [own.folder for own in cache.clear(tmp_path, [found[0].folder.name[:8]])] == [found[0].folder]
+    assert len(cache.clear(tmp_path)) == 1
+    assert cache.listed(tmp_path) == []
