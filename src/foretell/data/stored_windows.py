@@ -164,7 +164,7 @@ class StoredKnown:
         gone = self.table.absent_of(self.covariates.known, np.minimum(rows, last)).any(axis=-1)
         return np.asarray(gone | ((rows > last) & bool(self.covariates.known)))
 
-    def _rows(self, anchors: AnchorArray, leads: tuple[int, int]) -> tuple[Places, Places]:
+    def _rows(self, anchors: AnchorArray, leads: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the targets, be they there or not, and the last row of each window's series."""
         rows = anchors[:, None] + np.arange(leads[0], leads[1] + 1)
         return rows, (self.table.starts[1:] - 1)[self.table.codes_of(anchors)][:, None]
