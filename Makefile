@@ -4,7 +4,7 @@ VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench bench-recurrent docs wheel clean
+.PHONY: demo test lint types bench bench-recurrent bench-scale docs wheel clean
 
 demo: $(VENV)/ready
 	$(BIN)/foretell demo
@@ -26,6 +26,10 @@ bench: $(VENV)/ready $(PEERS)/ready
 # The recurrent layers beside torch.nn and Keras; TensorFlow and JAX get an environment of their own. About ten minutes.
 bench-recurrent: $(VENV)/ready $(PEERS)/ready
 	$(BIN)/python -m benchmarks.recurrent
+
+# Beyond one machine and beyond memory: stores, several processes, Ray. About half an hour, 8 GB of disk.
+bench-scale: $(VENV)/ready
+	$(BIN)/python -m benchmarks.scale
 
 # The pages that are generated: the command line's help and the options.
 docs: $(VENV)/ready

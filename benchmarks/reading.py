@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from foretell.data.reading import read_table
 from foretell.data.scaling import learn_scaling
 from foretell.data.spans import cut_spans
-from foretell.data.reading import read_table
 
 from .example import write_csv
 from .measure import Row, race, rows

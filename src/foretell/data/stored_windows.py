@@ -1,6 +1,7 @@
 """Windows over a table in a store: gathered from disk, scaled as they are gathered."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -83,15 +84,23 @@ class StoredWindows:
         """Some columns as a network reads them: (offset + distance - mean) / deviation, for each window's series."""
         places = [self.table.columns.index(name) for name in names]
         chosen = stored if places == list(range(stored.shape[2])) else stored[:, :, places]
-        columns = [self.scaling.columns.index(name) for name in names]
-        codes = self.table.codes_of(anchors)
-        rows = self.scaling.scales(self.table)[codes]
-        mean, deviation = self.scaling.mean[rows][:, columns], self.scaling.deviation[rows][:, columns]
-        shift, factor = (
-            torch.from_numpy(own.astype(np.float32))[:, None]
-            for own in ((self.table.offsets[codes][:, places] - mean) / deviation, 1 / deviation)
-        )
-        return torch.addcmul(shift, chosen, factor)
+        shift, factor = self._affine[names]
+        codes = torch.from_numpy(self.table.codes_of(anchors))
+        return torch.addcmul(shift[codes], chosen, factor[codes] if len(factor) > 1 else factor)
+
+    @cached_property
+    def _affine(self) -> dict[tuple[str, ...], tuple[Tensor, Tensor]]:
+        """What is added to, and multiplied with, what is stored of the columns that are read and forecast."""
+        rows, found = self.scaling.scales(self.table), {}
+        for names in {self.names, self.scaling.targets}:
+            places = [self.table.columns.index(name) for name in names]
+            columns = [self.scaling.columns.index(name) for name in names]
+            mean, deviation = self.scaling.mean[:, columns], self.scaling.deviation[:, columns]
+            shift = (self.table.offsets[:, places] - mean[rows]) / deviation[rows]
+            factor = 1 / (deviation[rows] if self.scaling.series else deviation)
+            single = [torch.from_numpy(own.astype(np.float32))[:, None] for own in (shift, factor)]
+            found[names] = (single[0], single[1])
+        return found
 
     def _beside(self, first: Places, count: int) -> list[Float32[Tensor, "batch time _input"]]:
         """What stands beside the columns: masks, the calendar, static values."""
