@@ -462,3 +462,19 @@ def test_clearing_names_what_is_gone(tmp_path: Path) -> None:
     assert [own.folder for own in cache.clear(tmp_path, [found[0].folder.name[:8]])] == [found[0].folder]
     assert len(cache.clear(tmp_path)) == 1
     assert cache.listed(tmp_path) == []
+
+
+def test_fewer_columns_are_read_from_a_store_that_has_more(tmp_path: Path) -> None:
+    folder = written(panel(4, (80, 90), 0.1), tmp_path / "panel")
+    whole, _ = both(folder, tmp_path)
+    one, other = both(folder, tmp_path, features="c", target="b")
+    assert len(cache.listed(tmp_path / "cache")) == 1
+    must_be_alike(one, other)
+    assert one.fingerprint(("b",)) == whole.fingerprint(("b",)) != whole.fingerprint(("a",))
+    assert [own.column for own in one.health.findings if own.column] == []
+
+
+def test_a_store_is_for_parquet(tmp_path: Path) -> None:
+    panel(4, (80,)).write_csv(tmp_path / "panel.csv")
+    with pytest.raises(ConfigurationError, match="--store yes goes with Parquet"):
+        store_of(tmp_path / "panel.csv", tmp_path)

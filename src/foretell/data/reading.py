@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..config import DataSection
-from ..errors import DataError, UsageError, nearest
+from ..errors import ConfigurationError, DataError, UsageError, nearest
 from . import checks
 from .columns import MissingTally, columns_of_numbers, must_exist, series_of_rows
 from .frequency import Frequency, named_frequency
@@ -72,6 +72,11 @@ def open_table(
     files = _parquet(source)
     if files is not None and regular and _goes_through_a_store(files, section):
         return read_stored(files, section, strict=strict, grid=grid)
+    if section.store == "yes" and files is None:
+        raise ConfigurationError(
+            "--store yes goes with Parquet, a file or a folder of files; write the rows to Parquet, or leave it out",
+            option="store",
+        )
     texts = (section.series,) if section.series else ()
     folder = files is not None and files.path.is_dir()
     rows = files.whole(texts) if files and folder else read_source(source, text_columns=texts)

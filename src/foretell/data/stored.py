@@ -5,7 +5,7 @@ and of how they are read, and mapped from then on: what is not looked at takes n
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -19,7 +19,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 from ..config import DataSection
 from ..errors import DataError, UnsafeFileError
 from . import scattering
-from .cache import Kept, keep, kept_as, key_of
+from .cache import Kept, keep, kept_as, key_of, listed
 from .columns import must_exist
 from .frequency import Frequency
 from .health import Finding, Health
@@ -37,6 +37,7 @@ class StoredTable(AnyTable):
     """A table whose rows lie in a store.
 
     Attributes:
+        held: The columns that the store holds, among them those of the table.
         stored: Distances from the offsets, missing ones filled with what was last observed; NaN before there is any.
         absent: Where they were missing; for masked columns alone.
         masked: Columns in which values are missing somewhere.
@@ -44,17 +45,18 @@ class StoredTable(AnyTable):
         ranges: The least and the greatest value of each column.
         origins: The first time of each series.
         observed: How many values of each column there are.
-        key: Of the content.
+        content: A hash of the files, and of how they are read.
     """
 
-    stored: Float32[np.ndarray, "row column"]
+    held: tuple[str, ...]
+    stored: Float32[np.ndarray, "row held"]
     absent: UInt8[np.ndarray, "row masked"]
     masked: tuple[str, ...]
-    offsets: Float64[np.ndarray, "series column"]
-    ranges: Float64[np.ndarray, "2 column"]
-    observed: Int64[np.ndarray, " column"]
+    offsets: Float64[np.ndarray, "series held"]
+    ranges: Float64[np.ndarray, "2 held"]
+    observed: Int64[np.ndarray, " held"]
     origins: Int64[np.ndarray, " series"]
-    key: str
+    content: str
 
     def times_of(self, rows: Places) -> Places:
         """The times of some rows."""
@@ -73,7 +75,7 @@ class StoredTable(AnyTable):
 
     def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
         """The values of some columns, missing ones filled with what was last observed; NaN before there is any."""
-        places = [self.columns.index(name) for name in names]
+        places = [self.held.index(name) for name in names]
         return self.stored[rows][..., places].astype(np.float64) + self.offsets[:, places][self.codes_of(rows)]
 
     def absent_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
@@ -130,7 +132,7 @@ class StoredTable(AnyTable):
 
     def range_of(self, name: str) -> tuple[int, float, float]:
         """How many values a column has, the least and the greatest."""
-        place = self.columns.index(name)
+        place = self.held.index(name)
         return int(self.observed[place]), float(self.ranges[0, place]), float(self.ranges[1, place])
 
     def whole(self) -> Table:
@@ -147,7 +149,7 @@ class StoredTable(AnyTable):
 
     def fingerprint(self, names: Iterable[str]) -> str:
         """A hash of the content and of some columns."""
-        return key_of(self.key, list(dict.fromkeys(names)))
+        return key_of(self.content, list(dict.fromkeys(names)))
 
     @cached_property
     def _bounds(self) -> list[int]:
@@ -189,25 +191,32 @@ def read_stored(
         StorageError: The cache has no room.
         UnsafeFileError: A file is damaged.
     """
-    columns, features, targets = _columns(table, section)
+    chosen = _chosen(table, section)
+    columns = chosen.columns
     reading = {name: getattr(section, name) for name in _READING}
-    about = {
-        "kind": "table",
-        "source": str(table.path.resolve()),
-        "read": {**reading, "columns": columns, "grid": None if grid is None else str(grid)},
-        "content": table.digest(),
-    }
-    key = key_of(about["read"], about["content"])
+    about = {"kind": "table", "source": str(table.path.resolve()), "read": reading, "content": table.digest()}
+    content = key_of(about["read"], about["content"])
+    key = key_of(content, columns, None if grid is None else str(grid))
 
     def write(folder: Path) -> dict[str, Any]:
         return _write(table, columns, section, folder, Health(strict=strict), grid)
 
-    kept = kept_as(key, section.cache_dir) or keep(key, section.cache_dir, about, write)
-    return _open(kept, table, section, features, targets, key)
+    kept = kept_as(key, section.cache_dir) or _with_more_columns(about, columns, section.cache_dir)
+    kept = kept or keep(key, section.cache_dir, {**about, "columns": columns}, write)
+    return _open(kept, table, section, chosen, content)
 
 
-def _columns(table: ParquetTable, section: DataSection) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The columns of numbers that a store holds, and of them those that are read and those that are forecast."""
+@dataclass(frozen=True)
+class _Chosen:
+    """Columns of numbers that are used, and of them those that are read and those that are forecast."""
+
+    columns: tuple[str, ...]
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+def _chosen(table: ParquetTable, section: DataSection) -> _Chosen:
+    """The columns that a section names, or all."""
     head = next(table.pieces(None, (section.series,) if section.series else ()))
     time_column = find_time_column(head, section.time, section.time_format)
     named = (section.target, section.features, section.known)
@@ -217,7 +226,7 @@ def _columns(table: ParquetTable, section: DataSection) -> tuple[tuple[str, ...]
     if not columns:
         raise DataError(f"{table.name} has no column of numbers beside its times", file=table.name)
     features, targets = roles(table.name, section, columns, time_column)
-    return tuple(dict.fromkeys((*features, *targets))), features, targets
+    return _Chosen(tuple(dict.fromkeys((*features, *targets))), features, targets)
 
 
 def _write(
@@ -237,7 +246,6 @@ def _write(
     return {
         "rows": int(found.starts[-1]),
         "given": found.given,
-        "columns": columns,
         **asdict(scattered),
         "frequency": asdict(found.frequency),
         "timezone": found.timezone,
@@ -246,7 +254,17 @@ def _write(
     }
 
 
-def _open(kept: Kept, table: ParquetTable, section: DataSection, features: Any, targets: Any, key: str) -> StoredTable:
+def _with_more_columns(about: Mapping[str, Any], columns: tuple[str, ...], cache: Path | None) -> Kept | None:
+    """A store of the same content, read in the same way, that holds these columns among others."""
+    same = json.loads(json.dumps(about, default=str))
+    for kept in listed(cache):
+        document = kept.document
+        if {name: document.get(name) for name in same} == same and set(columns) <= set(document.get("columns", ())):
+            return kept_as(kept.folder.name, cache)
+    return None
+
+
+def _open(kept: Kept, table: ParquetTable, section: DataSection, chosen: "_Chosen", content: str) -> StoredTable:
     """The table that a store holds.
 
     Raises:
@@ -255,31 +273,33 @@ def _open(kept: Kept, table: ParquetTable, section: DataSection, features: Any, 
     document, folder = kept.document, kept.folder
     try:
         starts, origins = (np.fromfile(folder / f"{name}.i64", np.int64) for name in ("starts", "origins"))
-        rows, columns, masked = int(document["rows"]), tuple(document["columns"]), tuple(document["masked"])
+        rows, held, masked = int(document["rows"]), tuple(document["columns"]), tuple(document["masked"])
+        findings = [Finding(**finding) for finding in document["findings"]]
         lowest, highest = (
             [np.nan if value is None else float(value) for value in document[name]] for name in ("lowest", "highest")
         )
         return StoredTable(
             source=table.name,
-            columns=columns,
+            columns=chosen.columns,
+            features=chosen.features,
+            targets=chosen.targets,
+            held=held,
             starts=starts,
             series=tuple(json.loads((folder / "series.json").read_text("utf-8"))),
             frequency=Frequency(**document["frequency"]),
-            targets=targets,
-            features=features,
             time_column=document["written"]["column"],
             series_column=section.series,
             timezone=document["timezone"],
-            health=Health(findings=[Finding(**finding) for finding in document["findings"]]),
+            health=Health(findings=[own for own in findings if own.column is None or own.column in chosen.columns]),
             written=Written(**document["written"]),
-            stored=mapped(folder / scattering.VALUES, np.float32, (rows, len(columns))),
+            stored=mapped(folder / scattering.VALUES, np.float32, (rows, len(held))),
             absent=mapped(folder / scattering.ABSENT, np.uint8, (rows, len(masked))),
             masked=masked,
-            offsets=np.fromfile(folder / "offsets.f64", np.float64).reshape(len(origins), len(columns)),
-            ranges=np.array([lowest, highest], np.float64).reshape(2, len(columns)),
+            offsets=np.fromfile(folder / "offsets.f64", np.float64).reshape(len(origins), len(held)),
+            ranges=np.array([lowest, highest], np.float64).reshape(2, len(held)),
             observed=np.array(document["observed"], np.int64),
             origins=origins,
-            key=key,
+            content=content,
         )
     except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         told = f"the store {folder} is damaged ({error}); foretell cache clear {folder.name} removes it"

@@ -82,7 +82,7 @@ class StoredWindows:
         self, stored: Float32[Tensor, "batch time column"], names: tuple[str, ...], anchors: AnchorArray
     ) -> Float32[Tensor, "batch time name"]:
         """Some columns as a network reads them: (offset + distance - mean) / deviation, for each window's series."""
-        places = [self.table.columns.index(name) for name in names]
+        places = [self.table.held.index(name) for name in names]
         chosen = stored if places == list(range(stored.shape[2])) else stored[:, :, places]
         shift, factor = self._affine[names]
         codes = torch.from_numpy(self.table.codes_of(anchors))
@@ -93,7 +93,7 @@ class StoredWindows:
         """What is added to, and multiplied with, what is stored of the columns that are read and forecast."""
         rows, found = self.scaling.scales(self.table), {}
         for names in {self.names, self.scaling.targets}:
-            places = [self.table.columns.index(name) for name in names]
+            places = [self.table.held.index(name) for name in names]
             columns = [self.scaling.columns.index(name) for name in names]
             mean, deviation = self.scaling.mean[:, columns], self.scaling.deviation[:, columns]
             shift = (self.table.offsets[:, places] - mean[rows]) / deviation[rows]
@@ -116,7 +116,7 @@ class StoredWindows:
 
     def _must_be_near(self) -> None:
         columns = [self.scaling.columns.index(name) for name in self.names]
-        places = [self.table.columns.index(name) for name in self.names]
+        places = [self.table.held.index(name) for name in self.names]
         ends = self.table.ranges[:, None, places]
         apart = np.abs((ends - self.scaling.mean[:, columns]) / self.scaling.deviation[:, columns]).max(axis=(0, 1))
         for name, place, distance in zip(self.names, places, apart, strict=True):
