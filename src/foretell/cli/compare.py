@@ -11,6 +11,7 @@ from .origin import Data, kept
 from .output import columns, print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run
+from .taking_part import take_part
 from .tasks import TaskGroup
 
 
@@ -33,6 +34,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
 
     data = given.get("data")
     rungs = choose_rungs(task_name, configuration.run.rungs)
+    configuration = take_part(configuration, given)
     for sentence in left_out(task_name, rungs):
         tell(sentence, quiet=given["quiet"] or given["as_json"])
     runs_dir, name = configuration.run.runs_dir, configuration.run.name

@@ -9,6 +9,7 @@ from ..recipes.reading import Vary
 from .compare import job_of, stem_of
 from .output import print_json, tell
 from .progress import Teller, told
+from .taking_part import take_part
 
 
 def study_option(
@@ -27,7 +28,7 @@ def study_option(
     from ..tasks import baselines_and, choose_rungs, get_task
 
     planned = study.plan(vary.option, vary.values, build)
-    options = build({})
+    options = take_part(build({}), given)
     run = options.run
     rungs = baselines_and(task_name, run.rung) if run.rung and not run.rungs else choose_rungs(task_name, run.rungs)
     runs.check_name(run.runs_dir, run.name)

@@ -77,9 +77,7 @@ def strategy_of(section: TrainingSection) -> Any:
 
     if section.strategy == "fsdp":
         return FSDPStrategy(timeout=PATIENCE, state_dict_type="full", sync_module_states=True)
-    # Our networks' buffers never change, and validation goes forward as often as each process likes. What has no
-    # gradient in a step is looked for: of an encoder's many paths a batch may not take all.
-    return DDPStrategy(timeout=PATIENCE, broadcast_buffers=False, find_unused_parameters=True)
+    return DDPStrategy(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -130,9 +128,11 @@ def place(fabric: "Fabric", network: nn.Module, make: Any, section: TrainingSect
     sharded = group.size > 1 and section.strategy == "fsdp"
     own = deepcopy(network) if sharded else network
     sparse = _sparse(own) if group.size > 1 else {}
-    if sparse:
-        # DistributedDataParallel takes sparse gradients of torch's own embeddings alone.
-        nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(own, list(sparse))
+    if group.size > 1 and not sharded:
+        # DistributedDataParallel takes sparse gradients of torch's own embeddings alone. It would send buffers around
+        # whenever a network goes forward; ours never change, and in validation each process goes forward as it likes.
+        ignored = [*sparse, *(name for name, _ in own.named_buffers())]
+        nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(own, ignored)
     model, optimiser = fabric.setup(own, make(own.parameters()))
     return Placed(model, optimiser, model._forward_module if sharded else network, network, list(sparse.values()))
 
