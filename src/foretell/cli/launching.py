@@ -78,7 +78,10 @@ def launch(arguments: list[str], count: int) -> NoReturn:
 @contextmanager
 def _as_before() -> Iterator[None]:
     """A block after which signals, logs and the environment are as they were."""
-    handlers, interface = {number: signal.getsignal(number) for number in _SIGNALS}, os.environ.get("GLOO_SOCKET_IFNAME")
+    handlers, interface = (
+        {number: signal.getsignal(number) for number in _SIGNALS},
+        os.environ.get("GLOO_SOCKET_IFNAME"),
+    )
     logging.disable()  # the agent's: what matters of it is told in words of our own
     try:
         yield

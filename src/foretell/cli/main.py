@@ -128,18 +128,12 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _started() -> bool:
-    """Whether this process is one of several that carry out one command."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
 def _failed(error: ForetellError, as_json: bool, hint: str | None = None) -> int:
     """Tells what went wrong, once for all processes that carry out a command; returns the exit code."""
-    if _started():
-        from .taking_part import report
+    from .taking_part import report
 
-        if report(error):
-            return error.exit_code
+    if report(error):
+        return error.exit_code
     if isinstance(error, StoppedError) and not as_json:
         click.echo(error.message, err=True)
         return error.exit_code

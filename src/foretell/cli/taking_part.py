@@ -1,7 +1,7 @@
 """A process's part in a command that several carry out together: the first one speaks and writes, the others follow.
 
-All of them run the same program. Those who follow say nothing and write into a folder of their own, which is removed, so
-that what they call needs to know nothing of it.
+All of them run the same program. Those who follow say nothing and write into a folder of their own, which is removed,
+so that what they call needs to know nothing of it.
 """
 
 import atexit
@@ -22,7 +22,7 @@ import click
 from ..errors import ConfigurationError, ForetellError, UsageError
 from .launching import REMEDY, REPORT, ROLE, launch
 
-_STARTED = "TORCHELASTIC_RUN_ID"
+_STARTED = "TORCHELASTIC_RUN_ID"  # in the environment of those whom torchrun, or the launcher as it does, starts
 _PATIENCE = 3.0  # seconds in which the first process may tell of a failure itself
 _errors: list[IO[str]] = []  # where one who follows tells of its own failure
 _folders: list[Path] = []  # what goes when this process goes
@@ -124,7 +124,8 @@ def report(error: ForetellError) -> bool:
     if rank == 0:
         return False
     stream = _errors[0] if _errors else sys.stderr
-    print(f"Error: process {rank} on {socket.gethostname()}: {error.message}", file=stream, flush=True)  # noqa: T201
+    stream.write(f"Error: worker {rank + 1} ({socket.gethostname()}): {error.message}\n")
+    stream.flush()
     return True
 
 

@@ -55,8 +55,12 @@ class TaskGroup(click.Group):
 
         options = [
             click.Option(["--resume"], metavar="RUN", help="Go on with a run that was stopped."),
-            click.Option(["--devices"], type=click.IntRange(1), help="With --resume: on so many devices, not as before."),
-            click.Option(["--nodes"], type=click.IntRange(1), help="With --resume: on so many machines, not as before."),
+            click.Option(
+                ["--devices"], type=click.IntRange(1), help="With --resume: on so many devices, not as before."
+            ),
+            click.Option(
+                ["--nodes"], type=click.IntRange(1), help="With --resume: on so many machines, not as before."
+            ),
         ]
         if recipes:
             shown = "Carry out a shipped experiment: --recipe RECIPE [DATA] [OPTIONS]."

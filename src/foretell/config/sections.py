@@ -186,7 +186,8 @@ class TrainingSection(Section):
     devices: int = Field(1, ge=1, description="Devices of each machine that train together, a process for each.")
     nodes: int = Field(1, ge=1, description="Machines that train together; torchrun starts the processes of several.")
     strategy: Literal["ddp", "fsdp"] = Field(
-        "ddp", description="What devices share: the examples of a step (ddp), or the weights as well (fsdp, CUDA alone)."
+        "ddp",
+        description="What devices share: the examples of a step (ddp), or the weights as well (fsdp, CUDA alone).",
     )
     precision: Literal["32", "64", "bf16"] = Field("32", description="Arithmetic of the training.")
     threads: int = Field(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..errors import UnsafeFileError
 from ..files import write_atomically
 from .group import ALONE, Group
-from .placing import give_weights, weights_of
+from .sharding import give_weights, weights_of
 
 
 class Averaging:

@@ -18,8 +18,8 @@ from ..errors import UnsafeFileError
 from ..files import write_atomically
 from .carrying import Carrying
 from .group import ALONE, Group
-from .placing import give_means, give_weights, means_of, weights_of
 from .seeds import seed_of
+from .sharding import give_means, give_weights, means_of, weights_of
 
 FILE = "state.safetensors"
 _FORMAT = "1"
@@ -109,11 +109,7 @@ def _gathered(carrying: Carrying, group: Group) -> dict[str, Tensor]:
 
 
 def load_checkpoint(
-    folder: Path,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    carrying: Carrying,
-    group: Group = ALONE,
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, carrying: Carrying, group: Group = ALONE
 ) -> tuple[Position, dict[str, Tensor]] | None:
     """Puts a training back where its last checkpoint stood.
 
@@ -137,7 +133,7 @@ def load_checkpoint(
     if not content:
         return None
     try:
-        tensors = load(content)
+        tensors = dict(sorted(load(content).items()))
         position = Position(**json.loads(_metadata(content)["position"]))
         give_weights(network, _under(tensors, "weights/"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

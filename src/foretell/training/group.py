@@ -16,7 +16,7 @@ from torch import Tensor
 from torch import distributed as processes
 
 from ..config import TrainingSection
-from ..errors import ConfigurationError, LostError
+from ..errors import ConfigurationError, LostError, counted
 
 PATIENCE = timedelta(minutes=30)  # that a process waits for the others; one that dies is noticed at once
 STARTED = "TORCHELASTIC_RUN_ID"  # what torchrun and the launcher leave in the environment of those whom they start
@@ -131,10 +131,10 @@ def join(section: TrainingSection) -> Group:
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if started() else 1
     there = int(os.environ.get("WORLD_SIZE", 1)) if started() else 1
     if (here, there) != (devices, devices * nodes):
-        found = f"{there}, {here} on this machine" if started() else "this one alone"
+        remedy = f"say --devices {here} --nodes {there // here}" if started() else torchrun_line(devices, nodes)
         raise ConfigurationError(
-            f"--devices {devices} and --nodes {nodes} need {devices * nodes} processes, {devices} on each machine; found "
-            f"{found}; start as many: {torchrun_line(devices, nodes)}",
+            f"--devices {devices} and --nodes {nodes} are {counted(devices * nodes, 'worker')}, {devices} on each "
+            f"machine; torchrun started {there if started() else 'none'}, {here} on this machine; {remedy}",
             option="devices",
         )
     if there == 1:
@@ -166,9 +166,12 @@ def noticing_loss() -> Iterator[None]:
         words = str(error)
         if not isinstance(error, processes.DistError) and not any(word in words for word in ("gloo", "NCCL")):
             raise
-        detail = words.splitlines()[0].rpartition("] ")[2] or type(error).__name__
+        detail = words.splitlines()[0].rpartition("] ")[2].partition(". ")[0] or type(error).__name__
+        own = (
+            f"worker {int(os.environ.get('RANK', 0)) + 1} of {os.environ.get('WORLD_SIZE', 1)} ({socket.gethostname()})"
+        )
         raise LostError(
-            f"process {os.environ.get('RANK', '0')} of {os.environ.get('WORLD_SIZE', '1')} on {socket.gethostname()} lost "
-            f"another one of this training ({detail}), which has ended or cannot be reached; what that one said tells why",
+            f"{own} lost another one of this training ({detail}), which has ended or cannot be reached; what that one "
+            "said tells why",
             detail=detail,
         ) from None

@@ -30,11 +30,12 @@ from .group import ALONE, Group, join, noticing_loss
 from .losses import Loss
 from .optimisers import make_optimiser
 from .parts import parts_of
-from .placing import check_devices, fabric_of, give_weights, place, weights_of
+from .placing import check_devices, fabric_of, place
 from .rates import rate_for
 from .sampling import Order
 from .schedules import learning_rate
 from .seeds import helpful_threads, seed_of, seeded, threads
+from .sharding import weights_of
 
 
 @runtime_checkable
@@ -169,9 +170,7 @@ def _train(
         fabric = fabric_of(section, group)
         rates = None
         if section.learning_rate == "auto":
-            rates = rate_for(
-                network, examples.batch, loss_function, sampler, section, folder, fabric.device, group
-            )
+            rates = rate_for(network, examples.batch, loss_function, sampler, section, folder, fabric.device, group)
         rate = rates.chosen if rates else float(section.learning_rate)
         placed = place(fabric, network, lambda weights: make_optimiser(section, weights, rate), section, group)
         model, optimiser, held = placed.model, placed.optimiser, placed.held
@@ -233,7 +232,7 @@ def _train(
                 # Clocks differ: what the first process's says counts.
                 over = group.leads and seconds is not None and spent() + validating > seconds
                 due = group.leads and time.monotonic() - last_saved >= section.checkpoint_seconds
-                value, over, due = group.sums(value, over, due)
+                value, is_over, is_due = group.sums(value, over, due)
                 if section.clip:
                     fabric.clip_gradients(model, optimiser, max_norm=section.clip, error_if_nonfinite=False)
                 if not math.isfinite(value):
@@ -242,10 +241,10 @@ def _train(
                 position.step += 1
                 position.loss_sum += value
                 watcher.step(position.epoch + 1, position.step, len(batches), value)
-                if over and done + 1 < total:
+                if is_over and done + 1 < total:
                     position.cut = (done + 1) / len(batches)
                     break
-                if due and position.step < len(batches):
+                if is_due and position.step < len(batches):
                     _require_finite(held, position, len(batches), checkpoints, group)
                     keep()
                     last_saved = time.monotonic()

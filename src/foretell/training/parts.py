@@ -9,7 +9,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from .group import Group
-from .losses import Loss, counted
+from .losses import Loss, counted, counts_itself
 
 
 @runtime_checkable
@@ -62,9 +62,9 @@ def parts_of(
     rows = [slice(start, end) for start, end in pairwise(bounds) if end > start]
     read = [examples.batch(own[some]) for some in rows]
     counts = [0 if idle else counted(loss, targets) for _, targets in read]
-    (total,) = group.sums(sum(counts))
-    whole = max(1, int(total))
+    total = int(group.sums(sum(counts))[0]) if counts_itself(loss) else len(batch)
+    whole = max(1, total)
     return [
         Part(some, number / whole, inputs, targets, some is rows[-1])
         for some, number, (inputs, targets) in zip(rows, counts, read, strict=True)
-    ], int(total)
+    ], total

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..config import TrainingSection
 from ..errors import ConfigurationError, counted
 from ..nn.devices import device_of
 from .group import PATIENCE, Group
+from .sharding import weights_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -37,8 +38,8 @@ def check_devices(section: TrainingSection) -> None:
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind, count)
     if count > there:
         raise ConfigurationError(
-            f"--devices {count} needs as many of {kind}; there {'is' if there == 1 else 'are'} {counted(there, 'device')} "
-            f"here; say --devices {max(1, there)}, or --device cpu",
+            f"--devices {count} needs as many of {kind}; found {counted(there, 'device')} here; say --devices "
+            f"{max(1, there)}, or --device cpu",
             option="devices",
         )
 
@@ -73,7 +74,8 @@ def strategy_of(section: TrainingSection) -> Any:
     Args:
         section: The options.
     """
-    from lightning_fabric.strategies import DDPStrategy, FSDPStrategy
+    from lightning_fabric.strategies.ddp import DDPStrategy
+    from lightning_fabric.strategies.fsdp import FSDPStrategy
 
     if section.strategy == "fsdp":
         return FSDPStrategy(timeout=PATIENCE, state_dict_type="full", sync_module_states=True)
@@ -132,7 +134,8 @@ def place(fabric: "Fabric", network: nn.Module, make: Any, section: TrainingSect
         # DistributedDataParallel takes sparse gradients of torch's own embeddings alone. It would send buffers around
         # whenever a network goes forward; ours never change, and in validation each process goes forward as it likes.
         ignored = [*sparse, *(name for name, _ in own.named_buffers())]
-        nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(own, ignored)
+        ignore: Any = nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
+        ignore(own, ignored)
     model, optimiser = fabric.setup(own, make(own.parameters()))
     return Placed(model, optimiser, model._forward_module if sharded else network, network, list(sparse.values()))
 
@@ -145,59 +148,3 @@ def _sparse(network: nn.Module) -> dict[str, nn.Parameter]:
         if getattr(module, "sparse", False)
         for name, weight in module.named_parameters(recurse=False)
     }
-
-
-def weights_of(held: nn.Module) -> dict[str, Tensor]:
-    """All weights of a network; those of shards are put together, for which all processes must ask."""
-    if not _is_sharded(held):
-        return held.state_dict()
-    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-
-    return get_model_state_dict(held, options=StateDictOptions(full_state_dict=True))
-
-
-def give_weights(held: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Gives a network its weights, all of them, or of each process its shards."""
-    if not _is_sharded(held):
-        held.load_state_dict(weights)
-        return
-    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-
-    set_model_state_dict(held, weights, options=StateDictOptions(full_state_dict=True))
-
-
-def means_of(held: nn.Module, optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
-    """An optimiser's running means, by the number of the weight; those of shards are put together."""
-    if not _is_sharded(held):
-        return optimiser.state_dict()["state"]
-    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
-
-    found: Any = get_optimizer_state_dict(held, optimiser, options=StateDictOptions(full_state_dict=True))
-    return {number: found["state"][name] for number, name in enumerate(_names(held)) if name in found["state"]}
-
-
-def give_means(held: nn.Module, optimiser: torch.optim.Optimizer, means: dict[int, dict[str, Tensor]]) -> None:
-    """Gives an optimiser its running means, by the number of the weight."""
-    groups = optimiser.state_dict()["param_groups"]
-    if not _is_sharded(held):
-        optimiser.load_state_dict({"state": means, "param_groups": groups})
-        return
-    from torch.distributed.checkpoint.state_dict import (
-        StateDictOptions,
-        get_optimizer_state_dict,
-        set_optimizer_state_dict,
-    )
-
-    options, names = StateDictOptions(full_state_dict=True), _names(held)
-    whole: Any = get_optimizer_state_dict(held, optimiser, options=options)
-    whole["state"] = {names[number]: state for number, state in means.items()}
-    set_optimizer_state_dict(held, optimiser, whole, options=options)
-
-
-def _names(held: nn.Module) -> list[str]:
-    """The names of weights as the network itself has them, in its order."""
-    return [name.replace("_fsdp_wrapped_module.", "") for name, _ in held.named_parameters()]
-
-
-def _is_sharded(held: nn.Module) -> bool:
-    return any("_fsdp_wrapped_module" in name for name, _ in held.named_modules())
