@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tests import conftest  # noqa: F401 - shapes and types are checked here as well
 
-import torch  # isort: skip
-from torch import Tensor, nn  # isort: skip
+# isort: split
+
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from foretell.config import TrainingSection
 from foretell.tasks.interface import Silent

@@ -87,7 +87,7 @@ def test_devices_that_are_not_there_are_told() -> None:
         with pytest.raises(ConfigurationError, match="--devices 99 needs as many of cuda"):
             check_devices(TrainingSection(devices=99, device="cuda"))
         return
-    with pytest.raises(ConfigurationError, match="--strategy fsdp shares weights between CUDA devices; .* is cpu"):
+    with pytest.raises(ConfigurationError, match=r"--strategy fsdp shares weights between CUDA devices; .* is cpu"):
         check_devices(TrainingSection(devices=2, strategy="fsdp", device="cpu"))
     with pytest.raises(ConfigurationError, match="--device cuda cannot be used here"):
         check_devices(TrainingSection(devices=2, device="cuda"))

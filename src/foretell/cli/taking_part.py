@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import click
 
-from ..errors import ConfigurationError, ForetellError, UsageError
+from ..errors import ConfigurationError, ForetellError, StoppedError, UsageError
 from .launching import REMEDY, REPORT, ROLE, launch
 
 _STARTED = "TORCHELASTIC_RUN_ID"  # in the environment of those whom torchrun, or the launcher as it does, starts
@@ -116,7 +116,7 @@ def report(error: ForetellError) -> bool:
         beside = _home() / f".{REPORT}"
         beside.write_text(document, "utf-8")
         beside.replace(_home() / REPORT)
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + (0 if isinstance(error, StoppedError) else _PATIENCE)
         # Mostly all fail alike, and the first one knows best what it has written: who follows lets it speak.
         while rank and not (_home().parent / "0" / REPORT).exists() and time.monotonic() < end:
             time.sleep(0.05)
