@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from foretell.config import TrainingSection
+from foretell.errors import DivergedError
 from foretell.tasks.interface import Silent
 from foretell.training import loop
 from foretell.training.group import Group, join
@@ -137,7 +138,7 @@ def diverge(folder: Path) -> dict[str, Any]:
     examples.targets[5] = float("nan")
     try:
         train(folder / str(RANK), examples, epochs=1)
-    except loop.DivergedError as error:
+    except DivergedError as error:
         return {"told": error.message}
     return {}
 
@@ -148,7 +149,7 @@ def shard(folder: Path) -> dict[str, Any]:
         allow_shards_on_the_processor()
     told = {}
     for optimiser in ("rmsprop", "adamw"):
-        options = {"optimiser": optimiser, "average_last": 2, "accumulate": 2, "checkpoint_seconds": 0.0}
+        options: dict[str, Any] = {"optimiser": optimiser, "average_last": 2, "accumulate": 2, "checkpoint_seconds": 0.0}
         if SIZE > 1:
             options["strategy"] = "fsdp"
         try:
@@ -173,8 +174,10 @@ def allow_shards_on_the_processor() -> None:
         made(self, *arguments, **{**options, "device_id": torch.device("cpu"), "sync_module_states": False})
 
     fsdp.FullyShardedDataParallel.__init__ = on_processor  # type: ignore[method-assign]
-    lightning_fabric.connector._Connector._check_strategy_and_fallback = lambda own: None  # type: ignore[method-assign]
-    loop.check_devices = lambda section: None
+    connector: Any = lightning_fabric.connector._Connector
+    connector._check_strategy_and_fallback = lambda own: None
+    ours: Any = loop
+    ours.check_devices = lambda section: None
 
 
 SCENARIOS = (talk, learn, diverge, shard)

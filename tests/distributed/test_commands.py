@@ -105,7 +105,11 @@ def test_a_users_error_is_told_once(
         (["--nodes", 0], 3, "nodes from the option --nodes breaks its rule: it is greater than or equal to 1"),
         (["--devices", 2, "--strategy", "shared"], 2, "Invalid value for '--strategy'"),
         (["--devices", 2, "--strategy", "fsdp", "--device", "cpu"], 3, "the device here is cpu; say --strategy ddp"),
-        (["--nodes", 2], 3, "torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:PORT --nproc-per-node 1 -m"),
+        (
+            ["--nodes", 2],
+            3,
+            "torchrun --nnodes 2 --node-rank NUMBER --master-addr HOST --master-port PORT --nproc-per-node 1 -m",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(options: list[Any], code: int, told: str, home: Path, run: Run) -> None:

@@ -78,7 +78,9 @@ def test_processes_that_were_not_asked_for_are_told(monkeypatch: pytest.MonkeyPa
 def test_one_process_is_a_group_without_others() -> None:
     assert join(TrainingSection()) == ALONE == Group(0, 1)
     assert (ALONE.sums(1, 0.5), ALONE.first(b"x"), ALONE.gathered(b"y")) == ((1, 0.5), b"x", [b"y"])
-    assert torchrun_line(2, 3).startswith("torchrun --nnodes 3 --rdzv-backend c10d --rdzv-endpoint HOST:PORT --nproc")
+    assert torchrun_line(2, 3).startswith(
+        "torchrun --nnodes 3 --node-rank NUMBER --master-addr HOST --master-port PORT --nproc"
+    )
 
 
 def test_devices_that_are_not_there_are_told() -> None:

@@ -148,8 +148,8 @@ def join(section: TrainingSection) -> Group:
 
 
 def torchrun_line(devices: int, nodes: int, command: str = "PROGRAM") -> str:
-    """How torchrun starts the processes of a training."""
-    several = f"--nnodes {nodes} --rdzv-backend c10d --rdzv-endpoint HOST:PORT " if nodes > 1 else ""
+    """How torchrun starts the processes of a training; machines are numbered from 0, which is the one that writes."""
+    several = f"--nnodes {nodes} --node-rank NUMBER --master-addr HOST --master-port PORT " if nodes > 1 else ""
     return f"torchrun {several}--nproc-per-node {devices} {command}"
 
 
