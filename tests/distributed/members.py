@@ -149,7 +149,12 @@ def shard(folder: Path) -> dict[str, Any]:
         allow_shards_on_the_processor()
     told = {}
     for optimiser in ("rmsprop", "adamw"):
-        options: dict[str, Any] = {"optimiser": optimiser, "average_last": 2, "accumulate": 2, "checkpoint_seconds": 0.0}
+        options: dict[str, Any] = {
+            "optimiser": optimiser,
+            "average_last": 2,
+            "accumulate": 2,
+            "checkpoint_seconds": 0.0,
+        }
         if SIZE > 1:
             options["strategy"] = "fsdp"
         try:

@@ -15,7 +15,10 @@ from benchmarks.corpora.tunes import tune_book
 from safetensors.torch import load_file
 
 from foretell.cli.main import main
+from foretell.cli.progress import Teller, told
 from foretell.data.builtin.dates import dates
+from foretell.errors import LostError
+from foretell.tasks import task_measure
 
 from ..tasks.commands import Run
 from ..tasks.made_texts import frame
@@ -99,7 +102,7 @@ def test_a_users_error_is_told_once(
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "words"),
     [
         (["--devices", 0], 3, "devices from the option --devices breaks its rule: it is greater than or equal to 1"),
         (["--nodes", 0], 3, "nodes from the option --nodes breaks its rule: it is greater than or equal to 1"),
@@ -112,10 +115,10 @@ def test_a_users_error_is_told_once(
         ),
     ],
 )
-def test_what_cannot_be_is_told(options: list[Any], code: int, told: str, home: Path, run: Run) -> None:
+def test_what_cannot_be_is_told(options: list[Any], code: int, words: str, home: Path, run: Run) -> None:
     result = run("train", "forecast", home / "hourly.csv", *GRU, *options)
     assert (result.code, result.out) == (code, "")
-    assert told in result.err
+    assert words in result.err
     assert not Path("runs").exists()
 
 
@@ -210,6 +213,15 @@ def environment(process: int, name: str) -> Iterator[str]:
         key, _, value = entry.partition("=")
         if key == name:
             yield value
+
+
+def test_who_loses_another_worker_says_how_the_run_goes_on() -> None:
+    teller = Teller(task_measure("forecast"), quiet=True, rows=False)
+    with (
+        pytest.raises(LostError, match="gone; go on with: foretell train --resume x"),
+        told(teller, [], "foretell train --resume x"),
+    ):
+        raise LostError("gone")
 
 
 # Other verbs

@@ -32,7 +32,12 @@ def torchrun(number: int, host: str, port: int, *command: Any) -> list[Any]:
     return [*TORCHRUN, "--nnodes", 2, *meeting, "--nproc-per-node", 1, *command]
 
 
-def test_a_host_without_the_data_is_named(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["nothing", "other data"])
+def test_a_host_without_the_data_is_named(there: str, home: Path, tmp_path: Path) -> None:
+    if there == "other data":
+        lines = (home / "hourly.csv").read_text().splitlines(keepends=True)
+        (tmp_path / "hourly.csv").write_text("".join(lines[:-1]))
+    before = [path.name for path in tmp_path.iterdir()]
     command = ["-m", "foretell", "train", "forecast", "hourly.csv", *GRU, "--nodes", 2, "--name", "lonely"]
     port = free_port()
     first = begun(*torchrun(0, "127.0.0.1", port, *command), cwd=home)
@@ -44,12 +49,17 @@ def test_a_host_without_the_data_is_named(home: Path, tmp_path: Path) -> None:
         end(first)
         end(second)
     assert (code != 0, out) == (True, "")
-    assert re.search(rf"^Error: worker 2 \({re.escape(socket.gethostname())}\): .*hourly.csv", errors, re.MULTILINE)
+    said = re.search(rf"^Error: worker 2 \({re.escape(socket.gethostname())}\): (.*)", errors, re.MULTILINE)
+    assert said is not None, errors
     assert other_code != 0
-    assert "worker 1 of 2" in other_errors
-    assert "lost another one of this training" in other_errors
-    assert other_errors.count("go on with: foretell train --resume runs/lonely") == 1
-    assert list(tmp_path.iterdir()) == []
+    if there == "nothing":
+        assert "hourly.csv" in said[1]
+        assert re.search(r"worker 1 of 2 .* lost another one of this training", other_errors)
+    else:
+        assert "those of worker 2 of 2 are others than those of worker 1" in said[1]
+        assert f"Error: {said[1]}" in other_errors
+    assert not (home / "runs" / "lonely").exists()
+    assert [path.name for path in tmp_path.iterdir()] == before
 
 
 HOSTS = r"""

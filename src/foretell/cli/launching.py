@@ -20,7 +20,7 @@ from click.exceptions import Exit
 
 from ..errors import ForetellError, LostError, RunError, StoppedError
 
-ROLE = "foretell"  # of the processes that are started here, as against those that torchrun starts
+ROLE = "foretell-"  # of the processes that are started here, before this one's number; torchrun's have other roles
 REPORT, REMEDY = "error.json", "remedy"
 _PATIENCE = 10  # seconds that they have to end by themselves
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) if os.name == "posix" else (signal.SIGINT,)
@@ -50,7 +50,7 @@ def launch(arguments: list[str], count: int) -> NoReturn:
             max_nodes=1,
             nproc_per_node=count,
             run_id=secrets.token_hex(8),
-            role=ROLE,
+            role=f"{ROLE}{os.getpid()}",
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             local_addr="127.0.0.1",

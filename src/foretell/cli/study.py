@@ -9,7 +9,7 @@ from ..recipes.reading import Vary
 from .compare import job_of, stem_of
 from .output import print_json, tell
 from .progress import Teller, told
-from .taking_part import take_part
+from .taking_part import require_same, take_part
 
 
 def study_option(
@@ -36,6 +36,7 @@ def study_option(
     check_device(options.training.device)
     data = given.get("data")
     prepared = task.prepare(data, planned.variants[0].configuration)
+    require_same(prepared.fingerprint, options)
     job = job_of(runs.STUDY, task_name, prepared, given) | {"rungs": rungs, "vary": planned.document()}
     folder = runs.create(run.runs_dir, run.name or runs.numbered(stem_of(data, given)), job, options)
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])

@@ -19,13 +19,13 @@ from typing import IO, Any
 
 import click
 
-from ..errors import ConfigurationError, ForetellError, StoppedError, UsageError
+from ..errors import ConfigurationError, ForetellError, InputError, StoppedError, UsageError
 from .launching import REMEDY, REPORT, ROLE, launch
 
 _STARTED = "TORCHELASTIC_RUN_ID"  # in the environment of those whom torchrun, or the launcher as it does, starts
 _PATIENCE = 3.0  # seconds in which the first process may tell of a failure itself
 _errors: list[IO[str]] = []  # where one who follows tells of its own failure
-_folders: list[Path] = []  # what goes when this process goes
+_folders: list[Path] = []  # where one who follows writes
 
 
 def take_part(configuration: Any, given: dict[str, Any]) -> Any:
@@ -64,9 +64,7 @@ def take_part(configuration: Any, given: dict[str, Any]) -> Any:
     import torch
 
     torch.set_num_threads(section.threads or usable_processors())
-    if _launched():
-        _folders.append(_home().parents[2])  # the launcher's own, should it be killed
-    threading.Thread(target=_end_with, args=(os.getppid(),), name="foretell-parent", daemon=True).start()
+    threading.Thread(target=_end_with, args=(_parent(),), name="foretell-parent", daemon=True).start()
     if group.leads:
         return configuration
     _say_nothing(given)
@@ -95,6 +93,31 @@ def own_copy(folder: Path, configuration: Any) -> Path:
     return own
 
 
+def require_same(fingerprint: str, configuration: Any) -> None:
+    """Checks that all processes have read the same data: each reads them on its own machine.
+
+    Args:
+        fingerprint: Of those that this one has read.
+        configuration: As :func:`take_part` gave it.
+
+    Raises:
+        InputError: Others have read other data.
+    """
+    if not _started():
+        return
+    from ..training.group import join, noticing_loss
+
+    with noticing_loss():
+        found = join(configuration.training).gathered(fingerprint.encode())
+    others = [number for number, own in enumerate(found, 1) if own != found[0]]
+    if others:
+        raise InputError(
+            f"all workers must read the same data; those of worker {others[0]} of {len(found)} are others than those "
+            "of worker 1; copy the file to its machine",
+            worker=others[0],
+        )
+
+
 def remember(remedy: str) -> None:
     """Tells who started this process how the work can be gone on with, should it end."""
     if _launched() and remedy and os.environ["RANK"] == "0":
@@ -109,6 +132,7 @@ def report(error: ForetellError) -> bool:
     """
     if not _started():
         return False
+    _tidy()
     rank = int(os.environ.get("RANK", 0))
     if _launched():
         told = {"message": error.message, "timestamp": str(int(time.time()))}
@@ -136,7 +160,12 @@ def _started() -> bool:
 
 def _launched() -> bool:
     """Whether this program started it."""
-    return _started() and os.environ.get("ROLE_NAME") == ROLE
+    return _started() and os.environ.get("ROLE_NAME", "").startswith(ROLE)
+
+
+def _parent() -> int:
+    """The process that started this one, which may be gone by now."""
+    return int(os.environ["ROLE_NAME"].removeprefix(ROLE)) if _launched() else os.getppid()
 
 
 def _home() -> Path:
@@ -160,7 +189,7 @@ def _own_folder() -> Path:
     """A folder of runs for this process alone, which is gone when it ends."""
     folder = Path(tempfile.mkdtemp(prefix="foretell-", dir=_home() if _launched() else None))
     _folders.append(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_tidy)
     if not _launched():  # torchrun ends processes by a signal, after which nothing would be removed
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     return folder
@@ -170,6 +199,13 @@ def _end_with(parent: int) -> None:
     """Ends this process when the one that started it is gone."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    _tidy()
+    if _launched():
+        shutil.rmtree(_home().parents[2], ignore_errors=True)  # the launcher's own, which it cannot remove any more
+    os._exit(1)
+
+
+def _tidy() -> None:
+    """Removes what one who follows has written."""
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)

@@ -12,7 +12,7 @@ from .options import Asked
 from .output import print_json, tell
 from .progress import Teller, row_cells, told
 from .resuming import begun_run
-from .taking_part import take_part
+from .taking_part import require_same, take_part
 from .tasks import TaskGroup
 
 
@@ -63,6 +63,7 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
     check_device(configuration.training.device)
     data = given.get("data")
     prepared = task.prepare(data, configuration, start)
+    require_same(prepared.fingerprint, configuration)
     job = job_of("train", task_name, prepared, given) | {"rung": rung}
     if start is not None:
         job |= {"from": str(Path(start.name).resolve()), "rescale": start.rescale}

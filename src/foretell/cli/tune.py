@@ -13,7 +13,7 @@ from .origin import from_kept
 from .output import print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run
-from .taking_part import take_part
+from .taking_part import require_same, take_part
 from .tasks import TaskGroup
 from .train import show_rung
 
@@ -62,6 +62,7 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     check_device(configuration.training.device)
     data = given.get("data")
     prepared = task.prepare(data, configuration)
+    require_same(prepared.fingerprint, configuration)
     search = tuning.Search(rung, spans, trials, configuration.changed)
     tuning.check_spans(task, data, search, prepared)
     job = job_of("tune", task_name, prepared, given) | {
