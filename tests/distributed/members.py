@@ -12,7 +12,9 @@ from tests import conftest  # noqa: F401 - shapes and types are checked here as 
 # isort: split
 
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from foretell.config import TrainingSection
@@ -21,8 +23,10 @@ from foretell.tasks.interface import Silent
 from foretell.training import loop
 from foretell.training.group import Group, join
 from foretell.training.losses import LOSSES
-from foretell.training.sampling import Sampler
+from foretell.training.sampling import Sampler, StreamSampler
 from foretell.training.seeds import seeded
+
+from ..unit.test_carrying import LENGTH, TEXT, Text, Told, lstm
 
 RANK, SIZE = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
@@ -132,6 +136,30 @@ def learn(folder: Path) -> dict[str, Any]:
     return told
 
 
+def stream(folder: Path) -> dict[str, Any]:
+    """Trainings over one stream and over three, whole and stopped in the middle; one stream leaves a process idle."""
+    told = {}
+    for streams in (1, 3):
+        section = TrainingSection(epochs=2, devices=SIZE, device="cpu", checkpoint_seconds=0.0)
+        order = StreamSampler(len(TEXT), streams, LENGTH, 6, 1)
+
+        def fit(home: Path, at: tuple[int, int] | None, section: TrainingSection = section, order: Any = order) -> Any:
+            with seeded(5):
+                network = lstm()
+            home.mkdir(parents=True, exist_ok=True)
+            loop.train(network, Text(Told()), LOSSES["cross-entropy"], order, section, home, Stop(at))
+            return network
+
+        whole = fit(folder / f"{RANK}-{streams}-whole", None)
+        with pytest.raises(InterruptedError):
+            fit(folder / f"{RANK}-{streams}-cut", (2, 3))
+        file = folder / f"0-{streams}-cut" / "checkpoint" / "state.safetensors"
+        rows = len(load_file(file)["carried/0"])
+        again = fit(folder / f"{RANK}-{streams}-cut", None)
+        told[str(streams)] = [rows, weights(whole), weights(again)]
+    return told
+
+
 def diverge(folder: Path) -> dict[str, Any]:
     """A training whose loss is no number in the share of the last process alone."""
     examples = Line()
@@ -185,7 +213,7 @@ def allow_shards_on_the_processor() -> None:
     ours.check_devices = lambda section: None
 
 
-SCENARIOS = (talk, learn, diverge, shard)
+SCENARIOS = (talk, learn, stream, diverge, shard)
 
 if __name__ == "__main__":
     home = Path(sys.argv[1])

@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from foretell.cli.main import main
 from foretell.cli.progress import Teller, told
 from foretell.data.builtin.dates import dates
-from foretell.errors import LostError
-from foretell.tasks import task_measure
+from foretell.errors import ConfigurationError, LostError
+from foretell.tasks import task_configuration, task_measure
+from foretell.web.working import _require_allowed
 
 from ..tasks.commands import Run
 from ..tasks.made_texts import frame
@@ -120,6 +121,12 @@ def test_what_cannot_be_is_told(options: list[Any], code: int, words: str, home:
     assert (result.code, result.out) == (code, "")
     assert words in result.err
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("option", ["devices", "nodes", "strategy"])
+def test_clients_of_the_page_start_no_processes(option: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{option} is the server's to say"):
+        _require_allowed(task_configuration("forecast"), {option: 2})
 
 
 def test_standard_input_is_not_shared(run: Run) -> None:

@@ -156,6 +156,14 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, both: list[dict[str, 
         assert sorted(drawn) == list(range(60)), "an example is drawn twice, or not at all"
 
 
+def test_streams_go_on_where_they_were_also_beside_a_process_without_one(both: list[dict[str, Any]]) -> None:
+    first, second = (own["stream"] for own in both)
+    assert first == second
+    for streams, (rows, whole, again) in first.items():
+        assert rows == int(streams)
+        assert whole == again
+
+
 def test_all_processes_end_where_one_meets_no_number(both: list[dict[str, Any]]) -> None:
     first, second = (own["diverge"] for own in both)
     assert "the loss must be finite" in first["told"] == second["told"]

@@ -139,29 +139,16 @@ def train(
     Raises:
         DivergedError: The loss or a weight is no longer finite; the last checkpoint before that is kept.
         StorageError: The disk is full.
+        LostError: Another process that trained with this one is gone.
     """
     check_devices(section)
-    with noticing_loss():
-        return _train(network, examples, loss_function, sampler, section, folder, watcher, seconds, warm)
-
-
-def _train(
-    network: nn.Module,
-    examples: Examples,
-    loss_function: Loss,
-    sampler: Order,
-    section: TrainingSection,
-    folder: Path,
-    watcher: Watcher,
-    seconds: float | None,
-    warm: bool,
-) -> TrainingResult:
     group = join(section)
     checkpoints = folder / "checkpoint"
     checkpoints.mkdir(parents=True, exist_ok=True)
     remove_leftovers(checkpoints / FILE)
     total = section.epochs * sampler.steps
     with (
+        noticing_loss(),
         seeded(section.seed if group.leads else seed_of(section.seed, group.rank)),
         threads(section.threads or helpful_threads(sum(weight.numel() for weight in network.parameters()))),
         kernel_threads(section.threads or usable_processors()),
@@ -228,6 +215,8 @@ def _train(
                     value += loss.item() * part.share
                 placed.average_sparse(group)
                 carrying.advance()
+                if not parts[0].share:  # what a process without examples has read is nobody's
+                    carrying.forget()
                 learned_from += whole
                 # Clocks differ: what the first process's says counts.
                 over = group.leads and seconds is not None and spent() + validating > seconds
