@@ -52,7 +52,7 @@ def launch(arguments: list[str], count: int) -> NoReturn:
             run_id=secrets.token_hex(8),
             role=f"{ROLE}{os.getpid()}",
             rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
+            rdzv_endpoint="127.0.0.1:0",
             local_addr="127.0.0.1",
             max_restarts=0,
             shutdown_timeout=_PATIENCE,
