@@ -187,7 +187,7 @@ class _Streams:
         inputs, targets = pieces(self.tokens, positions, UNROLL)
         return (torch.from_numpy(inputs),), torch.from_numpy(targets)
 
-    def validate(self, network: Any, loss: Any, device: Any) -> dict[str, float]:
+    def validate(self, network: Any, loss: Any, device: Any, group: Any) -> dict[str, float]:
         """Nothing."""
         return {"loss": 0.0}
 

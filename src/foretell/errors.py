@@ -3,6 +3,7 @@
 ForetellError                    exit 1
 ├── RunError                     1   a run could not be carried out
 │   ├── DivergedError            1   the loss stopped being a number
+│   ├── LostError                1   another process of a training is gone
 │   ├── NoGradientError          1   nothing that may be changed changes the loss
 │   └── StorageError             1   the disk is full, or a file could not be written
 ├── UsageError                   2   the command line is wrong
@@ -50,6 +51,12 @@ class DivergedError(RunError):
     """The loss or a weight stopped being a finite number."""
 
     code = "diverged"
+
+
+class LostError(RunError):
+    """Another process of a training is gone, or cannot be reached."""
+
+    code = "worker-lost"
 
 
 class NoGradientError(RunError):

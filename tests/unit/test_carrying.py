@@ -70,7 +70,7 @@ class Text:
         inputs, targets = pieces(TEXT, positions, LENGTH)
         return (torch.from_numpy(inputs),), torch.from_numpy(targets)
 
-    def validate(self, network: Any, loss: Any, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Any, device: torch.device, group: Any) -> dict[str, float]:
         whole = torch.from_numpy(TEXT[None, :40].astype(np.int64))
         found = loss(network(whole[:, :-1])[0], whole[:, 1:]).item()
         self.validated += 1
@@ -159,7 +159,7 @@ def assert_same(network: torch.nn.Module, other: torch.nn.Module) -> None:
 class Unjudged(Text):
     """The same for networks that give no state back: nothing is validated, nothing shown."""
 
-    def validate(self, network: Any, loss: Any, device: Any) -> dict[str, float]:
+    def validate(self, network: Any, loss: Any, device: Any, group: Any) -> dict[str, float]:
         return {"loss": 1.0}
 
     def shown(self, network: Any, epoch: int) -> dict[str, Any]:

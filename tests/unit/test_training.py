@@ -39,7 +39,7 @@ class Line:
         rows = torch.from_numpy(positions)
         return (self.inputs[rows],), self.targets[rows]
 
-    def validate(self, network: Any, loss: Any, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Any, device: torch.device, group: Any) -> dict[str, float]:
         return {"loss": loss(network(self.inputs), self.targets).item()}
 
 

@@ -11,6 +11,7 @@ from .origin import Data, kept
 from .output import columns, print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run
+from .taking_part import require_same, take_part
 from .tasks import TaskGroup
 
 
@@ -33,6 +34,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
 
     data = given.get("data")
     rungs = choose_rungs(task_name, configuration.run.rungs)
+    configuration = take_part(configuration, given)
     for sentence in left_out(task_name, rungs):
         tell(sentence, quiet=given["quiet"] or given["as_json"])
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
@@ -40,6 +42,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     task = get_task(task_name)
     check_device(configuration.training.device)
     prepared = task.prepare(data, configuration)
+    require_same(prepared.fingerprint, configuration)
     job = job_of("compare", task_name, prepared, given) | {"rungs": rungs}
     folder = runs.create(runs_dir, name or runs.numbered(stem_of(data, given) or task_name), job, configuration)
     _carry_out(task, prepared, rungs, configuration, folder, given)

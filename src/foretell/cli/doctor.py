@@ -93,7 +93,8 @@ def _device() -> str:
     import torch
 
     if torch.cuda.is_available():
-        return f"cuda: {torch.cuda.get_device_name()}"
+        count = torch.cuda.device_count()
+        return f"cuda: {torch.cuda.get_device_name()}{f' × {count}' if count > 1 else ''}"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 

@@ -101,36 +101,44 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments or os.environ.get("FORETELL_JSON", "").lower() in ("1", "true", "yes", "on")
     try:
         # A command that ends with an exit code of its own (data check) has it returned here.
-        code = cli.main(arguments, prog_name="foretell", standalone_mode=False)
+        code = cli.main(arguments, prog_name="foretell", standalone_mode=False, obj=list(arguments))
     except (KeyboardInterrupt, click.Abort) as stop:
         said = str(stop.__cause__ or stop)  # click raises its own exception from the interrupt
-        stopped = StoppedError("; ".join(filter(None, ("stopped", said))))
-        if as_json:
-            return print_error(stopped, as_json)
-        click.echo(stopped.message, err=True)
-        return stopped.exit_code
+        return _failed(StoppedError("; ".join(filter(None, ("stopped", said)))), as_json)
     except click.ClickException as error:
         usage = UsageError(error.format_message())
         context = getattr(error, "ctx", None)
-        return print_error(usage, as_json, hint=context.command_path if context else None)
+        return _failed(usage, as_json, hint=context.command_path if context else None)
     except ForetellError as error:
-        return print_error(error, as_json)
+        return _failed(error, as_json)
     except BrokenPipeError:
         # Whoever read the output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return print_error(_of_the_system(error), as_json)
+        return _failed(_of_the_system(error), as_json)
     except MemoryError:
-        return print_error(
+        return _failed(
             ForetellError("the memory was not enough; try fewer columns, a shorter lookback or a smaller --batch-size"),
             as_json,
         )
     except Exception as error:
         if os.environ.get("FORETELL_DEBUG"):
             raise
-        return print_error(_unexpected(error), as_json)
+        return _failed(_unexpected(error), as_json)
     return code if isinstance(code, int) else 0
+
+
+def _failed(error: ForetellError, as_json: bool, hint: str | None = None) -> int:
+    """Tells what went wrong, once for all processes that carry out a command; returns the exit code."""
+    from .taking_part import report
+
+    if report(error):
+        return error.exit_code
+    if isinstance(error, StoppedError) and not as_json:
+        click.echo(error.message, err=True)
+        return error.exit_code
+    return print_error(error, as_json, hint)
 
 
 def _of_the_system(error: OSError) -> ForetellError:

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
+from ..errors import LostError
 from ..evaluation.words import Measure, skill_text
 from .bar import Bar
 from .output import styled, tell
+from .taking_part import remember
 
 _WIDTHS = (17, 16, 16, 32, 10, 9, 11)
 _WIDE = (17, 24, 24, 32, 10, 9, 11)  # with room for the spread of errors
@@ -124,10 +126,13 @@ def told(teller: Telling, messages: list[str], remedy: str = "") -> Iterator[Tel
         remedy: The command that goes on with it; an interrupt takes it along.
     """
     teller.found(messages)
+    remember(remedy)
     try:
         yield teller
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with: {remedy}" if remedy else "") from None
+    except LostError as error:
+        raise LostError("; go on with: ".join(filter(None, (error.message, remedy))), **error.details) from None
     finally:
         teller.close()
 

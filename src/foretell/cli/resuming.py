@@ -8,6 +8,9 @@ from ..errors import InputError
 from .origin import from_kept, shown
 from .output import tell
 from .starting import start_again
+from .taking_part import own_copy, take_part
+
+WITH = ("devices", "nodes")  # options that may be others when a run goes on
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
     task = get_task(job["task"])
     configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
+    named = {f"training.{name}": given.get(name) for name in WITH if given.get(name) is not None}
+    configuration = take_part(configuration.changed(named), given)
+    folder = own_copy(folder, configuration)
     if job["data"] == "-":
         raise InputError(
             f"{folder} read its data from standard input, which is gone; {verb} again from a file", run=reference

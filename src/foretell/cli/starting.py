@@ -31,7 +31,9 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
         raise UsageError(f"{reference} is a model of {predictor.task}, not of {task_name}")
     rung = predictor.fitted.rung
     own = predictor.artefact.document["config"]
-    configuration = asked.build({**own, "run": {"rung": rung}})
+    # On how many devices a model has learned is nothing of it.
+    training = {name: value for name, value in own["training"].items() if name not in ("devices", "nodes", "strategy")}
+    configuration = asked.build({**own, "training": training, "run": {"rung": rung}})
     if configuration.run.rung != rung:
         other = configuration.run.rung
         raise UsageError(f"{reference} is a {rung}; leave --rung away, or train {other} anew", rung=rung)

@@ -9,6 +9,7 @@ from ..recipes.reading import Vary
 from .compare import job_of, stem_of
 from .output import print_json, tell
 from .progress import Teller, told
+from .taking_part import require_same, take_part
 
 
 def study_option(
@@ -27,7 +28,7 @@ def study_option(
     from ..tasks import baselines_and, choose_rungs, get_task
 
     planned = study.plan(vary.option, vary.values, build)
-    options = build({})
+    options = take_part(build({}), given)
     run = options.run
     rungs = baselines_and(task_name, run.rung) if run.rung and not run.rungs else choose_rungs(task_name, run.rungs)
     runs.check_name(run.runs_dir, run.name)
@@ -35,6 +36,7 @@ def study_option(
     check_device(options.training.device)
     data = given.get("data")
     prepared = task.prepare(data, planned.variants[0].configuration)
+    require_same(prepared.fingerprint, options)
     job = job_of(runs.STUDY, task_name, prepared, given) | {"rungs": rungs, "vary": planned.document()}
     folder = runs.create(run.runs_dir, run.name or runs.numbered(stem_of(data, given)), job, options)
     tell(f"run: {folder}", quiet=given["quiet"] or given["as_json"])

@@ -53,7 +53,15 @@ class TaskGroup(click.Group):
         def alone(**given: Any) -> None:
             self._without_task(click.get_current_context(), given)
 
-        options = [click.Option(["--resume"], metavar="RUN", help="Go on with a run that was stopped.")]
+        options = [
+            click.Option(["--resume"], metavar="RUN", help="Go on with a run that was stopped."),
+            click.Option(
+                ["--devices"], type=click.IntRange(1), help="With --resume: on so many devices, not as before."
+            ),
+            click.Option(
+                ["--nodes"], type=click.IntRange(1), help="With --resume: on so many machines, not as before."
+            ),
+        ]
         if recipes:
             shown = "Carry out a shipped experiment: --recipe RECIPE [DATA] [OPTIONS]."
             options.append(click.Option(["--recipe"], metavar="RECIPE", help=shown))

@@ -12,6 +12,7 @@ from .options import Asked
 from .output import print_json, tell
 from .progress import Teller, row_cells, told
 from .resuming import begun_run
+from .taking_part import require_same, take_part
 from .tasks import TaskGroup
 
 
@@ -52,6 +53,7 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
     from ..tasks import get_task, left_out, require_alone, task_rungs
 
     rung = require_alone(task_name, configuration.run.rung)
+    configuration = take_part(configuration, given)
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
     for sentence in left_out(task_name, []):
         tell(sentence, quiet=given["quiet"] or given["as_json"])
@@ -61,6 +63,7 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
     check_device(configuration.training.device)
     data = given.get("data")
     prepared = task.prepare(data, configuration, start)
+    require_same(prepared.fingerprint, configuration)
     job = job_of("train", task_name, prepared, given) | {"rung": rung}
     if start is not None:
         job |= {"from": str(Path(start.name).resolve()), "rescale": start.rescale}

@@ -13,6 +13,7 @@ from .origin import from_kept
 from .output import print_json, tell
 from .progress import Teller, told
 from .resuming import begun_run
+from .taking_part import require_same, take_part
 from .tasks import TaskGroup
 from .train import show_rung
 
@@ -56,10 +57,12 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
         raise UsageError(
             f"a search over {', '.join(shaping)} reads its data again and again: from a file, not from standard input"
         )
+    configuration = take_part(configuration, given)
     runs.check_name(configuration.run.runs_dir, configuration.run.name)
     check_device(configuration.training.device)
     data = given.get("data")
     prepared = task.prepare(data, configuration)
+    require_same(prepared.fingerprint, configuration)
     search = tuning.Search(rung, spans, trials, configuration.changed)
     tuning.check_spans(task, data, search, prepared)
     job = job_of("tune", task_name, prepared, given) | {

@@ -39,7 +39,9 @@ class TaskConfiguration(BaseModel):
     reading: ClassVar[tuple[str, ...]] = ()
     fixed: ClassVar[Mapping[str, tuple[str, ...]]] = {"network": ()}
     searched: ClassVar[tuple[str, ...]] = ("network", "training")
-    judging: ClassVar[tuple[str, ...]] = ("loss", "seed", "device", "threads", "kernel", "checkpoint_seconds")
+    judging: ClassVar[tuple[str, ...]] = (
+        *("loss", "seed", "device", "devices", "nodes", "strategy", "threads", "kernel", "checkpoint_seconds"),
+    )
     shaping: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

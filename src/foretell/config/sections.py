@@ -194,6 +194,12 @@ class TrainingSection(Section):
     patience: int = own(5, ge=0, description="Epochs without a better validation loss before stopping; 0 never stops.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+    devices: int = Field(1, ge=1, description="Devices of each machine that train together, a process for each.")
+    nodes: int = Field(1, ge=1, description="Machines that train together; torchrun starts the processes of several.")
+    strategy: Literal["ddp", "fsdp"] = Field(
+        "ddp",
+        description="What devices share: the examples of a step (ddp), or the weights as well (fsdp, CUDA alone).",
+    )
     precision: Literal["32", "64", "bf16"] = Field("32", description="Arithmetic of the training.")
     threads: int = Field(
         0, ge=0, description="Processor threads; 0 means torch's choice, and one for what is small outside the kernels."

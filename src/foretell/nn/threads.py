@@ -124,8 +124,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def usable_processors() -> int:
-    """Processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processors that this process may run on: its share where several train one network on this machine."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, there // max(1, int(os.environ.get("LOCAL_WORLD_SIZE") or 1)))  # as torchrun says it
 
 
 @contextmanager

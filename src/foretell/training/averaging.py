@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
 from ..files import write_atomically
+from .group import ALONE, Group
+from .sharding import give_weights, weights_of
 
 
 class Averaging:
@@ -22,15 +24,18 @@ class Averaging:
     Args:
         folder: Where they are kept.
         count: Of how many epochs; those of one are the network's own, and nothing is kept.
+        group: Who trains together; the first one writes and reads.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder, self.count = folder, count
+    def __init__(self, folder: Path, count: int, group: Group = ALONE) -> None:
+        self.folder, self.count, self.group = folder, count, group
 
     def add(self, epoch: int, network: nn.Module) -> None:
         """Keeps the weights after an epoch, and those of older ones no longer."""
-        if self.count > 1:
-            weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        if self.count == 1:
+            return
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights_of(network).items()}
+        if self.group.leads:
             write_atomically(self._file(epoch), save(weights))
             self._file(epoch - self.count).unlink(missing_ok=True)
 
@@ -44,12 +49,18 @@ class Averaging:
         if self.count == 1:
             yield
             return
-        own = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        network.load_state_dict(self._mean(range(max(1, epoch - self.count + 1), epoch + 1)))
+        own = {name: tensor.detach().clone() for name, tensor in weights_of(network).items()}
+        give_weights(network, self._shared_mean(range(max(1, epoch - self.count + 1), epoch + 1)))
         try:
             yield
         finally:
-            network.load_state_dict(own)
+            give_weights(network, own)
+
+    def _shared_mean(self, epochs: range) -> dict[str, Tensor]:
+        """The mean as the first process finds it."""
+        if self.group.size == 1:
+            return self._mean(epochs)
+        return load(self.group.first(save(self._mean(epochs)) if self.group.leads else b""))
 
     def _mean(self, epochs: range) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}

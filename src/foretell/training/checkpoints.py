@@ -1,6 +1,7 @@
 """A training's whole state as one safetensors file: weights, optimiser, generator, position and metrics are one unit.
 
-One file, written beside and renamed, is what makes it impossible to find new weights with an old optimiser.
+One file, written beside and renamed, is what makes it impossible to find new weights with an old optimiser. Of several
+processes the first one writes and reads it, with what each of them has of its own.
 """
 
 import json
@@ -9,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
 from ..files import write_atomically
 from .carrying import Carrying
+from .group import ALONE, Group
+from .seeds import seed_of
+from .sharding import give_means, give_weights, means_of, weights_of
 
 FILE = "state.safetensors"
 _FORMAT = "1"
@@ -35,6 +39,7 @@ class Position:
         seconds: Time spent so far.
         threads: Processor threads with which the training began.
         cut: After how many epochs its time was over; None where it was not.
+        processes: How many trained together.
     """
 
     epoch: int = 0
@@ -46,6 +51,7 @@ class Position:
     seconds: float = 0.0
     threads: int = 1
     cut: float | None = None
+    processes: int = 1
 
 
 def save_checkpoint(
@@ -55,6 +61,7 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     best: dict[str, Tensor],
     carrying: Carrying,
+    group: Group = ALONE,
 ) -> None:
     """Writes the state of a training; the previous one stays until the new one is whole.
 
@@ -65,33 +72,55 @@ def save_checkpoint(
         optimiser: Its running means.
         best: The weights of the best epoch so far.
         carrying: The state that the next batch begins with.
+        group: Who trains together; all of them call this.
 
     Raises:
         StorageError: The disk is full; the previous checkpoint is intact.
     """
-    tensors = {f"weights/{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors = {f"weights/{name}": tensor for name, tensor in weights_of(network).items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
-    for number, state in optimiser.state_dict()["state"].items():
+    for number, state in means_of(network, optimiser).items():
         tensors |= {f"optimiser/{number}/{name}": torch.as_tensor(value) for name, value in state.items()}
-    tensors |= {f"carried/{number}": part for number, part in enumerate(carrying.state)}
-    tensors["generator/torch"] = torch.get_rng_state()
+    tensors |= _gathered(carrying, group)
+    if group.leads:
+        position.processes = group.size
+        metadata = {"format": _FORMAT, "position": json.dumps(asdict(position))}
+        write_atomically(folder / FILE, save(_plain(tensors), metadata))
+
+
+def _gathered(carrying: Carrying, group: Group) -> dict[str, Tensor]:
+    """What each process has of its own: its generators, and its rows of the state, which follow each other."""
+    own = {f"carried/{number}": part for number, part in enumerate(carrying.state)}
+    own["generator/torch"] = torch.get_rng_state()
     if torch.cuda.is_available():
-        tensors["generator/cuda"] = torch.cuda.get_rng_state()
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": _FORMAT, "position": json.dumps(asdict(position))}
-    write_atomically(folder / FILE, save(whole, metadata))
+        own["generator/cuda"] = torch.cuda.get_rng_state()
+    if group.size == 1:
+        return own
+    several = [load(content) for content in group.gathered(save(_plain(own)))]
+    found = {
+        name + (f"/{rank}" if rank else ""): tensor
+        for rank, theirs in enumerate(several)
+        for name, tensor in theirs.items()
+        if name.startswith("generator/")
+    }
+    rows = [theirs for theirs in several if "carried/0" in theirs]  # who has no row has no state
+    names = [name for name in rows[0] if name.startswith("carried/")] if rows else []
+    return found | {name: torch.cat([theirs[name] for theirs in rows]) for name in names}
 
 
 def load_checkpoint(
-    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, carrying: Carrying
+    folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, carrying: Carrying, group: Group = ALONE
 ) -> tuple[Position, dict[str, Tensor]] | None:
     """Puts a training back where its last checkpoint stood.
+
+    Where fewer or more processes go on than had begun, each has its share of the state, and generators begin anew.
 
     Args:
         folder: The run's checkpoint folder.
         network: Gets the weights.
         optimiser: Gets the running means.
         carrying: Gets the state that the next batch begins with.
+        group: Who trains together; all of them call this.
 
     Returns:
         The position and the best weights; None where no checkpoint was written yet.
@@ -100,30 +129,50 @@ def load_checkpoint(
         UnsafeFileError: The file is damaged, or belongs to another network.
     """
     file = folder / FILE
-    if not file.exists():
+    content = group.first(file.read_bytes() if group.leads and file.exists() else b"")
+    if not content:
         return None
     try:
-        with safe_open(file, "pt") as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
-        position = Position(**json.loads(metadata["position"]))
-        network.load_state_dict(_under(tensors, "weights/"))
+        tensors = dict(sorted(load(content).items()))
+        position = Position(**json.loads(_metadata(content)["position"]))
+        give_weights(network, _under(tensors, "weights/"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UnsafeFileError(
             f"the checkpoint {file} is damaged or belongs to another network: {error}", file=str(file)
         ) from None
-    state: dict[int, dict[str, Tensor]] = {}
+    means: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _under(tensors, "optimiser/").items():
         number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        means.setdefault(int(number), {})[key] = tensor
+    give_means(network, optimiser, means)
     carried = _under(tensors, "carried/")
     device = next(network.parameters()).device
-    carrying.state = tuple(carried[str(number)].to(device) for number in range(len(carried)))
-    torch.set_rng_state(tensors["generator/torch"])
-    if "generator/cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["generator/cuda"])
+    parts = [carried[str(number)] for number in range(len(carried))]
+    own = [part[group.share(len(part))].to(device) for part in parts]
+    carrying.state = tuple(own) if all(map(len, own)) else ()
+    _restore_generators(tensors, position, group)
     return position, _under(tensors, "best/")
+
+
+def _restore_generators(tensors: dict[str, Tensor], position: Position, group: Group) -> None:
+    if position.processes != group.size:
+        torch.manual_seed(seed_of(torch.initial_seed(), group.rank, len(position.history), position.step))
+        return
+    own = f"/{group.rank}" if group.rank else ""
+    torch.set_rng_state(tensors[f"generator/torch{own}"])
+    if f"generator/cuda{own}" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors[f"generator/cuda{own}"])
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """What a file says beside its tensors, which is where the format puts it: in JSON after the length of that."""
+    length = int.from_bytes(content[:8], "little")
+    found: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    return found
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -8,37 +8,34 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64
 from numpy import ndarray
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..config import TrainingSection
-from ..errors import DivergedError
+from ..errors import DivergedError, counted
 from ..files import remove_leftovers, write_atomically
-from ..nn.devices import check_device
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .averaging import Averaging
 from .carrying import Carrying
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
-from .curves import CURVE, RangeTest, keep_rate, kept_rate
-from .losses import Loss, counted
+from .curves import CURVE, RangeTest
+from .group import ALONE, Group, join, noticing_loss
+from .losses import Loss
 from .optimisers import make_optimiser
-from .rates import find_rate
+from .parts import parts_of
+from .placing import check_devices, fabric_of, place
+from .rates import rate_for
 from .sampling import Order
 from .schedules import learning_rate
-from .seeds import helpful_threads, seeded, threads
-
-_PRECISION: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
-    "32": "32-true",
-    "64": "64-true",
-    "bf16": "bf16-mixed",
-}
+from .seeds import helpful_threads, seed_of, seeded, threads
+from .sharding import weights_of
 
 
 @runtime_checkable
@@ -49,8 +46,10 @@ class Examples(Protocol):
         """Inputs, all that a network reads, and targets of the training examples at some positions."""
         ...
 
-    def validate(self, network: Callable[..., Tensor], loss: Loss, device: torch.device) -> dict[str, float]:
-        """The validation metrics of a network, its ``loss`` among them."""
+    def validate(
+        self, network: Callable[..., Tensor], loss: Loss, device: torch.device, group: Group
+    ) -> dict[str, float]:
+        """The validation metrics of a network, its ``loss`` among them; those who train together share the work."""
         ...
 
 
@@ -86,6 +85,7 @@ class TrainingResult:
         stopped_early: Whether validation stopped improving before the last epoch.
         cut: After how many epochs its time was over; None where it was not.
         rates: What the search for a learning rate found, where one was asked for.
+        regrouped: How many processes had begun it, and how many went on, where these are not as many.
     """
 
     history: list[dict[str, Any]]
@@ -93,6 +93,7 @@ class TrainingResult:
     stopped_early: bool
     cut: float | None = None
     rates: RangeTest | None = None
+    regrouped: tuple[int, int] | None = None
 
     @property
     def note(self) -> str:
@@ -105,6 +106,9 @@ class TrainingResult:
             told.append(f"cut after {self.cut:.3g} epochs, its share of the time")
         if self.rates is not None:
             told.append(f"learning rate {self.rates.chosen:g} found")
+        if self.regrouped is not None:
+            before, after = self.regrouped
+            told.append(f"gone on with on {counted(after, 'device')} after {before}, so what is dropped is drawn anew")
         return ", ".join(told)
 
 
@@ -135,42 +139,48 @@ def train(
     Raises:
         DivergedError: The loss or a weight is no longer finite; the last checkpoint before that is kept.
         StorageError: The disk is full.
+        LostError: Another process that trained with this one is gone.
     """
-    from lightning_fabric import Fabric  # 3 s of imports that only training needs
-
-    check_device(section.device)
+    check_devices(section)
+    group = join(section)
     checkpoints = folder / "checkpoint"
     checkpoints.mkdir(parents=True, exist_ok=True)
     remove_leftovers(checkpoints / FILE)
     total = section.epochs * sampler.steps
     with (
-        seeded(section.seed),
+        noticing_loss(),
+        seeded(section.seed if group.leads else seed_of(section.seed, group.rank)),
         threads(section.threads or helpful_threads(sum(weight.numel() for weight in network.parameters()))),
         kernel_threads(section.threads or usable_processors()),
         recurrence(section.kernel),
     ):
-        fabric = Fabric(accelerator=section.device, devices=1, precision=_PRECISION[section.precision])
+        fabric = fabric_of(section, group)
         rates = None
         if section.learning_rate == "auto":
-            rates = _found_rate(network, examples, loss_function, sampler, section, folder, fabric.device)
+            rates = rate_for(network, examples.batch, loss_function, sampler, section, folder, fabric.device, group)
         rate = rates.chosen if rates else float(section.learning_rate)
-        optimiser = make_optimiser(section, network.parameters(), rate)
-        model, optimiser = fabric.setup(network, optimiser)
+        placed = place(fabric, network, lambda weights: make_optimiser(section, weights, rate), section, group)
+        model, optimiser, held = placed.model, placed.optimiser, placed.held
         carrying = Carrying()
-        resumed = load_checkpoint(checkpoints, network, optimiser, carrying)
-        position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(network))
+        resumed = load_checkpoint(checkpoints, held, optimiser, carrying, group)
+        position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(held))
+        regrouped = (position.processes, group.size) if resumed and position.processes != group.size else None
         # Sums depend on how many threads share them: a run goes on with as many as it began with.
         torch.set_num_threads(position.threads)
         _write_metrics(folder, position)
         started = last_saved = time.monotonic()
         earlier, validating = position.seconds, 0.0
 
-        averaging = Averaging(checkpoints, section.average_last)
+        averaging = Averaging(checkpoints, section.average_last, group)
 
         def validated() -> dict[str, float]:
             model.eval()
+            placed.look()
             with torch.inference_mode():
-                return examples.validate(model, loss_function, fabric.device)
+                # Who holds shards goes forward with all others, and so over all examples.
+                own = examples.validate(model, loss_function, fabric.device, ALONE if placed.sharded else group)
+            found: dict[str, float] = json.loads(group.first(json.dumps(own).encode())) if group.size > 1 else own
+            return found
 
         if warm and resumed is None:
             before = validated()["loss"]
@@ -179,9 +189,9 @@ def train(
         def spent() -> float:
             return earlier + time.monotonic() - started
 
-        def save() -> None:
+        def keep() -> None:
             position.seconds = spent()
-            save_checkpoint(checkpoints, position, network, optimiser, best, carrying)
+            save_checkpoint(checkpoints, position, held, optimiser, best, carrying, group)
 
         while position.epoch < section.epochs and not _exhausted(position, section) and position.cut is None:
             model.train()
@@ -191,39 +201,47 @@ def train(
                 carrying.forget()
             for batch in batches[position.step :]:
                 done = position.epoch * sampler.steps + position.step
-                for group in optimiser.param_groups:
-                    group["lr"] = learning_rate(section, rate, done, total)
+                for set_of_weights in optimiser.param_groups:
+                    set_of_weights["lr"] = learning_rate(section, rate, done, total)
                 optimiser.zero_grad()
                 value = 0.0
-                for rows, share, inputs, targets in _parts(examples, batch, section.accumulate, loss_function):
-                    learned_from += counted(loss_function, targets)
-                    outputs = carrying.run(model, (part.to(fabric.device) for part in inputs), rows)
-                    loss = loss_function(outputs, targets.to(fabric.device))
-                    fabric.backward(loss if share == 1 else loss * share)
-                    value += loss.item() * share
+                parts, whole = parts_of(examples, batch, section.accumulate, loss_function, group)
+                for part in parts:
+                    with fabric.no_backward_sync(model, enabled=not part.last and group.size > 1):
+                        outputs = carrying.run(model, (own.to(fabric.device) for own in part.inputs), part.rows)
+                        loss = loss_function(outputs, part.targets.to(fabric.device))
+                        weight = part.share * group.size  # processes' gradients are averaged, their shares added
+                        fabric.backward(loss if weight == 1 else loss * weight)
+                    value += loss.item() * part.share
+                placed.average_sparse(group)
                 carrying.advance()
+                if not parts[0].share:  # what a process without examples has read is nobody's
+                    carrying.forget()
+                learned_from += whole
+                # Clocks differ: what the first process's says counts.
+                over = group.leads and seconds is not None and spent() + validating > seconds
+                due = group.leads and time.monotonic() - last_saved >= section.checkpoint_seconds
+                value, is_over, is_due = group.sums(value, over, due)
                 if section.clip:
-                    nn.utils.clip_grad_norm_(network.parameters(), section.clip)
+                    fabric.clip_gradients(model, optimiser, max_norm=section.clip, error_if_nonfinite=False)
                 if not math.isfinite(value):
                     raise _diverged("loss", value, position, len(batches), checkpoints)
                 optimiser.step()
                 position.step += 1
                 position.loss_sum += value
                 watcher.step(position.epoch + 1, position.step, len(batches), value)
-                done += 1
-                if seconds is not None and done < total and spent() + validating > seconds:
-                    position.cut = done / len(batches)
+                if is_over and done + 1 < total:
+                    position.cut = (done + 1) / len(batches)
                     break
-                now = time.monotonic()
-                if position.step < len(batches) and now - last_saved >= section.checkpoint_seconds:
-                    _require_finite(network, position, len(batches), checkpoints)
-                    save()
-                    last_saved = now
-            _require_finite(network, position, len(batches), checkpoints)
+                if is_due and position.step < len(batches):
+                    _require_finite(held, position, len(batches), checkpoints, group)
+                    keep()
+                    last_saved = time.monotonic()
+            _require_finite(held, position, len(batches), checkpoints, group)
             per_second = round(learned_from / max(1e-9, time.monotonic() - began), 1)
             began = time.monotonic()
-            averaging.add(position.epoch + 1, network)
-            with averaging.worn(position.epoch + 1, network):
+            averaging.add(position.epoch + 1, held)
+            with averaging.worn(position.epoch + 1, held):
                 validation = validated()
                 if not math.isfinite(validation["loss"]):
                     raise _diverged("validation loss", validation["loss"], position, len(batches), checkpoints)
@@ -235,49 +253,16 @@ def train(
                         position.history[-1] |= examples.shown(network, position.epoch)
                 if validation["loss"] < position.best_loss:
                     position.best_epoch, position.best_loss = position.epoch, validation["loss"]
-                    best = _copy(network)
+                    best = _copy(held)
             position.history[-1] |= {"per_second": per_second, "seconds": round(spent(), 3)}
             _write_metrics(folder, position)
-            save()
+            keep()
             last_saved = time.monotonic()
             watcher.epoch(position.history[-1], section.epochs)
-        network.load_state_dict(best)
+        network.load_state_dict(_of_the_first(best, group))
         network.cpu().float().eval()
     early = position.epoch < section.epochs and position.cut is None
-    return TrainingResult(position.history, position.best_epoch, early, position.cut, rates)
-
-
-def _found_rate(
-    network: nn.Module,
-    examples: Examples,
-    loss_function: Loss,
-    sampler: Order,
-    section: TrainingSection,
-    folder: Path,
-    device: torch.device,
-) -> RangeTest:
-    """The learning rate that a range test finds, or found when the run was begun."""
-    found = kept_rate(folder)
-    if found is None:
-        with seeded(section.seed):
-            found = find_rate(network, examples.batch, loss_function, sampler, section, device)
-        keep_rate(folder, found)
-    return found
-
-
-def _parts(
-    examples: Examples, batch: Int64[ndarray, " batch"], count: int, loss_function: Loss
-) -> list[tuple[slice, float, tuple[Tensor, ...], Tensor]]:
-    """A step's batch in parts: the rows of each, how much its mean counts, its inputs and its targets."""
-    bounds = [len(batch) * number // count for number in range(count + 1)]
-    rows = [slice(start, end) for start, end in pairwise(bounds) if end > start]
-    read = [examples.batch(batch[own]) for own in rows]
-    counts = [counted(loss_function, targets) for _, targets in read]
-    total = max(1, sum(counts))
-    return [
-        (own, number / total, inputs, targets)
-        for own, number, (inputs, targets) in zip(rows, counts, read, strict=True)
-    ]
+    return TrainingResult(position.history, position.best_epoch, early, position.cut, rates, regrouped)
 
 
 def _exhausted(position: Position, section: TrainingSection) -> bool:
@@ -297,8 +282,13 @@ def _finish_epoch(position: Position, validation: dict[str, float], rate: float)
     position.step, position.loss_sum = 0, 0.0
 
 
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+def _copy(held: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in weights_of(held).items()}
+
+
+def _of_the_first(weights: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
+    """The weights of the first process, lest those of unlike processors differ in a last bit."""
+    return weights if group.size == 1 else load(group.first(save(weights) if group.leads else b""))
 
 
 def _write_metrics(folder: Path, position: Position) -> None:
@@ -306,9 +296,9 @@ def _write_metrics(folder: Path, position: Position) -> None:
     write_atomically(folder / CURVE, lines.encode())
 
 
-def _require_finite(network: nn.Module, position: Position, steps: int, checkpoints: Path) -> None:
+def _require_finite(held: nn.Module, position: Position, steps: int, checkpoints: Path, group: Group) -> None:
     """A checkpoint must never replace a good one with weights that are no numbers."""
-    if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+    if any(group.sums(not all(bool(weight.isfinite().all()) for weight in held.parameters()))):
         raise _diverged("weights", float("nan"), position, steps, checkpoints)
 
 

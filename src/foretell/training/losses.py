@@ -50,6 +50,11 @@ def counted(loss: Loss, targets: Tensor) -> int:
     return loss.counted(targets) if isinstance(loss, MeanSurprise) else len(targets)
 
 
+def counts_itself(loss: Loss) -> bool:
+    """Whether a loss says what counts, so that some examples may count more than others."""
+    return isinstance(loss, MeanSurprise)
+
+
 LOSSES: dict[str, Loss] = {"mae": mean_absolute_error, "mse": mean_squared_error, "cross-entropy": cross_entropy}
 
 

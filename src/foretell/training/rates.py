@@ -4,24 +4,60 @@
 large the loss climbs; a tenth of the highest rate at which it was as good as least is a good one.
 """
 
+import json
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..config import TrainingSection
 from .carrying import Carrying
-from .curves import RangeTest
+from .curves import RangeTest, keep_rate, kept_rate
+from .group import Group
 from .losses import Loss
 from .optimisers import make_optimiser
 from .sampling import Order
+from .seeds import seeded
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 120
 _MEMORY = 0.9  # of the running mean of losses
 _AS_GOOD = 0.02  # of the least loss
 _CLIMBED = 4.0  # times the least loss: the test has seen enough
+
+
+def rate_for(
+    network: nn.Module,
+    batch: Callable[..., tuple[tuple[Tensor, ...], Tensor]],
+    loss_function: Loss,
+    sampler: Order,
+    section: TrainingSection,
+    folder: Path,
+    device: torch.device,
+    group: Group,
+) -> RangeTest:
+    """The learning rate that a range test finds, or found when the run was begun; of several processes the first asks.
+
+    Args:
+        network: As it is before training; left as it is.
+        batch: Gives the inputs and targets of some examples.
+        loss_function: Of outputs and targets.
+        sampler: The order of the examples.
+        section: The options.
+        folder: The run's own, where it is kept.
+        device: Where to train.
+        group: Who trains together.
+    """
+    found = kept_rate(folder) if group.leads else None
+    if group.leads and found is None:
+        with seeded(section.seed):
+            found = find_rate(network, batch, loss_function, sampler, section, device)
+    found = RangeTest(**json.loads(group.first(json.dumps(asdict(found)).encode() if found else b"")))
+    keep_rate(folder, found)
+    return found
 
 
 def find_rate(

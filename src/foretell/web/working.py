@@ -20,7 +20,7 @@ from .description import refusals
 from .store import Store
 
 _CONFIG = "options.toml"
-_OF_THE_SERVER = {"runs_dir", "name"}
+_OF_THE_SERVER = {"runs_dir", "name", "devices", "nodes", "strategy"}  # the latter start processes
 Value = float | int | bool | str
 
 

@@ -19,6 +19,7 @@ from ...evaluation.calibration import find_temperature, probabilities
 from ...evaluation.classification import Judged
 from ...evaluation.panels import Panel
 from ...nn import NgramEmbedding, TextNetwork, recurrence
+from ...training.group import Group
 from ...training.losses import Loss, class_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
@@ -55,13 +56,14 @@ class TextExamples:
         """Tokens, lengths and labels of some training texts."""
         return self._batch(self.training[positions])
 
-    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Loss, device: torch.device, group: Group) -> dict[str, float]:
         """The mean loss over all validation texts."""
-        total = 0.0
-        for some in by_length(self.lengths(self.validation).tolist()):
-            inputs, targets = self._batch(self.validation[some])
+        total, own = 0.0, self.validation[group.share(len(self.validation))]
+        for some in by_length(self.lengths(own).tolist()):
+            inputs, targets = self._batch(own[some])
             total += loss(network(*(part.to(device) for part in inputs)), targets.to(device)).item() * len(targets)
-        return {"loss": total / len(self.validation)}
+        (whole,) = group.sums(total)
+        return {"loss": whole / len(self.validation)}
 
     def lengths(self, numbers: Int64[np.ndarray, " text"]) -> Int64[np.ndarray, " text"]:
         """How many tokens are read of some texts."""

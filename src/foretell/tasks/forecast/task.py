@@ -18,6 +18,7 @@ from ...evaluation.conformal import quantiles_of
 from ...evaluation.drift import error_limits
 from ...evaluation.panels import Panel
 from ...nn import recurrence
+from ...training.group import Group
 from ...training.losses import LOSSES, Loss, quantile_loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
@@ -57,13 +58,14 @@ class ForecastExamples:
         anchors = self.training[positions]
         return self.view.inputs_at(anchors, self.own_past), self.view.windows.targets_at(anchors)
 
-    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Loss, device: torch.device, group: Group) -> dict[str, float]:
         """The mean loss over all validation windows."""
         total = 0.0
-        for _, anchors in chunks(self.validation, self.view):
+        for _, anchors in chunks(self.validation[group.share(len(self.validation))], self.view):
             outputs = network(*(part.to(device) for part in self.view.inputs_at(anchors, self.own_past)))
             total += loss(outputs, self.view.windows.targets_at(anchors).to(device)).item() * len(anchors)
-        return {"loss": total / len(self.validation)}
+        (whole,) = group.sums(total)
+        return {"loss": whole / len(self.validation)}
 
 
 class ForecastTask:

@@ -18,6 +18,7 @@ from ...evaluation.mixing import mixture_weights
 from ...evaluation.panels import Panel
 from ...nn import LanguageNetwork, recurrence
 from ...nn.language import Forgetful
+from ...training.group import Group
 from ...training.losses import LOSSES, Loss
 from ...training.sampling import Order, Sampler, StreamSampler, evenly_spread
 from ...training.seeds import seeded
@@ -76,12 +77,17 @@ class TextExamples:
         inputs, targets = pieces(self.training, positions, self.section.unroll)
         return (torch.from_numpy(inputs),), torch.from_numpy(targets)
 
-    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Loss, device: torch.device, group: Group) -> dict[str, float]:
         """The mean surprise at the tokens of validation, or at the beginning of it where that is long."""
         if self.lecture:
             tokens, known = self.prepared.with_context("validation")
             return {"loss": float(self.model.nats(tokens[: known + _VALIDATED // 10], known).mean())}
-        return {"loss": float(self.parts.joined(network_nats(network, self.parts.tokens)).mean())}
+        tokens = self.parts.tokens
+        nats, own = np.zeros((len(tokens), tokens.shape[1] - 1)), group.share(len(tokens))
+        if own.stop > own.start:
+            nats[own] = network_nats(network, tokens[own])
+        (mean,) = group.sums(float(self.parts.joined(nats).mean()))
+        return {"loss": mean}
 
     def shown(self, network: nn.Module, epoch: int) -> dict[str, Any]:
         """Samples of what the network writes, after the epochs that were chosen."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...artefact import Artefact
 from ...errors import UsageError
 from ...evaluation.panels import Figure, Line, Panel
+from ...training.group import Group
 from ...training.losses import LOSSES, Loss
 from ...training.sampling import Sampler, evenly_spread
 from ...training.seeds import seeded
@@ -40,13 +41,14 @@ class RecallExamples:
         inputs, targets = _tensors(self.training[positions], self.symbols)
         return (inputs,), targets
 
-    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Loss, device: torch.device, group: Group) -> dict[str, float]:
         """The mean loss over all validation sequences."""
-        total = 0.0
-        for start in range(0, len(self.validation), CHUNK):
-            inputs, targets = _tensors(self.validation[start : start + CHUNK], self.symbols)
+        total, own = 0.0, self.validation[group.share(len(self.validation))]
+        for start in range(0, len(own), CHUNK):
+            inputs, targets = _tensors(own[start : start + CHUNK], self.symbols)
             total += loss(network(inputs.to(device)), targets.to(device)).item() * len(inputs)
-        return {"loss": total / len(self.validation)}
+        (whole,) = group.sums(total)
+        return {"loss": whole / len(self.validation)}
 
 
 class RecallTask:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...data.joint import BEGIN, END, PADDING
 from ...data.storage import TokenArray
+from ...training.group import Group
 from ...training.losses import Loss
 from ...training.sampling import TokenSampler
 from .prepare import PreparedPairs
@@ -40,15 +41,16 @@ class PairExamples:
         """Sources, their lengths, what was written and what comes after it; the last is the target too."""
         return self._of(self.training[positions])
 
-    def validate(self, network: Any, loss: Loss, device: torch.device) -> dict[str, float]:
+    def validate(self, network: Any, loss: Loss, device: torch.device, group: Group) -> dict[str, float]:
         """The mean surprise at the tokens of validation."""
-        total, count = 0.0, 0
-        lengths = self.prepared.lengths[self.validation]
-        for batch in TokenSampler(lengths, TOKENS, TOKENS, None, 0).epoch(0):
-            inputs, targets = self._of(self.validation[batch])
+        total, count, own = 0.0, 0, self.validation[group.share(len(self.validation))]
+        order = TokenSampler(self.prepared.lengths[own], TOKENS, TOKENS, None, 0)
+        for batch in order.epoch(0) if len(own) else ():
+            inputs, targets = self._of(own[batch])
             total += float(network(*(part.to(device) for part in inputs)))
             count += int((targets != PADDING).sum())
-        return {"loss": total / max(1, count)}
+        whole, counted = group.sums(total, count)
+        return {"loss": whole / max(1, counted)}
 
     def _of(self, numbers: Int64[np.ndarray, " pair"]) -> tuple[tuple[Tensor, ...], Tensor]:
         source, lengths = filled([self.prepared.sources[int(number)] for number in numbers], end=True)
