@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -442,8 +443,7 @@ def keeping(text: str) -> Callable[[Path], dict[str, object]]:
 
 def test_two_that_make_one_store_at_once_both_have_it(tmp_path: Path) -> None:
     def write(folder: Path) -> dict[str, object]:
-        if not list(cache.stores_in(tmp_path).glob("key/*")):  # a rival is quicker
-            cache.keep("key", tmp_path, {"kind": "table"}, keeping("theirs"))
+        cache._make(cache.stores_in(tmp_path), "key", {"kind": "table"}, keeping("theirs"))  # a rival is quicker
         (folder / "x").write_text("ours")
         return {}
 
@@ -478,3 +478,20 @@ def test_a_store_is_for_parquet(tmp_path: Path) -> None:
     panel(4, (80,)).write_csv(tmp_path / "panel.csv")
     with pytest.raises(ConfigurationError, match="--store yes goes with Parquet"):
         store_of(tmp_path / "panel.csv", tmp_path)
+
+
+def test_who_asks_for_what_is_being_made_waits_for_it(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def write(folder: Path) -> dict[str, object]:
+        made.append(threading.current_thread().name)
+        time.sleep(0.2)
+        return keeping("once")(folder)
+
+    threads = [threading.Thread(target=cache.keep, args=("key", tmp_path, {"kind": "table"}, write)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(made) == 1
+    assert [own.whole for own in cache.listed(tmp_path)] == [True]

@@ -10,8 +10,8 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,16 +89,12 @@ def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[P
         StorageError: There is no room, or the cache cannot be written to.
     """
     stores = stores_in(cache)
-    beside = None
     try:
         stores.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(stores)
-        beside = Path(tempfile.mkdtemp(prefix=f".{key}.{_host()}.{os.getpid()}.", dir=stores))
-        told = write(beside)
-        files = {path.name: path.stat().st_size for path in sorted(beside.iterdir())}
-        document = {"format": FORMAT, **about, **told, "files": files, "made": time.time()}
-        write_atomically(beside / DOCUMENT, (json_text(document) + "\n").encode())
-        _put(beside, stores / key)
+        with _turn(stores / f".{key}.lock"):
+            found = kept_as(key, cache)  # somebody else may have made it while this one waited
+            if found is None:
+                _make(stores, key, about, write)
     except OSError as error:
         raise StorageError(
             f"the cache {stores} cannot be written: {error.strerror}; --cache-dir names another folder, foretell cache "
@@ -106,11 +102,37 @@ def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[P
             folder=str(stores),
             errno=error.errno,
         ) from None
+    _remove_stale(stores, key, about)
+    return found or _look_at(stores / key)
+
+
+def _make(stores: Path, key: str, about: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> None:
+    """Writes a folder beside, and renames it when it is whole."""
+    _remove_abandoned(stores)
+    beside = None
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{key}.{_host()}.{os.getpid()}.", dir=stores))
+        told = write(beside)
+        files = {path.name: path.stat().st_size for path in sorted(beside.iterdir())}
+        document = {"format": FORMAT, **about, **told, "files": files, "made": time.time()}
+        write_atomically(beside / DOCUMENT, (json_text(document) + "\n").encode())
+        _put(beside, stores / key)
     finally:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
-    _remove_stale(stores, key, about)
-    return _look_at(stores / key)
+
+
+@contextmanager
+def _turn(lock: Path) -> Iterator[None]:
+    """Waits for whoever makes the same, where the system knows how; else both do, and the quicker one counts."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def listed(cache: Path | None) -> list[Kept]:
