@@ -1,0 +1,266 @@
+"""Workers of a Ray cluster: joined where one is named, else started on this machine for as long as it is needed.
+
+Data go into Ray's store once; trainings that wait are Ray's to place. A worker that is lost, with its machine or
+alone, is told to those who wait, who hand its training over again: Ray itself repeats nothing.
+"""
+
+import os
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from .. import __version__
+from ..errors import ConfigurationError, MissingError, RunError, counted
+from ..nn.threads import usable_processors
+from .post import Post
+from .travelling import BEGAN, FAILED, LOST, Message, carried_out, folder_of_worker
+from .work import Shared, Work
+
+_PATIENCE = 30.0  # seconds that an address has to answer
+_MOMENT = 0.5  # seconds without news after which whoever waits may look around
+_HEAD = {"node:__internal_head__": 0.001}  # what Ray's first machine alone has, where messages are left
+
+
+class RayCluster:
+    """A crew of Ray's workers.
+
+    Args:
+        address: Of a cluster (``ray://HOST:PORT``); where None, that of RAY_ADDRESS, or a Ray of our own.
+        cpus: Processors that Ray sets aside for each training.
+        gpus: Its share of graphics processors.
+        threads: Threads of torch's in each training: as many as this process has, as sums depend on them.
+
+    Raises:
+        MissingError: Ray is not installed.
+        RunError: Nothing answers there, or Foretell is another version there.
+        ConfigurationError: No machine has what one training asks for.
+    """
+
+    queues, keeps_checkpoints = True, False
+
+    def __init__(self, address: str | None, cpus: int, gpus: float, threads: int) -> None:
+        self._ray = _ray()
+        self._cpus, self._gpus, self._threads = cpus, gpus, threads
+        self._joined = self._ray.is_initialized()
+        if not self._joined:
+            _connect(self._ray, address or os.environ.get("RAY_ADDRESS"))
+        self._under_way: dict[Any, int] = {}
+        self._data: tuple[Shared, Any] | None = None
+        try:
+            # What shares its work out by OpenMP is to share it out there as it does here.
+            threads_there = os.environ.get("OMP_NUM_THREADS") or str(usable_processors())
+            self._settings = {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads_there}}, "max_retries": 0}
+            self._require_room()
+            self._require_version()
+            self._train = self._ray.remote(_train)
+            self._post = self._ray.remote(Post).options(num_cpus=0, resources=_HEAD).remote()
+            self._waiting = self._post.arrived.remote()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def slots(self) -> int:
+        """How many trainings the cluster has room for, as it is now."""
+        return max(1, sum(self._room(node["Resources"]) for node in self._nodes()))
+
+    def hand_over(self, number: int, task: str, work: Work) -> None:
+        """Gives a training to Ray, which places it when there is room."""
+        if self._data is None or self._data[0] is not work.shared:
+            self._data = (work.shared, self._ray.put(work.shared.parts))
+        options = {**self._settings, "num_cpus": self._cpus, "num_gpus": self._gpus, "name": work.name}
+        reference = self._train.options(**options).remote(
+            self._post, number, task, work.bare(), self._data[1], self._threads
+        )
+        self._under_way[reference] = number
+
+    def news(self) -> list[tuple[int, Message]]:
+        """What trainings told, and what came of those that are over."""
+        ready, _ = self._ray.wait([*self._under_way, self._waiting], num_returns=1, timeout=_MOMENT)
+        over, _ = self._ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
+        found: list[tuple[int, Message]] = []
+        if ready or over:
+            with suppress(self._ray.exceptions.RayError):  # what is told on the way is a courtesy
+                found += self._ray.get(self._post.fetched.remote())
+            self._waiting = self._post.arrived.remote()
+        for reference in over:
+            found.append((self._under_way.pop(reference), self._message(reference)))
+        return found
+
+    def give_up(self, number: int) -> None:
+        """Has a training end after its next epoch."""
+        self._post.give_up.remote(number)
+
+    def close(self) -> None:
+        """Cancels what is under way, and ends a Ray of our own, or the connection to another."""
+        for reference in self._under_way:
+            with suppress(Exception):
+                self._ray.cancel(reference, force=True)
+        self._under_way.clear()
+        if not self._joined:
+            self._ray.shutdown()
+
+    def _message(self, reference: Any) -> Message:
+        errors = self._ray.exceptions
+        try:
+            message: Message = self._ray.get(reference)
+        except (errors.RayTaskError, errors.RuntimeEnvSetupError, errors.TaskUnschedulableError) as error:
+            return FAILED, RunError(f"a worker could not train: {_last_line(error)}")
+        except errors.RayError as error:
+            return LOST, _first_line(error)
+        return message
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        return [node for node in self._ray.nodes() if node["Alive"]]
+
+    def _room(self, resources: dict[str, float]) -> int:
+        """How many trainings fit on a machine."""
+        room = int(resources.get("CPU", 0.0) // self._cpus)
+        return min(room, int(resources.get("GPU", 0.0) // self._gpus)) if self._gpus else room
+
+    def _require_room(self) -> None:
+        nodes = self._nodes()
+        if not any(self._room(node["Resources"]) for node in nodes):
+            most = max((node["Resources"].get("CPU", 0.0) for node in nodes), default=0.0)
+            gpus = max((node["Resources"].get("GPU", 0.0) for node in nodes), default=0.0)
+            raise ConfigurationError(
+                f"one training asks for {counted(self._cpus, 'processor')} and {self._gpus:g} graphics processors "
+                "(--training-cpus, --training-gpus), which no machine of the cluster has; the most that one has are "
+                f"{most:g} and {gpus:g}",
+                option="training_cpus",
+            )
+
+    def _require_version(self) -> None:
+        """Checks that every machine has this version of Foretell."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        ask = self._ray.remote(_question())
+        nodes = self._nodes()
+        asked = []
+        for node in nodes:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            asked.append(ask.options(num_cpus=0, scheduling_strategy=there, **self._settings).remote())
+        for node, reference in zip(nodes, asked, strict=True):
+            host = node["NodeManagerHostname"]
+            try:
+                version = self._ray.get(reference)
+            except self._ray.exceptions.RayError as error:
+                raise RunError(f"the machine {host} does not answer: {_first_line(error)}", host=host) from None
+            if version != __version__:
+                there = f"version {version} of Foretell" if version else "no Foretell"
+                raise RunError(
+                    f"the machine {host} has {there}, and this one has version {__version__}; install the same on both",
+                    host=host,
+                    version=version,
+                )
+
+
+def _ray() -> Any:
+    """Ray, which reports nothing of its use.
+
+    Raises:
+        MissingError: It is not installed.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        with _quiet():
+            import ray
+    except ImportError:
+        raise MissingError(
+            "trainings on a cluster need Ray: pip install 'foretell[cluster]'", extra="cluster"
+        ) from None
+    return ray
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    """Joins a cluster, or starts a Ray on this machine alone.
+
+    Raises:
+        RunError: Nothing answers at the address.
+    """
+    logging = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    if address:
+        _require_listener(address)
+    try:
+        with _quiet():
+            if address:
+                ray.init(address, **logging)
+            else:
+                ray.init(
+                    "local",
+                    num_cpus=usable_processors(),
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    **logging,
+                )
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        where = f"at {address}" if address else "on this machine"
+        raise RunError(f"Ray {where} does not answer: {_last_line(error)}", address=address) from None
+
+
+def _require_listener(address: str) -> None:
+    """Checks that something listens at an address, since Ray itself would try for minutes.
+
+    Raises:
+        RunError: Nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise RunError(
+            f"nothing answers at {address} ({error.strerror or error}); start Ray there (ray start --head), or name "
+            "another address with --on",
+            address=address,
+        ) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Ray warns of as it starts is about its own versions to come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _question() -> Any:
+    """A function that says which Foretell a machine has; made here, so that it travels whole."""
+
+    def answer() -> str | None:
+        try:
+            from foretell import __version__ as version
+        except ImportError:
+            return None
+        return version
+
+    return answer
+
+
+def _train(post: Any, number: int, task: str, work: Work, parts: Any, threads: int) -> Message:
+    """One training on a machine of the cluster, in a folder that goes with it."""
+    import ray
+    import torch
+
+    def tell(message: Message) -> bool:
+        with suppress(ray.exceptions.RayError):
+            wanted: bool = ray.get(post.tell.remote(number, message), timeout=_PATIENCE)
+            return wanted
+        return True
+
+    torch.set_num_threads(threads)
+    tell((BEGAN,))
+    with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
+        return carried_out(task, folder_of_worker(work, folder), parts, tell, files=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

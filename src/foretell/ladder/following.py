@@ -1,0 +1,103 @@
+"""Several trainings at once, told to a watcher that is told of one after the other."""
+
+import json
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from ..cluster.work import Work
+from ..files import write_atomically
+from ..training.curves import CURVE
+from ..training.loop import Watcher
+
+
+@runtime_checkable
+class Names(Watcher, Protocol):
+    """A watcher who is told which rung or trial begins."""
+
+    def rung(self, name: str) -> None:
+        """A rung begins, or one of its trials."""
+        ...
+
+
+@runtime_checkable
+class WatchesMany(Protocol):
+    """A watcher who wants to know of all that is under way at once."""
+
+    def under_way(self, names: list[str]) -> None:
+        """These trainings are under way."""
+        ...
+
+    def again(self, name: str) -> None:
+        """A training begins again, since its worker was lost."""
+        ...
+
+
+class Follower:
+    """Listens to trainings; the watcher sees one of them step by step, and every epoch of all.
+
+    Args:
+        watcher: Is told.
+        live_curves: Whether learning curves are to be written while trainings have no hold of their folders.
+    """
+
+    def __init__(self, watcher: Names, *, live_curves: bool) -> None:
+        self.watcher = watcher
+        self._curves: dict[str, list[dict[str, Any]]] | None = {} if live_curves else None
+        self._under_way: list[str] = []
+        self._shown = ""  # the training of which steps are told
+
+    def began_of(self, name: str) -> None:
+        """What is called so is looked at."""
+        self._shown = name
+        self.watcher.rung(name)
+
+    def began(self, work: Work) -> None:
+        """A training begins."""
+        self._under_way.append(work.name)
+        self.began_of(work.name)
+        self._tell_under_way()
+        if self._curves is not None:
+            self._curves[work.name] = []
+            (work.folder / CURVE).unlink(missing_ok=True)
+
+    def step(self, work: Work, epoch: int, step: int, steps: int, loss: float) -> None:
+        """A step is done."""
+        if not self._shown:
+            self.began_of(work.name)
+        if work.name == self._shown:
+            self.watcher.step(epoch, step, steps, loss)
+
+    def epoch(self, work: Work, record: dict[str, Any], epochs: int) -> bool:
+        """An epoch is done; trainings of a climb go on."""
+        if work.name != self._shown:
+            self.began_of(work.name)
+        self.watcher.epoch(record, epochs)
+        if self._curves is not None:
+            self._curves[work.name].append(record)
+            _write(work.folder / CURVE, self._curves[work.name])
+        return True
+
+    def again(self, work: Work) -> None:
+        """A training begins again elsewhere."""
+        self._forget(work.name)
+        if isinstance(self.watcher, WatchesMany):
+            self.watcher.again(work.name)
+
+    def ended(self, work: Work) -> None:
+        """A training is over."""
+        self._forget(work.name)
+
+    def _forget(self, name: str) -> None:
+        self._under_way = [own for own in self._under_way if own != name]
+        if self._shown == name:
+            self._shown = ""
+        self._tell_under_way()
+
+    def _tell_under_way(self) -> None:
+        if isinstance(self.watcher, WatchesMany):
+            self.watcher.under_way(list(self._under_way))
+
+
+def _write(path: Path, records: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in records).encode())
