@@ -21,6 +21,7 @@ from .work import Shared, Work
 
 _PATIENCE = 30.0  # seconds that an address has to answer
 _MOMENT = 0.5  # seconds without news after which whoever waits may look around
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HEAD = {"node:__internal_head__": 0.001}  # what Ray's first machine alone has, where messages are left
 
 
@@ -42,11 +43,12 @@ class RayCluster:
     queues, keeps_checkpoints = True, False
 
     def __init__(self, address: str | None, cpus: int, gpus: float, threads: int) -> None:
-        self._ray = _ray()
+        address = address or os.environ.get("RAY_ADDRESS")
+        self._ray = _ray(alone=address is None or _host(address) in _LOOPBACK)
         self._cpus, self._gpus, self._threads = cpus, gpus, threads
         self._joined = self._ray.is_initialized()
         if not self._joined:
-            _connect(self._ray, address or os.environ.get("RAY_ADDRESS"))
+            _connect(self._ray, address)
         self._under_way: dict[Any, int] = {}
         self._data: tuple[Shared, Any] | None = None
         try:
@@ -158,13 +160,18 @@ class RayCluster:
                 )
 
 
-def _ray() -> Any:
+def _ray(*, alone: bool) -> Any:
     """Ray, which reports nothing of its use.
+
+    Args:
+        alone: Whether it shall keep to this machine: else it takes the address at which others reach this one.
 
     Raises:
         MissingError: It is not installed.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if alone:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its name for that; read as Ray is imported
     try:
         with _quiet():
             import ray
@@ -176,29 +183,30 @@ def _ray() -> Any:
 
 
 def _connect(ray: Any, address: str | None) -> None:
-    """Joins a cluster, or starts a Ray on this machine alone.
+    """Joins a cluster, or starts a Ray that only this machine can reach.
 
     Raises:
-        RunError: Nothing answers at the address.
+        RunError: Nothing answers at the address, or Ray would have been open to others.
     """
     logging = {"log_to_driver": False, "logging_level": "CRITICAL"}
     if address:
         _require_listener(address)
+    own = {"num_cpus": usable_processors(), "include_dashboard": False}
     try:
         with _quiet():
-            if address:
-                ray.init(address, **logging)
-            else:
-                ray.init(
-                    "local",
-                    num_cpus=usable_processors(),
-                    include_dashboard=False,
-                    _node_ip_address="127.0.0.1",
-                    **logging,
-                )
+            ray.init(address, **logging) if address else ray.init("local", **own, **logging)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         where = f"at {address}" if address else "on this machine"
         raise RunError(f"Ray {where} does not answer: {_last_line(error)}", address=address) from None
+    if not address and ray.nodes()[0]["NodeManagerAddress"] not in _LOOPBACK:
+        ray.shutdown()
+        raise RunError(
+            "Ray was imported before and would now be open to other machines; call ray.init yourself, as you want it"
+        )
+
+
+def _host(address: str) -> str:
+    return address.removeprefix("ray://").rpartition(":")[0]
 
 
 def _require_listener(address: str) -> None:
@@ -207,11 +215,11 @@ def _require_listener(address: str) -> None:
     Raises:
         RunError: Nothing does.
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    port = address.rpartition(":")[2]
     if not port.isdecimal():
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        socket.create_connection((_host(address).strip("[]"), int(port)), timeout=_PATIENCE).close()
     except OSError as error:
         raise RunError(
             f"nothing answers at {address} ({error.strerror or error}); start Ray there (ray start --head), or name "
