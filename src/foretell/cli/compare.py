@@ -38,7 +38,8 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
-    check_device(configuration.training.device)
+    if not configuration.run.on.startswith("ray"):  # elsewhere there may be other devices
+        check_device(configuration.training.device)
     prepared = task.prepare(data, configuration)
     job = job_of("compare", task_name, prepared, given) | {"rungs": rungs}
     folder = runs.create(runs_dir, name or runs.numbered(stem_of(data, given) or task_name), job, configuration)

@@ -115,7 +115,7 @@ command = TaskGroup(
     "train",
     body=train_asked,
     resume=resume,
-    without=("rungs",),
+    without=("rungs", "on", "training_cpus", "training_gpus"),
     further=(
         click.Option(["--recipe"], metavar="RECIPE", help="Carry out a shipped experiment (see: foretell recipes)."),
         click.Option(

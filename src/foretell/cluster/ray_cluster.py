@@ -8,7 +8,9 @@ import os
 import socket
 import tempfile
 import warnings
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -152,9 +154,9 @@ class RayCluster:
             except self._ray.exceptions.RayError as error:
                 raise RunError(f"the machine {host} does not answer: {_first_line(error)}", host=host) from None
             if version != __version__:
-                there = f"version {version} of Foretell" if version else "no Foretell"
+                found = f"version {version} of Foretell" if version else "no Foretell"
                 raise RunError(
-                    f"the machine {host} has {there}, and this one has version {__version__}; install the same on both",
+                    f"the machine {host} has {found}, and this one has version {__version__}; install the same on both",
                     host=host,
                     version=version,
                 )
@@ -251,19 +253,40 @@ def _question() -> Any:
 
 def _train(post: Any, number: int, task: str, work: Work, parts: Any, threads: int) -> Message:
     """One training on a machine of the cluster, in a folder that goes with it."""
-    import ray
     import torch
 
-    def tell(message: Message) -> bool:
-        with suppress(ray.exceptions.RayError):
-            wanted: bool = ray.get(post.tell.remote(number, message), timeout=_PATIENCE)
-            return wanted
-        return True
-
     torch.set_num_threads(threads)
-    tell((BEGAN,))
+    letters = _Letters(post, number)
+    letters.tell((BEGAN,))
     with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
-        return carried_out(task, folder_of_worker(work, folder), parts, tell, files=True)
+        message = carried_out(task, folder_of_worker(work, folder), parts, letters.tell, files=True)
+    letters.delivered()
+    return message
+
+
+class _Letters:
+    """What a training tells: it waits for no answer, as Ray would give its processors to others meanwhile."""
+
+    def __init__(self, post: Any, number: int) -> None:
+        self._post, self._number = post, number
+        self._sent: deque[Future[bool]] = deque()
+        self._wanted = True
+
+    def tell(self, message: Message) -> bool:
+        """Sends a message; whether the training goes on, as far as answers to earlier ones say."""
+        self._sent.append(self._post.tell.remote(self._number, message).future())
+        while self._sent and self._sent[0].done():
+            self._heed(self._sent.popleft())
+        return self._wanted
+
+    def delivered(self) -> None:
+        """Waits until all that was told has arrived."""
+        while self._sent:
+            self._heed(self._sent.popleft())
+
+    def _heed(self, answer: "Future[bool]") -> None:
+        with suppress(Exception):  # what is told on the way is a courtesy
+            self._wanted &= answer.result(timeout=_PATIENCE)
 
 
 def _first_line(error: BaseException) -> str:

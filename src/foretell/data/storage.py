@@ -49,7 +49,7 @@ class TextFile:
         return {"content": np.frombuffer(self.content, np.uint8), "starts": self.starts}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.content, self.starts = memoryview(_seen_again(state["content"])), state["starts"]
+        self.content, self.starts = _seen_again(state["content"]).data, state["starts"]
 
 
 class TokenFile:
