@@ -63,7 +63,6 @@ def test_what_training_came_to_arrives_as_it_was(name: str, hourly: pl.DataFrame
     rung = TRAINED[name][-1]
     there = Work(rung, rung, shared, tmp_path / "there")
     done = done_or_raise(results(Here(), name, [there])[rung])
-    (tmp_path / "home").mkdir()
     home = Work(rung, rung, shared, tmp_path / "home")
     arrived = unpacked(task, home, through_shared_memory(packed(there, done, files=True)))
     require_same(done, arrived)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 from .. import __version__
@@ -191,6 +192,8 @@ def _connect(ray: Any, address: str | None) -> None:
         RunError: Nothing answers at the address, or Ray would have been open to others.
     """
     logging = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    # Ray would print what befalls machines to standard output, where results stand, and has no option against it.
+    vars(import_module("ray._private.worker"))["print_to_stdstream"] = _unsaid
     if address:
         _require_listener(address)
     own = {"num_cpus": usable_processors(), "include_dashboard": False}
@@ -207,27 +210,41 @@ def _connect(ray: Any, address: str | None) -> None:
         )
 
 
+def _unsaid(*arguments: Any, **settings: Any) -> None:
+    """In place of what would print."""
+
+
 def _host(address: str) -> str:
     return address.removeprefix("ray://").rpartition(":")[0]
 
 
 def _require_listener(address: str) -> None:
-    """Checks that something listens at an address, since Ray itself would try for minutes.
+    """Checks that something like Ray listens at an address, since Ray itself would try for minutes.
 
     Raises:
         RunError: Nothing does.
     """
-    port = address.rpartition(":")[2]
+    import grpc
+
+    place = address.removeprefix("ray://")
+    host, _, port = place.rpartition(":")
     if not port.isdecimal():
         return
+    problem = ""
     try:
-        socket.create_connection((_host(address).strip("[]"), int(port)), timeout=_PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        if "RAY_USE_TLS" not in os.environ:
+            with grpc.insecure_channel(place) as channel:
+                grpc.channel_ready_future(channel).result(timeout=_PATIENCE)
+    except grpc.FutureTimeoutError:
+        problem = "something else than Ray listens there"
     except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
         raise RunError(
-            f"nothing answers at {address} ({error.strerror or error}); start Ray there (ray start --head), or name "
-            "another address with --on",
+            f"no Ray answers at {address} ({problem}); start one there (ray start --head), or name another address",
             address=address,
-        ) from None
+        )
 
 
 @contextmanager

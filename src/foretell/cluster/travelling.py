@@ -69,6 +69,7 @@ def unpacked(task: Task, work: Work, travelled: Travelled) -> Done:
         travelled: As it has arrived; it may lie in memory that is not ours.
     """
     for name, content in travelled.files.items():
+        (work.folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(work.folder / name, content)
     own = deepcopy(travelled)
     fitted = task.restore(_as_read(own.artefact)).with_history(own.history, own.rates)
