@@ -66,7 +66,8 @@ def test_rungs_of_every_task_come_back_as_they_are_here(
     name: str, crew: Elsewhere, hourly: pl.DataFrame, tmp_path: Path
 ) -> None:
     prepared = prepared_of(name, hourly)
-    here, there = (trained(own, name, prepared, tmp_path / str(number)) for number, own in enumerate((Here(), crew)))
+    here = trained(Here(), name, prepared, tmp_path / "here")
+    there = trained(crew, name, prepared, tmp_path / "there")
     assert here.keys() == there.keys()
     for rung in TRAINED[name]:
         require_same(here[rung], there[rung])

@@ -45,7 +45,7 @@ class Nodes:
     """A cluster of this machine: a head that trains nothing, and nodes for one training each."""
 
     def __init__(self) -> None:
-        self.settings = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
+        self.settings: dict[str, Any] = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
         from ray.cluster_utils import Cluster
 
         self.client_port = free_port()
@@ -76,7 +76,7 @@ def nodes() -> Iterator[Nodes]:
             patch.setenv(name, value)
         made = Nodes()
         yield made
-        made.cluster.shutdown()
+        made.cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 def command(*arguments: object) -> list[str]:

@@ -196,13 +196,17 @@ def _connect(ray: Any, address: str | None) -> None:
     vars(import_module("ray._private.worker"))["print_to_stdstream"] = _unsaid
     if address:
         _require_listener(address)
-    own = {"num_cpus": usable_processors(), "include_dashboard": False}
-    try:
-        with _quiet():
-            ray.init(address, **logging) if address else ray.init("local", **own, **logging)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise RunError(f"Ray {where} does not answer: {_last_line(error)}", address=address) from None
+    own = {} if address else {"num_cpus": usable_processors(), "include_dashboard": False}
+    last = 1 if address and address.startswith("ray://") else 0  # what Ray starts for a client was seen not to come up
+    for attempt in range(last + 1):
+        try:
+            with _quiet():
+                ray.init(address or "local", **own, **logging)
+            break
+        except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+            if attempt == last:
+                where = f"at {address}" if address else "on this machine"
+                raise RunError(f"Ray {where} does not answer: {_last_line(error)}", address=address) from None
     if not address and ray.nodes()[0]["NodeManagerAddress"] not in _LOOPBACK:
         ray.shutdown()
         raise RunError(

@@ -1,0 +1,1 @@
+"""Trainings on many processors and machines."""
