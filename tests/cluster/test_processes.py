@@ -265,7 +265,7 @@ def test_ctrl_c_leaves_no_process_and_the_run_goes_on(hourly_csv: Path, tmp_path
     assert errors.splitlines()[-1] == f"stopped; go on with: foretell compare --resume {tmp_path / 'stopped'}"
     assert "Traceback" not in errors
     assert not any(Path(f"/proc/{process}").exists() for process in trainers)
-    resumed = [*FORETELL, "compare", "--resume", str(tmp_path / "stopped"), "--json"]
+    resumed = [*FORETELL, "compare", "--resume", str(tmp_path / "stopped"), "--on", "here", "--json"]
     done = subprocess.run(resumed, capture_output=True, timeout=PATIENCE, check=True)
     assert plain(json.loads(done.stdout)) == plain(json.loads(whole.stdout))
 

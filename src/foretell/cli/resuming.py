@@ -38,7 +38,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         reference: Its name or folder.
         runs_dir: Folder of runs.
         verb: What it must have been begun with.
-        given: The output options.
+        given: The output options, and where it goes on if elsewhere than it was begun.
 
     Raises:
         InputError: It was begun otherwise, is finished, or its data are gone or have changed.
@@ -55,6 +55,8 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
     task = get_task(job["task"])
     configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
+    if given.get("on"):
+        configuration = configuration.changed({"run.on": given["on"]})
     if job["data"] == "-":
         raise InputError(
             f"{folder} read its data from standard input, which is gone; {verb} again from a file", run=reference

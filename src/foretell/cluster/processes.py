@@ -148,6 +148,10 @@ def _train(pipe: Connection, threads: int) -> None:
             task, work, new = order
             parts = parts if new is None else new
             pipe.send((BEGAN,))
-            pipe.send(carried_out(task, work, parts, tell, files=False))
+            message = carried_out(task, work, parts, tell, files=False)
+            try:
+                pipe.send(message)
+            except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+                pipe.send((FAILED, RuntimeError(f"what it came to cannot be sent: {error}")))
         except (OSError, EOFError):
             return

@@ -61,7 +61,7 @@ class RayCluster:
             self._require_room()
             self._require_version()
             self._train = self._ray.remote(_train)
-            self._post = self._ray.remote(Post).options(num_cpus=0, resources=_HEAD).remote()
+            self._post = self._ray.remote(Post).options(num_cpus=0, resources=_HEAD, max_restarts=-1).remote()
             self._waiting = self._post.arrived.remote()
         except BaseException:
             self.close()
@@ -70,30 +70,24 @@ class RayCluster:
     @property
     def slots(self) -> int:
         """How many trainings the cluster has room for, as it is now."""
-        return max(1, sum(self._room(node["Resources"]) for node in self._nodes()))
+        with _answering():
+            return max(1, sum(self._room(node["Resources"]) for node in self._nodes()))
 
     def hand_over(self, number: int, task: str, work: Work) -> None:
         """Gives a training to Ray, which places it when there is room."""
-        if self._data is None or self._data[0] is not work.shared:
-            self._data = (work.shared, self._ray.put(work.shared.parts))
         options = {**self._settings, "num_cpus": self._cpus, "num_gpus": self._gpus, "name": work.name}
-        reference = self._train.options(**options).remote(
-            self._post, number, task, work.bare(), self._data[1], self._threads
-        )
+        with _answering():
+            if self._data is None or self._data[0] is not work.shared:
+                self._data = (work.shared, self._ray.put(work.shared.parts))
+            reference = self._train.options(**options).remote(
+                self._post, number, task, work.bare(), self._data[1], self._threads
+            )
         self._under_way[reference] = number
 
     def news(self) -> list[tuple[int, Message]]:
         """What trainings told, and what came of those that are over."""
-        ready, _ = self._ray.wait([*self._under_way, self._waiting], num_returns=1, timeout=_MOMENT)
-        over, _ = self._ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
-        found: list[tuple[int, Message]] = []
-        if ready or over:
-            with suppress(self._ray.exceptions.RayError):  # what is told on the way is a courtesy
-                found += self._ray.get(self._post.fetched.remote())
-            self._waiting = self._post.arrived.remote()
-        for reference in over:
-            found.append((self._under_way.pop(reference), self._message(reference)))
-        return found
+        with _answering():
+            return self._news()
 
     def give_up(self, number: int) -> None:
         """Has a training end after its next epoch."""
@@ -107,6 +101,18 @@ class RayCluster:
         self._under_way.clear()
         if not self._joined:
             self._ray.shutdown()
+
+    def _news(self) -> list[tuple[int, Message]]:
+        ready, _ = self._ray.wait([*self._under_way, self._waiting], num_returns=1, timeout=_MOMENT)
+        over, _ = self._ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=0)
+        found: list[tuple[int, Message]] = []
+        if ready or over:
+            with suppress(self._ray.exceptions.RayError):  # what is told on the way is a courtesy
+                found += self._ray.get(self._post.fetched.remote())
+            self._waiting = self._post.arrived.remote()
+        for reference in over:
+            found.append((self._under_way.pop(reference), self._message(reference)))
+        return found
 
     def _message(self, reference: Any) -> Message:
         errors = self._ray.exceptions
@@ -249,6 +255,21 @@ def _require_listener(address: str) -> None:
             f"no Ray answers at {address} ({problem}); start one there (ray start --head), or name another address",
             address=address,
         )
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """A cluster that is gone inside a block is told as that.
+
+    Raises:
+        RunError: It is.
+    """
+    try:
+        yield
+    except ConnectionError as error:
+        raise RunError(
+            f"the cluster does not answer any more ({_last_line(error)}); see to it, then go on with --resume"
+        ) from None
 
 
 @contextmanager
