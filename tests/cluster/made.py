@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,12 @@ def results(executor: Executor, name: str, works: list[Work], listener: Deaf | N
     return {work.name: result for work, result in carried_out}
 
 
-def trained(executor: Executor, name: str, prepared: Prepared, folder: Path) -> dict[str, Done]:
+def trained(
+    executor: Executor, name: str, prepared: Prepared, folder: Path, rungs: Sequence[str] = ()
+) -> dict[str, Done]:
     """A task's rungs, trained by an executor."""
     shared = Shared([prepared])
-    works = [Work(rung, rung, shared, folder / rung) for rung in TRAINED[name]]
+    works = [Work(rung, rung, shared, folder / rung) for rung in rungs or TRAINED[name]]
     return {rung: done_or_raise(result) for rung, result in results(executor, name, works).items()}
 
 

@@ -1,6 +1,7 @@
 """Several trainings at once, told to a watcher that is told of one after the other."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,6 +9,8 @@ from ..cluster.work import Work
 from ..files import write_atomically
 from ..training.curves import CURVE
 from ..training.loop import Watcher
+
+_SECONDS = 1.0  # between two writings of a curve
 
 
 @runtime_checkable
@@ -42,7 +45,7 @@ class Follower:
 
     def __init__(self, watcher: Names, *, live_curves: bool) -> None:
         self.watcher = watcher
-        self._curves: dict[str, list[dict[str, Any]]] | None = {} if live_curves else None
+        self._curves: dict[str, _Curve] | None = {} if live_curves else None
         self._under_way: list[str] = []
         self._shown = ""  # the training of which steps are told
 
@@ -57,8 +60,8 @@ class Follower:
         self.began_of(work.name)
         self._tell_under_way()
         if self._curves is not None:
-            self._curves[work.name] = []
             (work.folder / CURVE).unlink(missing_ok=True)
+            self._curves[work.name] = _Curve(work.folder / CURVE)
 
     def step(self, work: Work, epoch: int, step: int, steps: int, loss: float) -> None:
         """A step is done."""
@@ -73,8 +76,7 @@ class Follower:
             self.began_of(work.name)
         self.watcher.epoch(record, epochs)
         if self._curves is not None:
-            self._curves[work.name].append(record)
-            _write(work.folder / CURVE, self._curves[work.name])
+            self._curves[work.name].add(record)
         return True
 
     def again(self, work: Work) -> None:
@@ -83,8 +85,10 @@ class Follower:
         if isinstance(self.watcher, WatchesMany):
             self.watcher.again(work.name)
 
-    def ended(self, work: Work) -> None:
-        """A training is over."""
+    def ended(self, work: Work, *, came_to_nothing: bool = False) -> None:
+        """A training is over; where it came to something, its folder holds its own curve by now."""
+        if came_to_nothing and self._curves is not None and work.name in self._curves:
+            self._curves[work.name].write()
         self._forget(work.name)
 
     def _forget(self, name: str) -> None:
@@ -98,6 +102,21 @@ class Follower:
             self.watcher.under_way(list(self._under_way))
 
 
-def _write(path: Path, records: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, "".join(json.dumps(record) + "\n" for record in records).encode())
+class _Curve:
+    """A learning curve as it is heard of, written now and then for those who look."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.records = path, list[dict[str, Any]]()
+        self._written = 0.0
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Another epoch."""
+        self.records.append(record)
+        if time.monotonic() - self._written > _SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Writes all of it."""
+        self._written = time.monotonic()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in self.records).encode())

@@ -132,7 +132,7 @@ class Trials:
         Raises:
             Exception: What else its training failed of.
         """
-        self.follower.ended(work)
+        self.follower.ended(work, came_to_nothing=isinstance(result, Failed))
         trial, score = self._under_way.pop(work.name), None
         if not isinstance(result, Failed):
             score = float(result.evaluations["validation"].metrics[self.task.measure.score])
