@@ -17,7 +17,8 @@ ForetellError                    exit 1
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 
 class ForetellError(Exception):
@@ -39,6 +40,16 @@ class ForetellError(Exception):
     def document(self) -> dict[str, object]:
         """The error as the JSON object that ``--json`` and the service answer with."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
+
+    def __reduce__(self) -> tuple[Callable[..., "ForetellError"], tuple[Any, ...]]:
+        # Its parts are known, however many arguments its class is made with: so it travels between processes.
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[ForetellError], arguments: tuple[Any, ...], parts: dict[str, Any]) -> ForetellError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(parts)
+    return error
 
 
 class RunError(ForetellError):

@@ -29,6 +29,7 @@ ROOMS = [
     "tasks",
     "predictor",
     "report",
+    "cluster",
     "ladder",
     "runs",
     "study",
@@ -37,7 +38,6 @@ ROOMS = [
     "checking",
     "inspection",
     "jobs",
-    "cluster",
     "web",
     "cli",
 ]

@@ -40,7 +40,8 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
-    check_device(configuration.training.device)
+    if not configuration.run.on.startswith("ray"):  # elsewhere there may be other devices
+        check_device(configuration.training.device)
     prepared = task.prepare(data, configuration)
     require_same(prepared.fingerprint, configuration)
     job = job_of("compare", task_name, prepared, given) | {"rungs": rungs}

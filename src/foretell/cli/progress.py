@@ -39,6 +39,7 @@ class Teller:
         self.option = option
         self.repeated = repeated
         self.current = ""
+        self._beside = 0
         self._value = ""
         self._found: list[str] = []
         self._header = False
@@ -71,7 +72,8 @@ class Teller:
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """A step is done."""
-        self._bar.step(step, steps, f"{self.current} epoch {epoch}", f"loss {loss:.4f}")
+        beside = f" ({self._beside} more under way)" if self._beside else ""
+        self._bar.step(step, steps, f"{self.current} epoch {epoch}{beside}", f"loss {loss:.4f}")
 
     def epoch(self, record: dict[str, Any], epochs: int) -> None:
         """An epoch is done."""
@@ -81,6 +83,15 @@ class Teller:
                 f"validation {record['validation']['loss']:.4f}, {record['seconds']:.0f} s, "
                 f"{record['per_second']:,.0f} a second"
             )
+
+    def under_way(self, names: list[str]) -> None:
+        """These trainings are under way at once."""
+        self._beside = max(0, len(names) - 1)
+
+    def again(self, name: str) -> None:
+        """A training begins again, since its worker was lost."""
+        if not self.quiet:
+            self._bar.line(f"{name}: its worker was lost; again")
 
     def row(self, row: dict[str, Any], reference: str | None) -> None:
         """A rung is done."""

@@ -107,7 +107,8 @@ def configured(recipe: Recipe, asked: Asked, value: Mapping[str, object] | None 
     """
     # What a recipe is about does not come from the environment; how it trains and where it is kept may.
     options = asked.configuration
-    free = {name for section, name, _ in options.options() if section == "training"} | {"runs_dir", "name"}
+    free = {name for section, name, _ in options.options() if section == "training"}
+    free |= {"runs_dir", "name", "on", "training_cpus", "training_gpus"}
     about = {f"FORETELL_{name.upper()}" for _, name, _ in options.options() if name not in free}
     surroundings = {name: text for name, text in os.environ.items() if name not in about}
     sets = {**asked.sets, **(value or {})}

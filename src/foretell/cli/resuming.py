@@ -41,7 +41,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         reference: Its name or folder.
         runs_dir: Folder of runs.
         verb: What it must have been begun with.
-        given: The output options.
+        given: The output options, and where it goes on if elsewhere than it was begun.
 
     Raises:
         InputError: It was begun otherwise, is finished, or its data are gone or have changed.
@@ -61,6 +61,8 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
     named = {f"training.{name}": given.get(name) for name in WITH if given.get(name) is not None}
     configuration = take_part(configuration.changed(named), given)
     folder = own_copy(folder, configuration)
+    if given.get("on"):
+        configuration = configuration.changed({"run.on": given["on"]})
     if job["data"] == "-":
         raise InputError(
             f"{folder} read its data from standard input, which is gone; {verb} again from a file", run=reference

@@ -65,6 +65,8 @@ class TaskGroup(click.Group):
         if recipes:
             shown = "Carry out a shipped experiment: --recipe RECIPE [DATA] [OPTIONS]."
             options.append(click.Option(["--recipe"], metavar="RECIPE", help=shown))
+        if "on" not in without:
+            options.append(click.Option(["--on"], help="With --resume: where its trainings go on, if elsewhere."))
         self.callback = alone
         self.params = [*options, *reversed(getattr(alone, "__click_params__", []))]
 

@@ -57,6 +57,8 @@ def train_rung(task_name: str, configuration: Any, given: dict[str, Any], start:
     configuration = configuration.of_rung(task_rungs(task_name)[rung].options)
     for sentence in left_out(task_name, []):
         tell(sentence, quiet=given["quiet"] or given["as_json"])
+    if configuration.run.on != "here":
+        tell("one rung is trained here, whatever --on says", quiet=given["quiet"] or given["as_json"])
     runs_dir, name = configuration.run.runs_dir, configuration.run.name
     runs.check_name(runs_dir, name)
     task = get_task(task_name)
@@ -118,7 +120,7 @@ command = TaskGroup(
     "train",
     body=train_asked,
     resume=resume,
-    without=("rungs",),
+    without=("rungs", "on", "training_cpus", "training_gpus"),
     further=(
         click.Option(["--recipe"], metavar="RECIPE", help="Carry out a shipped experiment (see: foretell recipes)."),
         click.Option(

@@ -23,6 +23,10 @@ TRIALS = 30
 class TuningTeller(Teller):
     """Tells of trials as well."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._values_of: dict[int, str] = {}
+
     def trial(self, number: int, values: Mapping[str, Any]) -> None:
         """A trial begins."""
         shown = ", ".join(
@@ -31,12 +35,19 @@ class TuningTeller(Teller):
             else f"{path.rpartition('.')[2]} {value}"
             for path, value in values.items()
         )
-        self.current, self._values = f"trial {number}", shown
+        self.current, self._values_of[number] = f"trial {number}", shown
 
     def tried(self, number: int, outcome: str, best: bool) -> None:
         """A trial is over."""
         self.close()
-        tell(f"trial {number}: {outcome}{', the best so far' if best else ''} ({self._values})", quiet=self.quiet)
+        tell(
+            f"trial {number}: {outcome}{', the best so far' if best else ''} ({self._values_of.pop(number)})",
+            quiet=self.quiet,
+        )
+
+    def rung(self, name: str) -> None:
+        """A trial's training begins, or a rung beside the best of them."""
+        self.current = name
 
     def epoch(self, record: dict[str, Any], epochs: int) -> None:
         """An epoch is done; trials are told one by one."""
@@ -59,7 +70,8 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
         )
     configuration = take_part(configuration, given)
     runs.check_name(configuration.run.runs_dir, configuration.run.name)
-    check_device(configuration.training.device)
+    if not configuration.run.on.startswith("ray"):  # elsewhere there may be other devices
+        check_device(configuration.training.device)
     data = given.get("data")
     prepared = task.prepare(data, configuration)
     require_same(prepared.fingerprint, configuration)
@@ -74,7 +86,7 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     stem = stem_of(data, given) or task_name
     name = configuration.run.name or runs.numbered(f"{stem}-{rung}-tune")
     folder = runs.create(configuration.run.runs_dir, name, job, configuration)
-    _carry_out(task, from_kept(job["data"]), search, prepared, folder, given)
+    _carry_out(task, from_kept(job["data"]), search, prepared, folder, given, configuration.run)
 
 
 def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
@@ -85,17 +97,20 @@ def resume(reference: str, runs_dir: Path, given: dict[str, Any]) -> None:
     rung, trials = begun.job["rung"], int(begun.job["trials"])
     spans = tuning.search_space(begun.task, rung, begun.job["search"], begun.job.get("fixed", ()))
     search = tuning.Search(rung, spans, trials, begun.configuration.changed)
-    _carry_out(begun.task, from_kept(begun.job["data"]), search, begun.prepared, begun.folder, given)
+    _carry_out(
+        begun.task, from_kept(begun.job["data"]), search, begun.prepared, begun.folder, given, begun.configuration.run
+    )
 
 
-def _carry_out(task: Any, data: Any, search: Any, prepared: Any, folder: Path, given: dict[str, Any]) -> None:
+def _carry_out(task: Any, data: Any, search: Any, prepared: Any, folder: Path, given: dict[str, Any], run: Any) -> None:
     from .. import runs, tuning
 
     quiet = given["quiet"] or given["as_json"]
     tell(f"run: {folder}", quiet=quiet)
     remedy = f"foretell tune --resume {folder}"
     with told(TuningTeller.of(task.measure, given), prepared.messages, remedy) as teller:
-        document = tuning.tune(task, data, search, prepared, folder, f"{folder.name}: {search.rung}", teller)
+        title = f"{folder.name}: {search.rung}"
+        document = tuning.tune(task, data, search, prepared, folder, title, teller, run)
     runs.finish(folder)
     if given["as_json"]:
         print_json({**document, "run": str(folder)})

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _as_tuple(value: object) -> object:
@@ -76,6 +76,16 @@ def _as_rate(value: object) -> object:
 
 LearningRate = Annotated[float | Literal["auto"], BeforeValidator(_as_rate)]
 """A learning rate, or ``auto``."""
+
+
+def _as_place(value: str) -> str:
+    if not re.fullmatch(r"here|processes(:[1-9][0-9]{0,3})?|ray|ray://[^\s/:][^\s/]*:[0-9]{1,5}", value):
+        raise ValueError("trainings are carried out here, in processes (or processes:N), by ray, or ray://HOST:PORT")
+    return value
+
+
+Place = Annotated[str, AfterValidator(_as_place)]
+"""Where trainings are carried out: ``here``, ``processes:4``, ``ray``, ``ray://head:10001``."""
 
 
 def entries(texts: Iterable[str]) -> list[str]:

@@ -6,10 +6,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from .kinds import Activations, Duration, LearningRate, Levels, Names, Seconds, Sizes
+from .kinds import Activations, Duration, LearningRate, Levels, Names, Place, Seconds, Sizes
 
 FILES: dict[str, Any] = {"files": True}
 """Marks an option whose texts name files."""
+MACHINES: dict[str, Any] = {"machines": True}
+"""Marks an option that says which machines work, and with how much of them."""
 
 
 def names_files(field: FieldInfo) -> bool:
@@ -20,6 +22,16 @@ def names_files(field: FieldInfo) -> bool:
     """
     extra = field.json_schema_extra
     return "Path" in str(field.annotation) or (isinstance(extra, dict) and bool(extra.get("files")))
+
+
+def names_machines(field: FieldInfo) -> bool:
+    """Whether an option says which machines work: a client of a service is not to send its machine elsewhere.
+
+    Args:
+        field: The option.
+    """
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("machines"))
 
 
 def own(default: Any, **rules: Any) -> Any:
@@ -224,6 +236,21 @@ class RunSection(Section):
     seeds: int = Field(1, ge=1, le=100, description="Trainings of each model, each from its own seed.")
     budget: Seconds | None = Field(
         None, description="Time that all trainings share fairly (90s, 10m, 2h); what is cut is told."
+    )
+    on: Place = Field(
+        "here",
+        description="Where trainings run: here, processes[:N] of this machine, ray, or ray://HOST:PORT.",
+        json_schema_extra=MACHINES,
+    )
+    training_cpus: int = Field(
+        1, ge=1, le=4096, description="Processors that one training elsewhere asks for.", json_schema_extra=MACHINES
+    )
+    training_gpus: float = Field(
+        0.0,
+        ge=0,
+        le=64,
+        description="Graphics processors that one training on Ray asks for.",
+        json_schema_extra=MACHINES,
     )
     runs_dir: Path = Field(Path("runs"), description="Folder of runs.")
     name: str | None = Field(

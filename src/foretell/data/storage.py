@@ -1,6 +1,8 @@
 """Long runs of bytes or numbers that are looked at piece by piece: in a file that the system keeps, not in memory.
 
 The file has no name any more once it is open, so that it goes when it is no longer used, however the process ends.
+What travels to another process is its content: there it goes into such a file again, unless it arrives in memory that
+several processes share.
 """
 
 import mmap
@@ -41,7 +43,13 @@ class TextFile:
         return len(self.starts) - 1
 
     def __getitem__(self, number: int) -> str:
-        return self.content[self.starts[number] : self.starts[number + 1]].decode("utf-8", "surrogatepass")
+        return bytes(self.content[self.starts[number] : self.starts[number + 1]]).decode("utf-8", "surrogatepass")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"content": np.frombuffer(self.content, np.uint8), "starts": self.starts}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.content, self.starts = _seen_again(state["content"]).data, state["starts"]
 
 
 class TokenFile:
@@ -70,6 +78,9 @@ class TokenFile:
     def lengths(self) -> Int64[np.ndarray, " text"]:
         """How many tokens each text has."""
         return np.diff(self.starts)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.tokens, self.starts = _seen_again(state["tokens"]), state["starts"]
 
 
 class Chosen(Sequence[TokenArray]):
@@ -184,6 +195,18 @@ def spooled(contents: Iterable[bytes]) -> tuple[Any, Int64[np.ndarray, " bound"]
             spool.write(content)
             starts.append(spool.size)
         return spool.seen(), np.array(starts, np.int64)
+
+
+def _seen_again(content: np.ndarray) -> np.ndarray:
+    """An array that has arrived from another process: as it is in shared memory, from a file where it is held here."""
+    holder: Any = content
+    while isinstance(holder, np.ndarray) and holder.base is not None:
+        holder = holder.base
+    if not isinstance(holder, np.ndarray | bytes | bytearray):
+        return content
+    with Spool() as spool:
+        spool.write(content.tobytes())
+        return np.frombuffer(spool.seen(), content.dtype)
 
 
 def _no_room(error: OSError) -> StorageError:

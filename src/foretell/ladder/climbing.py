@@ -5,17 +5,20 @@ what the test errors of the same windows say.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ..artefact import DOCUMENT, read_artefact, write_artefact
-from ..tasks.interface import Attempt, Fitted, Start, Task
+from ..cluster.work import Done, Executor, Here, Shared, Work, done_or_raise
+from ..tasks.interface import Fitted, Start, Task
 from ..tasks.rung import Rung
 from ..training.curves import curve_of, kept_rate
 from ..training.loop import Watcher
-from .trials import Outcome, Result, Trial, folder_of, skill_against, without_repeats
+from .following import Follower
+from .standings import Climb, Standings
+from .trials import Outcome, Result, Trial, folder_of, without_repeats
 
 
 @runtime_checkable
@@ -29,29 +32,6 @@ class LadderWatcher(Watcher, Protocol):
     def row(self, row: dict[str, Any], reference: str | None) -> None:
         """A rung is done; the reference is known once all baselines are."""
         ...
-
-
-@dataclass
-class Climb:
-    """What a climb came to.
-
-    Attributes:
-        rows: The leaderboard, in ladder order.
-        results: Every rung that learned.
-        reference: The baseline that models are judged against.
-        best: The rung with the best validation score.
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    results: dict[str, Result] = field(default_factory=dict)
-    reference: str = ""
-    best: str = ""
-
-    @property
-    def chosen_on(self) -> str:
-        """The windows on which reference and best were chosen, in words."""
-        folds = {outcome.trial.fold for result in self.results.values() for outcome in result.outcomes}
-        return "the first fold's validation" if len(folds) > 1 else "validation"
 
 
 @dataclass(frozen=True)
@@ -75,60 +55,122 @@ class Plan:
     start: Start | None = None
 
 
-def climb(task: Task, plan: Plan, watcher: LadderWatcher) -> Climb:
+def climb(task: Task, plan: Plan, watcher: LadderWatcher, executor: Executor | None = None) -> Climb:
     """Learns and judges each rung.
 
     Args:
         task: Whose ladder.
         plan: Which rungs, how often, where, and how long it may take.
         watcher: Is told of each row as it is done.
+        executor: Carries trainings out; here, one after the other, where None.
     """
-    result = Climb()
-    baselines = [name for name in plan.rungs if task.rungs[name].kind == "baseline"]
-    models = [name for name in plan.rungs if name not in baselines]
-    shares = _Shares(plan.budget, len(plan.trials) * sum(_trains(task.rungs[name]) for name in models))
-    for name in (*baselines, *models):
-        trials = _trials(task.rungs[name], plan)
-        outcomes = [_tried(task, plan, name, trial, result, shares, watcher) for trial in trials]
-        result.results[name] = Result(name, outcomes)
-        result.rows.append(_row(task, result.results[name]))
-        if len(result.rows) == len(baselines):
-            result.reference = _best(task, result, baselines)
-            for earlier in result.rows:
-                _judge(earlier, result)
-        elif len(result.rows) > len(baselines):
-            _judge(result.rows[-1], result)
-        watcher.row(result.rows[-1], result.reference or None)
-    result.best = _best(task, result, list(result.results))
-    return result
+    return _Ascent(task, plan, watcher, executor or Here()).carried_out()
 
 
-def _tried(
-    task: Task, plan: Plan, name: str, trial: Trial, result: Climb, shares: "_Shares", watcher: LadderWatcher
-) -> Outcome:
-    """One trial of a rung: learned now, or taken from the folder where an earlier climb left it."""
-    rung, folder = task.rungs[name], folder_of(plan.base_of(name), trial)
-    watcher.rung(f"{name} {trial.name}".strip())
-    started = time.monotonic()
-    found = _found(task, folder) if plan.keeps else None
-    earlier = found[1] if found else _earlier_seconds(folder) if _trains(rung) else 0.0
-    shares.spent(earlier)
-    if found is None:
-        chosen = _members(task, result, rung, trial.fold)
-        members = {member: _of_trial(result.results[member], trial) for member in chosen}
-        seconds = shares.next(earlier) if _trains(rung) else None
-        fitted = task.fit(trial.prepared, name, Attempt(folder, watcher, trial.seed, seconds, members, plan.start))
-    else:
-        fitted = found[0]
-    validation = task.evaluate(trial.prepared, fitted, "validation")
-    test = task.evaluate(trial.prepared, fitted, "test")
-    took = earlier + (round(time.monotonic() - started, 3) if found is None else 0.0)
-    if found is None and plan.keeps:
-        metrics = {"validation": validation.metrics, "test": test.metrics, "seconds": took}
-        write_artefact(folder / "model", fitted.artefact(metrics), replace=True)
-    if _trains(rung):
-        shares.done()
-    return Outcome(trial, fitted, validation, test, took)
+class _Ascent:
+    """A climb that is under way."""
+
+    def __init__(self, task: Task, plan: Plan, watcher: LadderWatcher, executor: Executor) -> None:
+        self.task, self.plan, self.executor = task, plan, executor
+        baselines = [name for name in plan.rungs if task.rungs[name].kind == "baseline"]
+        models = [name for name in plan.rungs if name not in baselines]
+        trainings = len(plan.trials) * sum(_trains(task.rungs[name]) for name in models)
+        self.shares = _Shares(plan.budget, trainings)
+        self.trials = {name: _trials(task.rungs[name], plan) for name in (*baselines, *models)}
+        counts = {name: len(trials) for name, trials in self.trials.items()}
+        self.standings = Standings(task, counts, baselines, watcher.row)
+        self.follower = Follower(watcher, live_curves=not executor.keeps_checkpoints)
+        self.shared = Shared(list({trial.fold: trial.prepared for trial in plan.trials}.values()))
+        self.places: dict[str, tuple[str, int]] = {}  # the rung of each training, and which of its trials it is
+
+    def carried_out(self) -> Climb:
+        """Takes what was found, has others do what is left, and combines at home what is made of it."""
+        self._take_what_is_there()
+        at_once = self.plan.budget is None
+        for work, result in self.executor.carry_out(self.task, self._alone(), self.follower, at_once=at_once):
+            self._keep(work, done_or_raise(result))
+        for work, result in Here().carry_out(self.task, self._combined(), self.follower):
+            self._keep(work, done_or_raise(result))
+        return self.standings.climb()
+
+    def _take_what_is_there(self) -> None:
+        """The trials whose models an earlier climb left in their folders."""
+        for name, trials in self.trials.items() if self.plan.keeps else ():
+            for number, trial in enumerate(trials):
+                found = _found(self.task, self._folder(name, trial))
+                if found is None:
+                    continue
+                fitted, seconds = found
+                self.follower.began_of(_title(name, trial))
+                evaluations = {
+                    span: self.task.evaluate(trial.prepared, fitted, span) for span in ("validation", "test")
+                }
+                self.shares.spent(seconds, self.executor.slots)
+                if _trains(self.task.rungs[name]):
+                    self.shares.taken()
+                self.standings.add(name, number, _outcome(trial, Done(fitted, evaluations, seconds)))
+
+    def _alone(self) -> Iterator[Work]:
+        """The trainings that are left, of rungs that are made of no others, baselines first."""
+        for name in self.trials:
+            if not self.task.rungs[name].combines:
+                yield from self._left(name)
+
+    def _combined(self) -> Iterator[Work]:
+        """The same of rungs that are made of others."""
+        for name in self.trials:
+            if self.task.rungs[name].combines:
+                yield from self._left(name)
+
+    def _left(self, name: str) -> Iterator[Work]:
+        rung = self.task.rungs[name]
+        for number, trial in enumerate(self.trials[name]):
+            if self.standings.has(name, number):
+                continue
+            folder, title = self._folder(name, trial), _title(name, trial)
+            goes_on = _trains(rung) and self.executor.keeps_checkpoints
+            earlier = _earlier_seconds(folder) if goes_on else 0.0
+            self.shares.spent(earlier, self.executor.slots)
+            seconds = self.shares.next(earlier, self.executor.slots) if _trains(rung) else None
+            self.places[title] = (name, number)
+            yield Work(
+                title,
+                name,
+                self.shared,
+                folder,
+                trial.fold,
+                seed=trial.seed,
+                seconds=seconds,
+                earlier=earlier,
+                members=self._members(rung, name, trial),
+                start=self.plan.start,
+            )
+
+    def _keep(self, work: Work, done: Done) -> None:
+        """A training is over: its model is in its folder, and its rung may be done."""
+        name, number = self.places[work.name]
+        if self.plan.keeps:
+            write_artefact(work.folder / "model", done.fitted.artefact(done.metrics), replace=True)
+        self.follower.ended(work)
+        self.standings.add(name, number, _outcome(self.trials[name][number], done))
+
+    def _members(self, rung: Rung, name: str, trial: Trial) -> dict[str, Fitted]:
+        """What a rung is made of that combines others."""
+        if not rung.combines:
+            return {}
+        before = self.standings.before(name)
+        return {own: _of_trial(before[own], trial) for own in _members(self.task, before, rung, trial.fold)}
+
+    def _folder(self, name: str, trial: Trial) -> Path:
+        return folder_of(self.plan.base_of(name), trial)
+
+
+def _title(name: str, trial: Trial) -> str:
+    return f"{name} {trial.name}".strip()
+
+
+def _outcome(trial: Trial, done: Done) -> Outcome:
+    return Outcome(trial, done.fitted, done.evaluations["validation"], done.evaluations["test"], done.seconds)
 
 
 def _found(task: Task, folder: Path) -> tuple[Fitted, float] | None:
@@ -146,31 +188,7 @@ def _earlier_seconds(folder: Path) -> float:
     return max((float(record.get("seconds", 0.0)) for record in curve_of(folder)), default=0.0)
 
 
-def _row(task: Task, result: Result) -> dict[str, Any]:
-    first = result.kept(task.measure.score).fitted
-    return {
-        "rung": result.rung,
-        "kind": task.rungs[result.rung].kind,
-        "split": {span: result.metrics(span) for span in ("validation", "test")},
-        "skill": None,
-        "verdict": "unclear",
-        "seconds": round(sum(outcome.seconds for outcome in result.outcomes), 3),
-        "parameters": first.parameters,
-        "run": None,
-        "note": first.note,
-    }
-
-
-def _judge(row: dict[str, Any], result: Climb) -> None:
-    skill = skill_against(result.results[row["rung"]], result.results[result.reference])
-    row["skill"], row["verdict"] = skill.document(), skill.verdict
-
-
-def _best(task: Task, result: Climb, names: list[str]) -> str:
-    return min(names, key=lambda name: result.results[name].score(task.measure.score))
-
-
-def _members(task: Task, result: Climb, rung: Rung, fold: int) -> list[str]:
+def _members(task: Task, results: Mapping[str, Result], rung: Rung, fold: int) -> list[str]:
     """The rungs that a rung is made of: those that it names, and of the others that learned by themselves the best.
 
     The best are those that err least on a fold's validation. A rung that says the same as another counts once, and one
@@ -178,13 +196,12 @@ def _members(task: Task, result: Climb, rung: Rung, fold: int) -> list[str]:
     """
 
     def score(name: str) -> float:
-        return result.results[name].score(task.measure.score, fold)
+        return results[name].score(task.measure.score, fold)
 
-    rungs = {name: task.rungs[name] for name in result.results}
-    chosen = [name for name in rung.among if rung.combines]
+    rungs = {name: task.rungs[name] for name in results}
+    chosen = list(rung.among)
     for name in sorted((name for name, own in rungs.items() if not (own.combines or own.constant)), key=score):
-        own = result.results[name]
-        same = any(own.says_the_same(result.results[other], fold) for other in chosen)
+        same = any(results[name].says_the_same(results[other], fold) for other in chosen)
         if len(chosen) < rung.combines and not same:
             chosen.append(name)
     return chosen
@@ -208,6 +225,8 @@ def _trials(rung: Rung, plan: Plan) -> list[Trial]:
 class _Shares:
     """Time, shared equally among the trainings that are still to come; what one leaves is the others'.
 
+    As many of them as there are slots are under way at once, each with a share of the same stretch of time.
+
     Args:
         budget: Seconds in all; None has time.
         trainings: How many are to come.
@@ -217,17 +236,19 @@ class _Shares:
         self.end = None if budget is None else time.monotonic() + budget
         self.left = trainings
 
-    def spent(self, seconds: float) -> None:
+    def spent(self, seconds: float, slots: int) -> None:
         """So much of the time was used before this climb went on."""
         if self.end is not None:
-            self.end -= seconds
+            self.end -= seconds / slots
 
-    def next(self, earlier: float = 0.0) -> float | None:
+    def next(self, earlier: float, slots: int) -> float | None:
         """The seconds of the next training, with those that it has had already."""
+        left = max(1, self.left)
+        self.taken()
         if self.end is None:
             return None
-        return earlier + max(0.0, self.end - time.monotonic()) / max(1, self.left)
+        return earlier + max(0.0, self.end - time.monotonic()) * min(slots, left) / left
 
-    def done(self) -> None:
-        """A training is over."""
+    def taken(self) -> None:
+        """A training is no longer to come."""
         self.left -= 1

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artefact import write_artefact
+from ..cluster.places import executor_of
 from ..config import RunSection
 from ..tasks import baselines_and
 from ..tasks.interface import Prepared, Start, Task
@@ -24,7 +25,7 @@ def compare(
         task: Whose ladder.
         prepared: The data.
         rungs: As :func:`~foretell.tasks.choose_rungs` gives them.
-        run: How many seeds, and how much time.
+        run: How many seeds, how much time, and where.
         folder: The run's folder.
         title: Heading of the report.
         watcher: Is told how it goes.
@@ -34,7 +35,9 @@ def compare(
     """
     trials = trials_of(task, prepared, run.seeds)
     recorder = Recorder(watcher, folder, rungs)
-    result = climb(task, Plan(rungs, trials, lambda name: folder / name, budget=run.budget), recorder)
+    plan = Plan(rungs, trials, lambda name: folder / name, budget=run.budget)
+    with executor_of(run) as executor:
+        result = climb(task, plan, recorder, executor)
     for row in result.rows:
         name = row["rung"]
         row["run"] = str(folder / name)

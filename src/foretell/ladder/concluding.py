@@ -11,7 +11,7 @@ from ..evaluation.words import skill_text
 from ..files import json_text, write_atomically
 from ..report.page import write_page
 from ..tasks.interface import Prepared, Task
-from .climbing import Climb
+from .standings import Climb
 
 
 def metrics_of(result: Climb, rung: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from ..errors import StorageError
 from ..files import json_text, write_atomically
 from ..training.curves import CURVE
 from .climbing import LadderWatcher
+from .following import WatchesMany
 
 PROGRESS = "progress.json"
 _SECONDS = 1.0  # between two writings while steps are made
@@ -25,7 +26,7 @@ class Recorder:
 
     def __init__(self, watcher: LadderWatcher, folder: Path, rungs: list[str]) -> None:
         self.watcher, self.path = watcher, folder / PROGRESS
-        self.known: dict[str, Any] = {"rungs": rungs, "rung": None, "rows": [], "reference": None}
+        self.known: dict[str, Any] = {"rungs": rungs, "rung": None, "under_way": [], "rows": [], "reference": None}
         self._written = 0.0
 
     def rung(self, name: str) -> None:
@@ -49,9 +50,20 @@ class Recorder:
     def row(self, row: dict[str, Any], reference: str | None) -> None:
         """A rung is done; rows before it may be judged by now."""
         self.watcher.row(row, reference)
-        self.known["rows"].append(row)
+        self.known["rows"] = sorted((*self.known["rows"], row), key=lambda own: self.known["rungs"].index(own["rung"]))
         self.known["reference"] = reference
         self._write()
+
+    def under_way(self, names: list[str]) -> None:
+        """These trainings are under way; it is written with what comes next."""
+        self.known["under_way"] = names
+        if isinstance(self.watcher, WatchesMany):
+            self.watcher.under_way(names)
+
+    def again(self, name: str) -> None:
+        """A training begins again, since its worker was lost."""
+        if isinstance(self.watcher, WatchesMany):
+            self.watcher.again(name)
 
     def close(self) -> None:
         """Takes the record away: the leaderboard says all of it."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import runs
 from ..config import RunSection
 from ..config.configuration import TaskConfiguration
-from ..config.sections import names_files
+from ..config.sections import names_files, names_machines
 from ..errors import ConfigurationError, InputError, RefusedError, UsageError, nearest
 from ..jobs import OVER, Jobs
 from ..recipes.reading import read_recipe, recipe_names
@@ -138,7 +138,7 @@ def _resumed(wish: Wish, jobs: Jobs, store: Store, runs_dir: Path) -> Any:
 
 
 def _require_allowed(configuration: type[TaskConfiguration], options: dict[str, Any]) -> None:
-    """Checks that options are such as a client may set: none that names a file or folder of this machine.
+    """Checks that options are such as a client may set: none that names files of this machine, or other machines.
 
     Raises:
         UsageError: One is none.
@@ -148,7 +148,7 @@ def _require_allowed(configuration: type[TaskConfiguration], options: dict[str, 
     for name in options:
         if name not in known:
             raise UsageError(f'there is no option "{name[:100]}"; {nearest(name, known)}', option=name[:100])
-        if name in _OF_THE_SERVER or names_files(known[name]):
+        if name in _OF_THE_SERVER or names_files(known[name]) or names_machines(known[name]):
             raise ConfigurationError(f"{name} is the server's to say; leave it away", option=name)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -84,6 +85,11 @@ class View:
         if isinstance(self.table, StoredTable):
             return StoredKnown(self.table, self.scaling, self.covariates)
         return self.covariates.ahead(self.table.whole(), self.scaling, self.shape.leads[1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is made from the rows when it is asked for does not travel: it would be the same rows over again.
+        made = {"windows", "history", "known", "_others"}
+        return {name: value for name, value in self.__dict__.items() if name not in made} | {"_others": {}}
 
     @property
     def width(self) -> int:

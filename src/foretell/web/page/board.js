@@ -23,7 +23,8 @@ export function progress(about) {
   const share = Math.min(1, (done + Math.min(0.95, inside)) / rungs);
   const epoch = about.epoch ? `, epoch ${about.epoch}${about.epochs ? `/${about.epochs}` : ""}, step ${about.step}/${about.steps}, loss ${about.loss?.toFixed(4)}` : "";
   const text = about.rung ? `${about.rung}${epoch}` : "reading the data";
-  return h("div", {}, h("p", {}, `${done} of ${rungs} rungs done · ${text}`),
+  const beside = about.under_way?.length > 1 ? ` · ${about.under_way.length} trainings under way` : "";
+  return h("div", {}, h("p", {}, `${done} of ${rungs} rungs done · ${text}${beside}`),
     h("div", { class: "bar", role: "progressbar", "aria-label": "How far the comparison is", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": Math.round(100 * share) },
       h("span", { style: `width: ${(100 * share).toFixed(1)}%` })));
 }
