@@ -10,7 +10,7 @@ demo: $(VENV)/ready
 	$(BIN)/foretell demo
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

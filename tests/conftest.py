@@ -19,6 +19,9 @@ hook = install_import_hook(
 
 import os  # noqa: E402
 
+# Tests run in two processes: threads of one that wait for each other must not keep the other from working.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 import pytest  # noqa: E402
@@ -33,6 +36,15 @@ from .tasks.commands import Result, Run  # noqa: E402
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 torch.set_num_threads(2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes run the suite, a file's tests share one; those that start processes themselves too."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(
+            pytest.mark.xdist_group("processes" if folder in ("distributed", "cluster") else str(item.path))
+        )
 
 
 @pytest.fixture(scope="session")

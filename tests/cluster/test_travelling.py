@@ -79,7 +79,8 @@ def test_views_of_rows_do_not_travel_beside_the_rows(hourly: pl.DataFrame) -> No
     prepared = prepared_of("forecast", hourly)
     before = len(ForkingPickler.dumps(prepared))
     assert prepared.view.windows.width  # type: ignore[attr-defined]
-    assert prepared.view.history.observed.size  # type: ignore[attr-defined]
+    assert prepared.view.history.filled(np.arange(5)).size  # type: ignore[attr-defined]
+    assert prepared.view.table.codes.size  # type: ignore[attr-defined]
     assert len(ForkingPickler.dumps(prepared)) <= before + 1000
 
 

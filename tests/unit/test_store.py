@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -495,3 +496,13 @@ def test_who_asks_for_what_is_being_made_waits_for_it(tmp_path: Path) -> None:
         thread.join(30)
     assert len(made) == 1
     assert [own.whole for own in cache.listed(tmp_path)] == [True]
+
+
+def test_a_stored_table_travels_as_the_place_of_its_store(tmp_path: Path) -> None:
+    one, other = both(written(panel(4, (800, 900), 0.1), tmp_path / "panel"), tmp_path)
+    packed = pickle.dumps(one)
+    assert len(packed) < one.stored.nbytes / 4
+    must_be_alike(pickle.loads(packed), other)
+    cache.clear(tmp_path / "cache")
+    with pytest.raises(StorageError, match="--cache-dir names a folder that all machines see"):
+        pickle.loads(packed)

@@ -43,6 +43,12 @@ def take_part(configuration: Any, given: dict[str, Any]) -> Any:
     alone = section.devices == section.nodes == 1
     if alone and section.strategy == "ddp" and not _started():
         return configuration
+    if not alone and configuration.run.on != "here":
+        raise ConfigurationError(
+            "--devices and --nodes share out one training after the other, here; "
+            f"--on {configuration.run.on} shares out trainings; say one of them",
+            option="on",
+        )
     from ..nn.threads import usable_processors
     from ..training.group import join, torchrun_line
     from ..training.placing import check_devices

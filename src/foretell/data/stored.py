@@ -5,6 +5,7 @@ and of how they are read, and mapped from then on: what is not looked at takes n
 """
 
 import json
+import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ import polars as pl
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from ..config import DataSection
-from ..errors import DataError, UnsafeFileError
+from ..errors import DataError, StorageError, UnsafeFileError
 from . import scattering
 from .cache import Kept, keep, kept_as, key_of, listed
 from .columns import must_exist
@@ -37,7 +38,8 @@ class StoredTable(AnyTable):
     """A table whose rows lie in a store.
 
     Attributes:
-        held: The columns that the store holds, among them those of the table.
+        folder: The store.
+        held: The columns that it holds, among them those of the table.
         stored: Distances from the offsets, missing ones filled with what was last observed; NaN before there is any.
         absent: Where they were missing; for masked columns alone.
         masked: Columns in which values are missing somewhere.
@@ -48,6 +50,7 @@ class StoredTable(AnyTable):
         content: A hash of the files, and of how they are read.
     """
 
+    folder: Path
     held: tuple[str, ...]
     stored: Float32[np.ndarray, "row held"]
     absent: UInt8[np.ndarray, "row masked"]
@@ -57,6 +60,28 @@ class StoredTable(AnyTable):
     observed: Int64[np.ndarray, " held"]
     origins: Int64[np.ndarray, " series"]
     content: str
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is mapped, which is mapped again where it arrives."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("stored", "absent")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Maps the store, which must be seen from there.
+
+        Raises:
+            StorageError: It is not.
+        """
+        self.__dict__.update(state)
+        folder = self.folder
+        try:
+            self.__dict__["stored"] = mapped(folder / scattering.VALUES, np.float32, (self.rows, len(self.held)))
+            self.__dict__["absent"] = mapped(folder / scattering.ABSENT, np.uint8, (self.rows, len(self.masked)))
+        except (OSError, ValueError):
+            raise StorageError(
+                f"the store {folder} is not there on {platform.node()}; --cache-dir names a folder that all machines "
+                "see",
+                folder=str(folder),
+            ) from None
 
     def times_of(self, rows: Places) -> Places:
         """The times of some rows."""
@@ -283,6 +308,7 @@ def _open(kept: Kept, table: ParquetTable, section: DataSection, chosen: "_Chose
             columns=chosen.columns,
             features=chosen.features,
             targets=chosen.targets,
+            folder=folder,
             held=held,
             starts=starts,
             series=tuple(json.loads((folder / "series.json").read_text("utf-8"))),

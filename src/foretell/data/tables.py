@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -162,6 +163,10 @@ class Table(AnyTable):
 
     values: TableArray
     times: TimeArray
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of; what follows from that does not travel."""
+        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
 
     @cached_property
     def codes(self) -> Int64[np.ndarray, " row"]:
