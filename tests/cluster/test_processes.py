@@ -125,8 +125,10 @@ class Killer(Deaf):
     def epoch(self, work: Work, record: dict[str, Any], epochs: int) -> bool:
         super().epoch(work, record, epochs)
         if len(self.repeated) < self.times and self.epochs[-2:-1] == [(work.name, record["epoch"] - 1)]:
-            (victim,) = set(children(os.getpid())) - self.spared
-            os.kill(victim, signal.SIGKILL)
+            # Of a process that was killed what it had told before may still arrive.
+            for victim in set(children(os.getpid())) - self.spared:
+                os.kill(victim, signal.SIGKILL)
+                self.spared.add(victim)
         return True
 
 

@@ -100,9 +100,9 @@ def must_be_alike(one: StoredTable, other: Table) -> None:
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces, blocks and stretches of a few rows, so that small tables have many."""
-    monkeypatch.setattr(parquet, "PIECE", 37)
-    monkeypatch.setattr(scattering, "BLOCK", 41)
-    monkeypatch.setattr(stored, "STRETCH", 53)
+    monkeypatch.setattr(parquet, "CELLS", 185)
+    monkeypatch.setattr(scattering, "CELLS", 123)
+    monkeypatch.setattr(stored, "CELLS", 159)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -406,7 +406,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_nothing_that_is_taken_f
         from pathlib import Path
         from foretell.data import parquet
         from foretell.data.reading import open_table
-        parquet.PIECE = 20
+        parquet.CELLS = 100
         open_table(Path({str(tmp_path / "panel")!r}), series="id", target="a", store="yes", cache_dir=Path({str(tmp_path / "cache")!r}))
         """
     )

@@ -14,7 +14,7 @@ from ..errors import DataError, UnsafeFileError
 from .sources import Source, first_line, tidy
 
 SUFFIXES = (".parquet", ".pq")
-PIECE = 250_000  # rows that are looked at together
+CELLS = 2_000_000  # that are looked at together
 Kind = Any  # a Polars type, which checks of annotations cannot read
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -103,12 +103,13 @@ class ParquetTable:
             UnsafeFileError: A file is damaged.
         """
         wanted = list(self.schema) if columns is None else columns
+        size = max(1, CELLS // len(wanted))
         for part in self.parts:
             done, told = 0, [_told_column(name, value, self.schema[name]) for name, value in part.told.items()]
             frames = pl.scan_parquet(part.path, hive_partitioning=False, glob=False, cache=False)
             frames = frames.rename(str.strip).select(name for name in wanted if name not in part.told)
             try:
-                for frame in frames.collect_batches(chunk_size=PIECE, maintain_order=True, lazy=True):
+                for frame in frames.collect_batches(chunk_size=size, maintain_order=True, lazy=True):
                     rows = frame.with_columns(told).select(wanted)
                     yield Source(part.name, tidy(rows, text_columns), before=done)
                     done += frame.height

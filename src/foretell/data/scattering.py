@@ -25,7 +25,7 @@ from .sources import Source
 from .survey import Moments, Survey, moments_of
 
 VALUES, ABSENT, SEEN = "values.f32", "absent.u8", "seen.u8"
-BLOCK = 1_000_000  # rows that are filled together
+CELLS = 4_000_000  # that are filled together
 
 
 @dataclass
@@ -218,7 +218,8 @@ class _Scattering:
 
     def _fill(self) -> tuple[str, ...]:
         """Fills what is missing with what was last observed, and keeps where that was; the columns concerned."""
-        filled = sum(int(self.seen[start : start + BLOCK].sum()) for start in range(0, self.total, BLOCK))
+        size = max(1, CELLS // len(self.columns))
+        filled = sum(int(self.seen[start : start + size].sum()) for start in range(0, self.total, size))
         self.absent_rows = self.total - filled
         missing = self.observed < self.total
         if not missing.any():
@@ -227,8 +228,8 @@ class _Scattering:
         absent = new_array(self.folder / ABSENT, np.uint8, (self.total, len(places)))
         carried = np.full(len(places), np.nan, np.float32)
         starts = self.survey.starts
-        for start in range(0, self.total, BLOCK):
-            stop = min(start + BLOCK, self.total)
+        for start in range(0, self.total, size):
+            stop = min(start + size, self.total)
             unseen = self.seen[start:stop] == 0
             if unseen.any():
                 self.values[start:stop][unseen] = np.nan

@@ -29,7 +29,7 @@ from .survey import survey
 from .tables import AnyTable, Places, Stretch, Table, roles, split_names
 from .times import Written, find_time_column
 
-STRETCH = 1_000_000  # rows of a stretch
+CELLS = 4_000_000  # of a stretch
 _READING = ("series", "time", "time_format", "missing", "duplicates", "frequency")  # options that a store depends on
 
 
@@ -179,12 +179,12 @@ class StoredTable(AnyTable):
     @cached_property
     def _bounds(self) -> list[int]:
         """Where stretches begin, with the number of rows at the end."""
-        bounds = [0]
+        bounds, most = [0], max(1, CELLS // len(self.columns))
         for start, stop in pairwise(self.starts.tolist()):
-            if stop - bounds[-1] > STRETCH and start > bounds[-1]:
+            if stop - bounds[-1] > most and start > bounds[-1]:
                 bounds.append(start)
-            while stop - bounds[-1] > STRETCH:
-                bounds.append(bounds[-1] + STRETCH)
+            while stop - bounds[-1] > most:
+                bounds.append(bounds[-1] + most)
         return [*bounds, self.rows] if bounds[-1] < self.rows else bounds
 
     def __repr__(self) -> str:
