@@ -74,14 +74,14 @@ def test_more_than_may_wait_is_refused_at_once(serve: Serve, hold: Any) -> None:
 
 
 def test_what_is_expected_to_take_too_long_is_refused(serve: Serve, hold: Any) -> None:
-    client = serve(queue=1000, workers=1, deadline="2s")
-    client.service.workshop._seconds["mood"] = 0.6
+    client = serve(queue=1000, workers=1, deadline="20s")
+    client.service.workshop._seconds["mood"] = 6.0
     held = hold(client, "mood")
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(client.predict, "mood", {"texts": ["x"], "explain": True}) for _ in range(3)]
         assert held.begun.acquire(timeout=20)
         until(lambda: client.service.workshop.waiting >= 2)
-        assert client.predict("mood", {"texts": ["x"]}).status == 429, "two wait, 0.6 seconds each, of a deadline of 2"
+        assert client.predict("mood", {"texts": ["x"]}).status == 429, "two wait, six seconds each, of a deadline of twenty"
         held.go.set()
         assert {own.result().status for own in asked} == {200}
 
