@@ -81,7 +81,9 @@ def test_what_is_expected_to_take_too_long_is_refused(serve: Serve, hold: Any) -
         asked = [pool.submit(client.predict, "mood", {"texts": ["x"], "explain": True}) for _ in range(3)]
         assert held.begun.acquire(timeout=20)
         until(lambda: client.service.workshop.waiting >= 2)
-        assert client.predict("mood", {"texts": ["x"]}).status == 429, "two wait, six seconds each, of a deadline of twenty"
+        assert client.predict("mood", {"texts": ["x"]}).status == 429, (
+            "two wait, six seconds each, of a deadline of twenty"
+        )
         held.go.set()
         assert {own.result().status for own in asked} == {200}
 
