@@ -164,6 +164,19 @@ class KneserNey:
         return likely[known:]
 
 
+def count_tokens(counts: Int64[np.ndarray, " token"]) -> KneserNey:
+    """A model of single tokens.
+
+    Args:
+        counts: How often each occurs.
+
+    >>> count_tokens(np.array([0, 3, 1])).levels[0].counts.tolist()
+    [3, 1]
+    """
+    keys = np.flatnonzero(counts)
+    return KneserNey((Level(keys, counts[keys], 1, len(counts)),))
+
+
 def count_ngrams(tokens: Int64[np.ndarray, " time"], known: int, most: int) -> list[KneserNey]:
     """Models of every order from one to the most, of one text.
 

@@ -1,6 +1,5 @@
 """What the report shows of a generator: what it writes, where it was surprised, what it learned from."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -36,7 +35,8 @@ def generate_panels(
         evaluations: The test evaluation of each rung.
         reference: The baseline to show beside it.
     """
-    known, section = Known(prepared.corpus.text), prepared.configuration.samples
+    corpus, section = prepared.corpus, prepared.configuration.samples
+    known = Known(corpus.beginning(0, corpus.characters), corpus.characters)
     panels = []
     for own in learned.values():
         earlier = history_samples(own.history, section)
@@ -107,11 +107,13 @@ def _by_place(chosen: list[str], evaluations: dict[str, Evaluation]) -> list[Ite
 
 
 def _corpus(prepared: PreparedCorpus) -> Panel:
-    tokenizer, training = prepared.tokenizer, prepared.tokens["train"]
+    tokenizer, counts = prepared.tokenizer, prepared.cut.counts["train"]
+    total = len(prepared.tokens["train"])
     spans: list[list[str | Number]] = [[span, prepared.counts[span], len(prepared.tokens[span])] for span in SPANS]
+    first = np.argsort(-counts, kind="stable")[: min(_FREQUENT, np.count_nonzero(counts))].tolist()
     frequent: list[list[str | Number]] = [
-        [repr(tokenizer.decode([token]))[1:-1].replace(" ", "␣"), count, f"{count / len(training):.2%}"]
-        for token, count in Counter(training.tolist()).most_common(_FREQUENT)
+        [repr(tokenizer.decode([token]))[1:-1].replace(" ", "␣"), int(counts[token]), f"{counts[token] / total:.2%}"]
+        for token in first
     ]
     found: list[list[str | Number]] = [[sentence] for sentence in prepared.messages]
     return Panel(
