@@ -70,7 +70,7 @@ class JudgingSection(Section):
     """How models are judged."""
 
     judged: int = Field(
-        2_000_000, ge=0, description="Most tokens of validation, and of test, that count, evenly spread; 0 takes all."
+        1_000_000, ge=0, description="Most tokens of validation, and of test, that count, evenly spread; 0 takes all."
     )
 
 

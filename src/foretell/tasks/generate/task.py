@@ -205,7 +205,12 @@ def _counted(prepared: PreparedCorpus, rung: str) -> tuple[Model, str]:
     if order is not None and len(counted) < order:
         raise ConfigurationError(f"training has {len(tokens)} tokens, too few for n-grams of {order}", option="order")
     models = [CountModel(own) for own in counted[(order or ORDERS[0]) - 1 :] or counted]
-    best = min(models, key=lambda own: float(nats_of(own, prepared.judged("validation")).mean()))
+    counted.clear()
+    best, least = models[-1], np.inf
+    while models:  # the longest first, each given up before the next works out what it says
+        own = models.pop()
+        surprise = float(nats_of(own, prepared.judged("validation")).mean())
+        best, least = (own, surprise) if surprise <= least else (best, least)
     chosen = f"order {best.counts.order}" + (", chosen on validation" if order is None else "")
     some = f", counted in {len(tokens):,} of {len(training):,} tokens" if len(tokens) < len(training) else ""
     return best, f"{chosen}, {best.parameters:,} n-grams{some}"
