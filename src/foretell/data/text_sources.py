@@ -209,11 +209,11 @@ def files_of(source: object) -> list[Path] | None:
     Args:
         source: As for :class:`TextSource`.
     """
-    paths = [source] if isinstance(source, str | Path) else source
-    if not isinstance(paths, Sequence) or not paths or not all(isinstance(own, str | Path) for own in paths):
+    paths = [Path(source)] if isinstance(source, str | Path) else source
+    if not isinstance(paths, Sequence) or not paths or not all(isinstance(own, Path) for own in paths):
         return None
     found: list[Path] = []
-    for path in map(Path, paths):
+    for path in paths:
         if str(path) == "-" or (holds_files(path) and not path.is_dir()):
             return None
         inside = [member.path for member in members(path, ("",))] if path.is_dir() else []

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...data.streams import spread_stretches
 from ...data.tokenizer import Tokenizer
 from ...evaluation.novelty import Known
 from ...evaluation.panels import Figure, Grid, Item, Line, Number, Panel, Passage, Passages
@@ -46,8 +47,11 @@ def generate_panels(
     samples = [("", own) for own in write_samples(learned[kept].model, prepared, prepared.seed)]
     prose = f"What {kept} writes, as it is kept: the same beginning, at several temperatures."
     chosen = [name for name in dict.fromkeys((reference, kept)) if name in evaluations]
-    tokenizer, tokens, bits = prepared.tokenizer, prepared.tokens["test"], evaluations[kept].details
-    surprise = Passages("Surprise", [surprise_passage(tokenizer, prepared.text("test"), tokens, bits)], SURPRISE)
+    tokens, bits = prepared.tokens["test"], evaluations[kept].details
+    # Of the first stretch that was judged, with as many tokens as its letters may have bytes.
+    some = slice(min(spread_stretches(len(tokens), prepared.configuration.evaluation.judged)[0][1], 4 * SHOWN))
+    passage = surprise_passage(prepared.tokenizer, prepared.text("test"), tokens[some], bits[some])
+    surprise = Passages("Surprise", [passage], SURPRISE)
     return [
         *panels,
         samples_panel("Samples", prose, samples, known),
