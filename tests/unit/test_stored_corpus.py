@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from foretell.config import CorpusSection, TokenizerSection
 from foretell.data import cache, stored_corpus, text_sources, token_spans
+from foretell.data.corpora import SPANS
 from foretell.data.documents import AnyCorpus, Corpus, read_corpus
 from foretell.data.stored_corpus import StoredCorpus, cut_safely, open_corpus
-from foretell.data.token_spans import SPANS, TokenSpans, cut_into_tokens
+from foretell.data.token_spans import TokenSpans, cut_into_tokens
 from foretell.data.tokenizer import KINDS, Tokenizer
 from foretell.errors import ConfigurationError, DataError, StorageError, UnsafeFileError
 

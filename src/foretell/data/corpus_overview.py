@@ -1,7 +1,10 @@
 """The health of a corpus as one document: what there is, and whether training could start."""
 
+import sys
 from collections import Counter
 from typing import Any
+
+import numpy as np
 
 from ..config import CorpusSection, TokenizerSection
 from ..errors import InputError, counted
@@ -10,6 +13,7 @@ from .stored_corpus import open_corpus
 from .tokenizer import Tokenizer
 
 _SHOWN = 12  # characters
+_AT_ONCE = 1 << 20  # characters that are counted together
 
 
 def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
@@ -65,10 +69,13 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
 
 def _counted(corpus: AnyCorpus, start: int, stop: int) -> Counter[str]:
     """How often each character occurs between two places."""
-    counts = Counter[str]()
+    counts = np.zeros(sys.maxunicode + 1, np.int64)
     for part in corpus.parts(start, stop):
-        counts.update(part)
-    return counts
+        for place in range(0, len(part), _AT_ONCE):
+            points = np.frombuffer(part[place : place + _AT_ONCE].encode("utf-32-le"), np.uint32)
+            found = np.bincount(points)
+            counts[: len(found)] += found
+    return Counter({chr(point): int(counts[point]) for point in np.flatnonzero(counts).tolist()})
 
 
 def _note(message: str) -> dict[str, Any]:

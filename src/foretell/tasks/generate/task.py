@@ -13,6 +13,7 @@ from ...artefact import Artefact
 from ...data.documents import AnyCorpus
 from ...data.stored_corpus import open_corpus
 from ...data.streams import BEFORE, in_parts, pieces, spread_stretches
+from ...data.text_sources import files_of
 from ...data.token_spans import cut_into_tokens
 from ...errors import ConfigurationError, UsageError
 from ...evaluation.kneser_ney import ORDERS, count_ngrams, count_tokens
@@ -182,7 +183,9 @@ def model_of(network: LanguageNetwork, prepared: PreparedCorpus) -> NetworkModel
 def _read_again(fitted: LearnedGenerator, source: object) -> tuple[AnyCorpus, PreparedCorpus | None]:
     """A text, and where it is that of a generator's training its spans and tokens."""
     configuration = fitted.configuration
-    section = configuration.corpus.model_copy(update={"cache_dir": None})
+    # What is not a file cannot go through a store, wherever the text of the training lay.
+    store = configuration.corpus.store if files_of(source) is not None else "no"
+    section = configuration.corpus.model_copy(update={"cache_dir": None, "store": store})
     corpus = open_corpus(source, section)
     if corpus.fingerprint != fitted.about["fingerprint"]:
         return corpus, None
