@@ -1,4 +1,4 @@
-"""A corpus larger than memory: ``python -m benchmarks.scale.tokens`` reads one of 2 GB through a store and learns from it.
+"""Corpora larger than memory: ``python -m benchmarks.scale.tokens`` learns from one of 2 GB through a store.
 
 It says how fast the first pass is, how much room the store takes, how much memory of their own (RssAnon) reading,
 training and judging take, and how fast training is beside the same text in memory. Each is measured in a process of
@@ -24,13 +24,13 @@ from ..measure import machine
 ROOT = Path(__file__).parents[2]
 PROSE = Path(os.environ.get("FORETELL_SHARED", ROOT.parent / "shared")) / "data" / "generate" / "nietzsche.txt"
 LARGE, BOTH, SMALL = 2000, 90, 9  # MB of the corpus, of one that also fits into memory, and of one a tenth as large
-CHANGED = 0.1  # of the words
+CHANGED, PASSAGE, VARIANTS = 0.1, 20_000, 20  # share of the words, characters, how often each is changed anew
 TURNS = 3
 OPTIONS = {"steps_per_epoch": 300, "epochs": 1, "threads": 1}
 
 
 def make_corpus(path: Path, megabytes: int, seed: int = 0) -> None:
-    """Writes prose again and again, each time its lines in another order and some of its words exchanged.
+    """Writes passages of prose in any order, each in several variants with some of its words exchanged.
 
     Args:
         path: The file.
@@ -39,14 +39,17 @@ def make_corpus(path: Path, megabytes: int, seed: int = 0) -> None:
     """
     text = PROSE.read_text("utf-8") if PROSE.exists() else tune_book(1500)
     chance, words, written = random.Random(seed), text.split(" "), 0
-    passages = [text[start : start + 20_000] for start in range(0, len(text), 20_000)]
+    starts = range(0, len(text), PASSAGE)
+    passages = [changed(text[start : start + PASSAGE], words, chance) for _ in range(VARIANTS) for start in starts]
     with path.open("wb") as stream:
         while written < megabytes * 1_000_000:
-            own = chance.choice(passages).split(" ")
-            for place in range(len(own)):
-                if chance.random() < CHANGED:
-                    own[place] = chance.choice(words)
-            written += stream.write((" ".join(own) + "\n").encode())
+            written += stream.write(chance.choice(passages))
+
+
+def changed(passage: str, words: list[str], chance: random.Random) -> bytes:
+    """A passage, some of its words exchanged."""
+    own = [chance.choice(words) if chance.random() < CHANGED else word for word in passage.split(" ")]
+    return (" ".join(own) + "\n").encode()
 
 
 def learn(path: Path, cache: Path, folder: Path, store: str, tokens: str, rung: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from foretell.config import CorpusSection, TokenizerSection
 from foretell.data import cache, stored_corpus, text_sources, token_spans
 from foretell.data.corpora import SPANS
+from foretell.data.corpus_overview import health_of_corpus
 from foretell.data.documents import AnyCorpus, Corpus, read_corpus
 from foretell.data.stored_corpus import StoredCorpus, cut_safely, open_corpus
 from foretell.data.token_spans import TokenSpans, cut_into_tokens
@@ -420,3 +421,16 @@ def test_a_disk_without_room_is_said(tmp_path: Path, room: int, monkeypatch: pyt
     left = cache.listed(tmp_path / "cache")
     assert len(left) == (corpus is not None)
     assert all(own.whole for own in left)
+
+
+def test_the_health_of_a_stored_corpus_is_that_of_the_corpus_in_memory(tmp_path: Path) -> None:
+    for text in (
+        "one two three\nfour five\n" * 40 + "Ω once\n" + "six\n" * 30 + "\ufffd",
+        "a\n" * 200,
+        "short",
+        "a" * 400,
+    ):
+        path = written(tmp_path / "a.txt", text)
+        ours, theirs = (health_of_corpus(path, own) for own in (section(tmp_path), CorpusSection()))
+        assert ours["findings"].pop(0)["message"].startswith("read from a store on disk, ")
+        assert ours == theirs

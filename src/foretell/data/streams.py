@@ -98,6 +98,6 @@ def spread_stretches(length: int, most: int) -> list[tuple[int, int]]:
     """
     if not 0 < most < length:
         return [(0, length)]
-    sizes = [size for size in np.diff(most * np.arange(_STRETCHES + 1) // _STRETCHES).tolist() if size]
-    starts = np.linspace(0, length - max(sizes), len(sizes)).astype(int).tolist()
-    return [(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    ends = np.unique(most * np.arange(_STRETCHES + 1) // _STRETCHES)
+    left_out = np.linspace(0, length - most, len(ends) - 1).astype(int)  # before each of them
+    return [(int(start), int(stop)) for start, stop in zip(ends[:-1] + left_out, ends[1:] + left_out, strict=True)]
