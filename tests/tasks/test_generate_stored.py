@@ -137,6 +137,13 @@ def test_another_text_that_is_very_long_is_judged_on_stretches_too(book: Path, t
     assert judged["metrics"]["bits_per_character"] == pytest.approx(every["bits_per_character"], rel=0.3)
 
 
+def test_what_is_no_file_is_judged_in_memory_wherever_the_text_of_the_training_lay(book: Path, tmp_path: Path) -> None:
+    read = prepared(book, store="yes", cache_dir=tmp_path / "cache")
+    fitted, text = task.fit(read, "ngram", Attempt(tmp_path, Silent())), tune_book(5, seed=3)
+    judged = task.judge(fitted, [text])
+    assert (judged["span"], judged["metrics"]) == ("all", fitted.score_text(text).metrics)
+
+
 def test_n_grams_count_as_much_of_training_as_they_are_told_and_say_so(book: Path, tmp_path: Path) -> None:
     attempt = Attempt(tmp_path, Silent())
     part = task.fit(prepared(book, counted=3200, order=4), "ngram", attempt)
