@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Int64
 
-from foretell.evaluation.kneser_ney import KneserNey, count_ngrams
+from foretell.evaluation.kneser_ney import KneserNey, _numbered, count_ngrams, count_tokens
 
 CLOSE = 1e-12
 
@@ -301,3 +301,21 @@ def test_many_tokens_do_not_run_over() -> None:
     likely = model.distribution(model.read(array(learned)))
     assert likely[known - 1] > 0.9
     assert abs(likely.sum() - 1) < 1e-9
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=200))
+def test_numbers_are_those_of_unique(values: list[int]) -> None:
+    expected = np.unique(np.array(values), return_index=True, return_inverse=True, return_counts=True)
+    for ours, theirs in zip(_numbered(np.array(values)), expected, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert ours.tolist() == theirs.tolist()
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=80))
+def test_single_tokens_are_counted_from_how_often_each_occurs(tokens: list[int]) -> None:
+    (ours,), (theirs,) = (
+        count_tokens(np.bincount(tokens, minlength=10)).levels,
+        count_ngrams(np.array(tokens), 10, 1)[0].levels,
+    )
+    assert (ours.keys.tolist(), ours.counts.tolist()) == (theirs.keys.tolist(), theirs.counts.tolist())
+    assert (ours.contexts, ours.tokens) == (theirs.contexts, theirs.tokens)

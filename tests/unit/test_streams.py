@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.data.streams import BEFORE, in_parts, pieces, windows_before
+from foretell.data.streams import BEFORE, in_parts, pieces, spread_stretches, windows_before
 from foretell.training.sampling import Order, StreamSampler
 
 SAMPLERS = st.builds(
@@ -95,6 +95,33 @@ def test_streams_begin_everywhere_in_turn() -> None:
     begun = [int(sampler.epoch(number)[0][0]) for number in range(2000)]
     assert np.bincount(begun, minlength=20).min() > 60
     assert begun != [int(StreamSampler(20, 2, 3, None, 6).epoch(number)[0][0]) for number in range(2000)]
+
+
+def test_steps_of_a_huge_text_are_worked_out_when_they_are_asked_for() -> None:
+    sampler = StreamSampler(10**13, 16, 64, None, 3)
+    batches = sampler.epoch(2)
+    assert len(batches) == sampler.steps == 10**13 // 16 // 64
+    later = batches[10**9 :]
+    assert len(later) == len(batches) - 10**9
+    assert later[5].tolist() == batches[10**9 + 5].tolist()
+    assert ((batches[7] - batches[0]) % 10**13 == 7 * 64).all()
+    assert batches[-1].tolist() == batches[len(batches) - 1].tolist()
+    with pytest.raises(IndexError):
+        batches[len(batches)]
+
+
+@given(st.integers(1, 3000), st.integers(0, 3000))
+def test_stretches_are_spread_over_a_text_and_are_as_many_tokens_as_asked_for(length: int, most: int) -> None:
+    stretches = spread_stretches(length, most)
+    assert sum(stop - start for start, stop in stretches) == (min(most, length) or length)
+    assert stretches[0][0] == 0
+    assert all(before[1] <= after[0] for before, after in pairwise(stretches))
+    assert all(start < stop for start, stop in stretches)
+    assert stretches[-1][1] <= length
+    if len(stretches) > 1:
+        assert stretches[-1][1] == length
+        gaps = [after[0] - before[1] for before, after in pairwise(stretches)]
+        assert max(gaps) - min(gaps) <= 1
 
 
 # Parts

@@ -1,5 +1,6 @@
 """Sections of tasks that read texts: where texts and labels stand, and what they are cut into."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -71,6 +72,14 @@ class CorpusSection(Section):
     lowercase: bool = Field(False, description="Capital letters are read as small ones, as in the decks.")
     spans: Names = Field(
         (), description="Train, validation and test, in order: shares (0.8,0.1,0.1), or characters (the last: rest)."
+    )
+    store: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Whether files are read piece by piece into a store on disk rather than into memory; auto does so "
+        "where they are large.",
+    )
+    cache_dir: Path | None = Field(
+        None, description="Folder of stores (that of the platform's cache when not named); see 'foretell cache'."
     )
 
 

@@ -1,14 +1,19 @@
 """The health of a corpus as one document: what there is, and whether training could start."""
 
+import sys
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from ..config import CorpusSection, TokenizerSection
 from ..errors import InputError, counted
-from .documents import cut_text, read_corpus, repeated_lines
+from .documents import AnyCorpus, cut_text, repeated_lines
+from .stored_corpus import open_corpus
 from .tokenizer import Tokenizer
 
 _SHOWN = 12  # characters
+_AT_ONCE = 1 << 20  # characters that are counted together
 
 
 def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
@@ -22,12 +27,12 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
         Characters, lines, spans, findings, and ``healthy``: whether training can start.
     """
     try:
-        corpus = read_corpus(source, section)
+        corpus = open_corpus(source, section)
     except InputError as error:
         name = ", ".join(map(str, source)) if isinstance(source, tuple) else str(source)
         return {"source": name, "characters": None, "findings": [_problem(error)], "healthy": False}
-    text, findings = corpus.text, [_note(note) for note in corpus.notes]
-    counts = Counter(text)
+    findings = [_note(note) for note in corpus.notes]
+    counts = _counted(corpus, 0, corpus.characters)
     once = sorted(letter for letter, count in counts.items() if count == 1)
     if once:
         shown = " ".join(map(repr, once[:_SHOWN])) + (" ..." if len(once) > _SHOWN else "")
@@ -38,26 +43,39 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
     spans: dict[str, int] = {}
     try:
         first, second, end = cut_text(corpus, section.spans)
-        Tokenizer.learn(text[:first], TokenizerSection())  # which says where there is nothing to learn
+        # Which says where there is nothing to learn.
+        Tokenizer.learn_in_parts(corpus.parts(0, first), (), TokenizerSection())
         spans = {"train": first, "validation": second - first, "test": end - second}
-        unknown = Counter(text[first:end]).keys() - Counter(text[:first]).keys()
+        unknown = _counted(corpus, first, end).keys() - _counted(corpus, 0, first).keys()
         if unknown:
             shown = " ".join(map(repr, sorted(unknown)[:_SHOWN]))
             findings.append(_note(f"validation and test hold characters that training does not: {shown}"))
-        repeated = repeated_lines(text[:first], text[second:end])
+        repeated = repeated_lines(corpus.parts(0, first), corpus.beginning(second, end))
         findings += [{"severity": "warning", "message": sentence} for sentence in repeated]
     except InputError as error:
         findings.append(_problem(error))
+    last = corpus.beginning(corpus.characters - 1, corpus.characters)
     return {
         "source": corpus.source,
-        "characters": len(text),
+        "characters": corpus.characters,
         "different": len(counts),
-        "lines": text.count("\n") + (not text.endswith("\n")),
+        "lines": counts["\n"] + (last != "\n"),
         "documents": corpus.documents,
         "spans": spans,
         "findings": findings,
         "healthy": bool(spans),
     }
+
+
+def _counted(corpus: AnyCorpus, start: int, stop: int) -> Counter[str]:
+    """How often each character occurs between two places."""
+    counts = np.zeros(sys.maxunicode + 1, np.int64)
+    for part in corpus.parts(start, stop):
+        for place in range(0, len(part), _AT_ONCE):
+            points = np.frombuffer(part[place : place + _AT_ONCE].encode("utf-32-le"), np.uint32)
+            found = np.bincount(points)
+            counts[: len(found)] += found
+    return Counter({chr(point): int(counts[point]) for point in np.flatnonzero(counts).tolist()})
 
 
 def _note(message: str) -> dict[str, Any]:

@@ -195,13 +195,25 @@ def decoded(name: str, content: bytes, encoding: str, offset: int = 0) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        at = offset + error.start
-        raise DataError(
-            f"{name}: byte {at} (0x{content[error.start]:02x}) is not {encoding}; say --encoding, such as latin-1, or "
-            "save the file as UTF-8",
-            file=name,
-            offset=at,
-        ) from None
+        raise not_encoded(name, error, encoding, offset) from None
+
+
+def not_encoded(name: str, error: UnicodeDecodeError, encoding: str, offset: int) -> DataError:
+    """The error where bytes are not encoded as they should be.
+
+    Args:
+        name: What to call them.
+        error: What could not be decoded.
+        encoding: How they should be encoded.
+        offset: Where these bytes begin in their file.
+    """
+    at = offset + error.start
+    return DataError(
+        f"{name}: byte {at} (0x{error.object[error.start]:02x}) is not {encoding}; say --encoding, such as latin-1, or "
+        "save the file as UTF-8",
+        file=name,
+        offset=at,
+    )
 
 
 def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterator[str]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int32, Int64, Integer
 
 BEFORE = 256  # tokens that are read before a part of a span
 _SHORTEST, _MOST = 1000, 64  # tokens of a part, and parts
+_STRETCHES = 32  # of a text that is looked at in part
 
 
 def pieces(
-    tokens: Int32[np.ndarray, " time"], starts: Int64[np.ndarray, " batch"], length: int
+    tokens: Integer[np.ndarray, " time"], starts: Int64[np.ndarray, " batch"], length: int
 ) -> tuple[Int64[np.ndarray, "batch length"], Int64[np.ndarray, "batch length"]]:
     """Pieces of a text, and what comes after each of their tokens; behind the last token comes the first.
 
@@ -83,3 +84,20 @@ def windows_before(
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
         yield same, tokens[places[same, None] - np.arange(length, 0, -1)].astype(np.int64)
+
+
+def spread_stretches(length: int, most: int) -> list[tuple[int, int]]:
+    """Stretches of a text, evenly spread, of so many tokens together: the first of each, and the one after its last.
+
+    Args:
+        length: Tokens of the text.
+        most: Those of all stretches; 0 takes all.
+
+    >>> spread_stretches(1000, 64)[:2], spread_stretches(1000, 0)
+    ([(0, 2), (32, 34)], [(0, 1000)])
+    """
+    if not 0 < most < length:
+        return [(0, length)]
+    ends = np.unique(most * np.arange(_STRETCHES + 1) // _STRETCHES)
+    left_out = np.linspace(0, length - most, len(ends) - 1).astype(int)  # before each of them
+    return [(int(start), int(stop)) for start, stop in zip(ends[:-1] + left_out, ends[1:] + left_out, strict=True)]

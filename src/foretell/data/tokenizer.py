@@ -64,22 +64,40 @@ class Tokenizer:
         Raises:
             DataError: It has fewer than two.
         """
-        text, kind = whole(text), section.tokens
-        if len(set(text)) < 2:
+        return cls.learn_in_parts([text], [text], section)
+
+    @classmethod
+    def learn_in_parts(cls, parts: Iterable[str], first: Iterable[str], section: TokenizerSection) -> "Tokenizer":
+        """The tokens of a text that comes in parts, none of which ends within a word.
+
+        Args:
+            parts: That of training, in which all characters are looked for.
+            first: That in which words and pieces of byte pairs are counted: all of it, or the first parts.
+            section: Their kind, and how many.
+
+        Raises:
+            DataError: It has fewer than two characters.
+        """
+        seen, kind = set[str](), section.tokens
+        for part in parts:
+            seen.update(set(whole(part)))
+        if len(seen) < 2:
             raise DataError("the training text holds one character again and again; there is nothing to learn")
         if kind == "bytes":
             return cls(kind, tuple(map(_letter, range(256))))
         if kind == "bpe":
-            return cls._of_pairs(text, section.vocabulary or PIECES)
-        characters = sorted(set(text))
+            return cls._of_pairs(map(whole, first), section.vocabulary or PIECES)
+        characters = sorted(seen)
         if kind == "characters":
             return cls(kind, ("", *characters))
-        counts = Counter(_WORD.findall(text))
+        counts = Counter[str]()
+        for part in first:
+            counts.update(_WORD.findall(whole(part)))
         often = [word for word, count in counts.most_common() if count > 1 and len(word) > 1]
         return cls(kind, ("", *characters, *often[: section.vocabulary or WORDS]))
 
     @classmethod
-    def _of_pairs(cls, text: str, size: int) -> "Tokenizer":
+    def _of_pairs(cls, parts: Iterable[str], size: int) -> "Tokenizer":
         if size < 257:
             raise ConfigurationError(
                 f"a vocabulary of bpe begins with the 256 bytes: say 257 or more; found {size}", option="vocabulary"
@@ -87,7 +105,7 @@ class Tokenizer:
         alphabet = [_letter(byte) for byte in range(256)]
         pieces = _pieces(models.BPE())
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
-        pieces.train_from_iterator(lines_of(text), trainer)
+        pieces.train_from_iterator((line for part in parts for line in lines_of(part)), trainer)
         numbers = pieces.get_vocab()
         merges = json.loads(pieces.to_str())["model"]["merges"]
         pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in merges]
@@ -193,10 +211,15 @@ class Tokenizer:
     def _looked_up(self, text: str) -> TokenArray:
         """The numbers of characters, found in one go."""
         points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        known = np.array([ord(token) for token in self.tokens[1:]], np.uint32)
-        order = np.argsort(known)
-        found = np.minimum(np.searchsorted(known[order], points), len(known) - 1)
-        return np.where(known[order][found] == points, order[found] + 1, UNKNOWN).astype(np.int32)
+        return self._points[np.minimum(points, len(self._points) - 1)]
+
+    @cached_property
+    def _points(self) -> TokenArray:
+        """The number of each character by its place in Unicode; the last stands for all beyond."""
+        known = [ord(token) for token in self.tokens[1:]]
+        table = np.full(max(known) + 2, UNKNOWN, np.int32)
+        table[known] = np.arange(1, len(self.tokens))
+        return table
 
     def _words(self, text: str) -> Iterable[int]:
         """The numbers of words; what is no word of the vocabulary is spelled."""

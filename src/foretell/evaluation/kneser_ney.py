@@ -12,6 +12,7 @@ context's continuations stand side by side. Nothing loops over n-grams.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -164,6 +165,19 @@ class KneserNey:
         return likely[known:]
 
 
+def count_tokens(counts: Int64[np.ndarray, " token"]) -> KneserNey:
+    """A model of single tokens.
+
+    Args:
+        counts: How often each occurs.
+
+    >>> count_tokens(np.array([0, 3, 1])).levels[0].counts.tolist()
+    [3, 1]
+    """
+    keys = np.flatnonzero(counts)
+    return KneserNey((Level(keys, counts[keys], 1, len(counts)),))
+
+
 def count_ngrams(tokens: Int64[np.ndarray, " time"], known: int, most: int) -> list[KneserNey]:
     """Models of every order from one to the most, of one text.
 
@@ -177,12 +191,7 @@ def count_ngrams(tokens: Int64[np.ndarray, " time"], known: int, most: int) -> l
     own, contexts = np.zeros(len(tokens), np.int64), 1
     models: list[KneserNey] = []
     for length in range(1, min(most, len(tokens)) + 1):
-        keys, first, place, counts = np.unique(
-            own[: len(tokens) - length + 1] * known + tokens[length - 1 :],
-            return_index=True,
-            return_inverse=True,
-            return_counts=True,
-        )
+        keys, first, place, counts = _numbered(own[: len(tokens) - length + 1] * known + tokens[length - 1 :])
         often.append(Level(keys, counts, contexts, known))
         if length > 1:
             # The n-gram that is this one without its first token begins one place later.
@@ -193,3 +202,17 @@ def count_ngrams(tokens: Int64[np.ndarray, " time"], known: int, most: int) -> l
         models.append(KneserNey((*after, often[-1])))
         own, contexts = place, len(keys)
     return models
+
+
+def _numbered(values: Int64[np.ndarray, " place"]) -> tuple[Any, Any, Any, Any]:
+    """Distinct values in order, where each stands first, the number of each value's own, and how often each occurs.
+
+    As :func:`numpy.unique` has them, in half the memory.
+    """
+    order = np.argsort(values, kind="stable")
+    values = values[order]
+    begins = np.concatenate([[True], values[1:] != values[:-1]])
+    values, starts = values[begins], np.flatnonzero(begins)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+    return values, order[starts], numbers, np.diff(starts, append=len(order))

@@ -13,6 +13,10 @@ _WORDS, _LETTERS = 2, 8  # of an n-gram
 class Known:
     """The text that a model learned from.
 
+    Attributes:
+        text: All of it, or its beginning.
+        characters: How many all of it has; those of the text where None.
+
     >>> known = Known("the same thing and the other thing")
     >>> known.new_words("the thingother same")
     [(4, 14)]
@@ -21,6 +25,17 @@ class Known:
     """
 
     text: str
+    characters: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many characters all of it has."""
+        return len(self.text) if self.characters is None else self.characters
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is known here."""
+        return self.size == len(self.text)
 
     @cached_property
     def words(self) -> frozenset[str]:

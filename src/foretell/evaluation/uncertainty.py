@@ -21,6 +21,7 @@ FEWEST_BLOCKS = 5
 MOST_PLACES, MOST_BLOCKS = 1_000_000, 5_000
 FEWEST_EXAMPLES = 10
 _DRAWN = 10_000_000  # numbers of a bootstrap that are held at once
+_LOOKED_UP = 1_000_000  # blocks whose sums are
 
 
 @dataclass(frozen=True)
@@ -332,11 +333,13 @@ def _resampled(
 ) -> Float64[np.ndarray, " resample"]:
     """The summed error of each resample: its blocks, the mean over seeds that are drawn with replacement."""
     seeds = len(errors)
-    sums = np.empty((seeds, len(starts)))
+    sums, size = np.empty((seeds, len(starts))), max(1, _LOOKED_UP // starts.shape[1])
     for number, own in enumerate(errors):
         # Sums over any block are differences of cumulative sums over time.
         total = np.concatenate([[0.0], np.cumsum(np.bincount(place, own, minlength=length))])
-        sums[number] = (total[starts + block] - total[starts]).sum(axis=1)
+        for first in range(0, len(starts), size):
+            some = starts[first : first + size]
+            sums[number, first : first + size] = (total[some + block] - total[some]).sum(axis=1)
     return _over_seeds(sums, generator)
 
 

@@ -1,10 +1,10 @@
 """Which examples make which batch: a pure function of seed, epoch and step, so that any step can be resumed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -117,11 +117,42 @@ class StreamSampler:
         """Steps of an epoch; what is left at the end of each stream is too short for another."""
         return self.steps_per_epoch or max(1, self.tokens // self.streams // self.length)
 
-    def epoch(self, number: int) -> list[Int64[np.ndarray, " batch"]]:
+    def epoch(self, number: int) -> Sequence[Int64[np.ndarray, " batch"]]:
         """Where the pieces of each step begin; behind the last token comes the first."""
         generator = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         first = generator.integers(self.tokens) + np.arange(self.streams) * (self.tokens // self.streams)
-        return [(first + step * self.length) % self.tokens for step in range(self.steps)]
+        return StreamSteps(first, self.tokens, self.length, range(self.steps))
+
+
+@dataclass(frozen=True)
+class StreamSteps(Sequence[Int64[np.ndarray, " batch"]]):
+    """Where the pieces of each step of an epoch begin, worked out when it is asked for.
+
+    Attributes:
+        first: Where those of its first step begin.
+        tokens: Of the text.
+        length: Tokens of a piece.
+        numbers: Which of its steps these are.
+    """
+
+    first: Int64[np.ndarray, " batch"]
+    tokens: int
+    length: int
+    numbers: range
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Int64[np.ndarray, " batch"]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "StreamSteps": ...
+
+    def __getitem__(self, place: int | slice) -> "Int64[np.ndarray, ' batch'] | StreamSteps":
+        if isinstance(place, slice):
+            return replace(self, numbers=self.numbers[place])
+        return (self.first + self.numbers[place] * self.length) % self.tokens
 
 
 @dataclass(frozen=True)

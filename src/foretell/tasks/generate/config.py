@@ -66,11 +66,22 @@ class SamplesSection(Section):
     sample_length: int = Field(400, ge=1, le=100_000, description="Tokens of a sample.")
 
 
+class JudgingSection(Section):
+    """How models are judged."""
+
+    judged: int = Field(
+        1_000_000, ge=0, description="Most tokens of validation, and of test, that count, evenly spread; 0 takes all."
+    )
+
+
 class NgramSection(Section):
     """What n-grams count."""
 
     order: int | None = Field(
         None, ge=2, le=20, description="Tokens of the longest n-gram (2 to 8 when not named, the best on validation)."
+    )
+    counted: int = Field(
+        5_000_000, ge=0, description="Most tokens of training that n-grams count, evenly spread; 0 takes all."
     )
 
 
@@ -92,6 +103,7 @@ class Configuration(TaskConfiguration):
     streams: StreamSection = StreamSection()
     network: LanguageSection = LanguageSection()
     training: GenerateTraining = GenerateTraining()
+    evaluation: JudgingSection = JudgingSection()
     ngrams: NgramSection = NgramSection()
     samples: SamplesSection = SamplesSection()
     run: RunSection = RunSection()

@@ -1,7 +1,7 @@
 """A generator that has learned: what it needs to write again, on another machine, from a folder alone."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
@@ -11,8 +11,9 @@ import polars as pl
 from jaxtyping import Float64
 
 from ...artefact import Artefact
-from ...data.documents import Corpus, read_corpus
+from ...data.documents import AnyCorpus, read_corpus
 from ...data.storage import TokenArray
+from ...data.streams import BEFORE, spread_stretches
 from ...data.tokenizer import Tokenizer
 from ...data.unlabelled import read_unlabelled
 from ...errors import DataError, UnsafeFileError
@@ -145,17 +146,33 @@ class LearnedGenerator:
             DataError: There is no text.
         """
         named = {"text": text, "encoding": encoding or self.encoding}
-        return self.score_corpus(read_corpus(source, self.configuration.corpus.model_copy(update=named)))
+        corpus = read_corpus(source, self.configuration.corpus.model_copy(update=named))
+        for note in corpus.notes:
+            warnings.warn(note, stacklevel=2)
+        return self.score_text(corpus.text)
 
-    def score_corpus(self, corpus: Corpus) -> Scored:
-        """The same for what was read.
+    def judge_corpus(self, corpus: AnyCorpus) -> dict[str, Any]:
+        """The metrics of a text that was read; of one that is very long, of stretches of it.
 
         Args:
             corpus: The text.
         """
-        for note in corpus.notes:
+        most, size = self.configuration.evaluation.judged, corpus.characters
+        parts = 0 < most < size
+        told = [f"judged on {most:,} of the {size:,} characters of {corpus.source}, evenly spread"] * parts
+        for note in (*corpus.notes, *told):
             warnings.warn(note, stacklevel=2)
-        return self.score_text(corpus.text)
+        if not parts:
+            return self.score_text("".join(corpus.parts(0, size))).metrics
+        return evaluation_of(self.model, self.tokenizer, self._stretches(corpus, most)).metrics
+
+    def _stretches(self, corpus: AnyCorpus, most: int) -> Iterator[tuple[TokenArray, int]]:
+        """Stretches of a text, each after what stands before the beginning of a text and some of what comes before."""
+        opening, before = self.writer.encoded("", WritingSection()), max(BEFORE, self.configuration.network.context)
+        for start, stop in spread_stretches(corpus.characters, most):
+            read = self.tokenizer.encode("".join(corpus.parts(max(0, start - before), start)))
+            own = self.tokenizer.encode("".join(corpus.parts(start, stop)))
+            yield np.concatenate([opening, read, own]), len(opening) + len(read)
 
     def score_text(self, text: str) -> Scored:
         """The same for a text as it is.
@@ -167,7 +184,7 @@ class LearnedGenerator:
             raise DataError("there is no text to score")
         small = text.lower() if self.configuration.corpus.lowercase else text
         opening, own = self.writer.encoded("", WritingSection()), self.tokenizer.encode(small)
-        evaluation = evaluation_of(self.model, self.tokenizer, np.concatenate([opening, own]), len(opening))
+        evaluation = evaluation_of(self.model, self.tokenizer, [(np.concatenate([opening, own]), len(opening))])
         return Scored(small, own, evaluation.details, evaluation.metrics)
 
     def artefact(self, metrics: dict[str, Any]) -> Artefact:

@@ -1,11 +1,11 @@
 """What the report shows of a generator: what it writes, where it was surprised, what it learned from."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 
+from ...data.streams import spread_stretches
 from ...data.tokenizer import Tokenizer
 from ...evaluation.novelty import Known
 from ...evaluation.panels import Figure, Grid, Item, Line, Number, Panel, Passage, Passages
@@ -36,7 +36,8 @@ def generate_panels(
         evaluations: The test evaluation of each rung.
         reference: The baseline to show beside it.
     """
-    known, section = Known(prepared.corpus.text), prepared.configuration.samples
+    corpus, section = prepared.corpus, prepared.configuration.samples
+    known = Known(corpus.beginning(0, corpus.characters), corpus.characters)
     panels = []
     for own in learned.values():
         earlier = history_samples(own.history, section)
@@ -46,8 +47,11 @@ def generate_panels(
     samples = [("", own) for own in write_samples(learned[kept].model, prepared, prepared.seed)]
     prose = f"What {kept} writes, as it is kept: the same beginning, at several temperatures."
     chosen = [name for name in dict.fromkeys((reference, kept)) if name in evaluations]
-    tokenizer, tokens, bits = prepared.tokenizer, prepared.tokens["test"], evaluations[kept].details
-    surprise = Passages("Surprise", [surprise_passage(tokenizer, prepared.text("test"), tokens, bits)], SURPRISE)
+    tokens, bits = prepared.tokens["test"], evaluations[kept].details
+    # Of the first stretch that was judged, with as many tokens as its letters may have bytes.
+    some = slice(min(spread_stretches(len(tokens), prepared.configuration.evaluation.judged)[0][1], 4 * SHOWN))
+    passage = surprise_passage(prepared.tokenizer, prepared.text("test"), tokens[some], bits[some])
+    surprise = Passages("Surprise", [passage], SURPRISE)
     return [
         *panels,
         samples_panel("Samples", prose, samples, known),
@@ -107,11 +111,13 @@ def _by_place(chosen: list[str], evaluations: dict[str, Evaluation]) -> list[Ite
 
 
 def _corpus(prepared: PreparedCorpus) -> Panel:
-    tokenizer, training = prepared.tokenizer, prepared.tokens["train"]
+    tokenizer, counts = prepared.tokenizer, prepared.cut.counts["train"]
+    total = len(prepared.tokens["train"])
     spans: list[list[str | Number]] = [[span, prepared.counts[span], len(prepared.tokens[span])] for span in SPANS]
+    first = np.argsort(-counts, kind="stable")[: min(_FREQUENT, np.count_nonzero(counts))].tolist()
     frequent: list[list[str | Number]] = [
-        [repr(tokenizer.decode([token]))[1:-1].replace(" ", "␣"), count, f"{count / len(training):.2%}"]
-        for token, count in Counter(training.tolist()).most_common(_FREQUENT)
+        [repr(tokenizer.decode([token]))[1:-1].replace(" ", "␣"), int(counts[token]), f"{counts[token] / total:.2%}"]
+        for token in first
     ]
     found: list[list[str | Number]] = [[sentence] for sentence in prepared.messages]
     return Panel(

@@ -82,7 +82,8 @@ def samples_panel(heading: str, prose: str, samples: Sequence[tuple[str, dict[st
                 " ".join(copy.split())[:_BEGINNING],
             ]
         )
-    where = "" if len(known.text) <= SEARCHED else f", looked for in the first {SEARCHED:,} characters of the corpus"
+    held = "the corpus" if known.whole else f"the first {len(known.text):,} characters of the corpus"
+    where = "" if known.size <= SEARCHED else f", looked for in the first {SEARCHED:,} characters of the corpus"
     header = [
         "sample",
         "begins with",
@@ -96,10 +97,10 @@ def samples_panel(heading: str, prose: str, samples: Sequence[tuple[str, dict[st
         "How new they are",
         header,
         rows,
-        "New words are those that the corpus does not hold. Low shares of distinct pairs mean that it repeats itself; "
+        f"New words are those that are not in {held}. Low shares of distinct pairs mean that it repeats itself; "
         f"a long copy, in characters{where}, that it recites its training.",
     )
-    items: list[Item] = [Passages("Texts", passages, "Shaded: words that the corpus does not hold."), figures]
+    items: list[Item] = [Passages("Texts", passages, f"Shaded: words that are not in {held}."), figures]
     return Panel(heading, prose, items)
 
 

@@ -10,10 +10,13 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ...artefact import Artefact
-from ...data.documents import Corpus, cut_text, read_corpus
-from ...data.streams import BEFORE, in_parts, pieces
+from ...data.documents import AnyCorpus
+from ...data.stored_corpus import open_corpus
+from ...data.streams import BEFORE, in_parts, pieces, spread_stretches
+from ...data.text_sources import files_of
+from ...data.token_spans import cut_into_tokens
 from ...errors import ConfigurationError, UsageError
-from ...evaluation.kneser_ney import ORDERS, count_ngrams
+from ...evaluation.kneser_ney import ORDERS, count_ngrams, count_tokens
 from ...evaluation.mixing import mixture_weights
 from ...evaluation.panels import Panel
 from ...nn import LanguageNetwork, recurrence
@@ -26,7 +29,7 @@ from ..interface import Attempt, Evaluation, Probe, Start
 from ..rung import Rung, climbed
 from ..training import begin_with, nothing_to_go_on, train_network
 from .config import MEASURE, RUNGS, Configuration
-from .judging import evaluation_of
+from .judging import evaluation_of, nats_of
 from .learned import LearnedGenerator
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel, network_nats
 from .panels import generate_panels
@@ -50,9 +53,8 @@ class TextExamples:
         self.prepared, self.seed, self.model = prepared, seed, model_of(network, prepared)
         self.section = prepared.configuration.streams
         self.training = prepared.tokens["train"]
-        tokens, known = prepared.with_context("validation")
         before = max(BEFORE, prepared.configuration.network.context)
-        self.parts = in_parts(tokens[: known + _VALIDATED], known, before)
+        self.parts = in_parts(*prepared.with_context("validation", stop=_VALIDATED), before)
 
     @property
     def lecture(self) -> bool:
@@ -80,8 +82,8 @@ class TextExamples:
     def validate(self, network: Any, loss: Loss, device: torch.device, group: Group) -> dict[str, float]:
         """The mean surprise at the tokens of validation, or at the beginning of it where that is long."""
         if self.lecture:
-            tokens, known = self.prepared.with_context("validation")
-            return {"loss": float(self.model.nats(tokens[: known + _VALIDATED // 10], known).mean())}
+            some = self.prepared.with_context("validation", stop=_VALIDATED // 10)
+            return {"loss": float(self.model.nats(*some).mean())}
         tokens = self.parts.tokens
         nats, own = np.zeros((len(tokens), tokens.shape[1] - 1)), group.share(len(tokens))
         if own.stop > own.start:
@@ -135,13 +137,13 @@ class GenerateTask:
 
     def evaluate(self, prepared: PreparedCorpus, fitted: LearnedGenerator, span: str) -> Evaluation:
         """Judges a rung on one span."""
-        return evaluation_of(fitted.model, fitted.tokenizer, *prepared.with_context(span))
+        return evaluation_of(fitted.model, fitted.tokenizer, prepared.judged(span))
 
     def judge(self, fitted: LearnedGenerator, source: object) -> dict[str, Any]:
         """Judges a rung on the test span of its own text, or on all of another."""
         corpus, own = _read_again(fitted, source)
         if own is None:
-            return {"span": "all", "metrics": fitted.score_corpus(corpus).metrics}
+            return {"span": "all", "metrics": fitted.judge_corpus(corpus)}
         return {"span": "test", "metrics": self.evaluate(own, fitted, "test").metrics}
 
     def probe(self, fitted: LearnedGenerator, source: object, count: int) -> Probe | None:
@@ -149,7 +151,9 @@ class GenerateTask:
         if not isinstance(fitted.model, NetworkModel | WindowModel):
             return None
         corpus, own = _read_again(fitted, source)
-        tokens = fitted.tokenizer.encode(corpus.text) if own is None else own.tokens["validation"]
+        tokens = (
+            fitted.tokenizer.encode(corpus.beginning(0, corpus.characters)) if own is None else own.tokens["validation"]
+        )
         section = fitted.configuration.streams
         length = min(max(2, section.lookback), len(tokens) - 1)
         starts = evenly_spread(len(tokens) - length, count)
@@ -182,34 +186,43 @@ def model_of(network: LanguageNetwork, prepared: PreparedCorpus) -> NetworkModel
     return NetworkModel(network, section)
 
 
-def _read_again(fitted: LearnedGenerator, source: object) -> tuple[Corpus, PreparedCorpus | None]:
+def _read_again(fitted: LearnedGenerator, source: object) -> tuple[AnyCorpus, PreparedCorpus | None]:
     """A text, and where it is that of a generator's training its spans and tokens."""
-    section = fitted.configuration.corpus
-    corpus = read_corpus(source, section)
+    configuration = fitted.configuration
+    # What is not a file cannot go through a store, wherever the text of the training lay.
+    store = configuration.corpus.store if files_of(source) is not None else "no"
+    section = configuration.corpus.model_copy(update={"cache_dir": None, "store": store})
+    corpus = open_corpus(source, section)
     if corpus.fingerprint != fitted.about["fingerprint"]:
         return corpus, None
-    borders = cut_text(corpus, section.spans)
-    texts = {"train": slice(0, borders[0]), "validation": slice(*borders[:2]), "test": slice(*borders[1:])}
-    tokens = {span: fitted.tokenizer.encode(corpus.text[place]) for span, place in texts.items()}
-    return corpus, PreparedCorpus(fitted.configuration, corpus, borders, fitted.tokenizer, tokens)
+    cut = cut_into_tokens(corpus, section.spans, configuration.tokenizer, fitted.tokenizer)
+    return corpus, PreparedCorpus(configuration, corpus, cut)
 
 
 def _counted(prepared: PreparedCorpus, rung: str) -> tuple[Model, str]:
     """What learns by counting."""
-    tokens, known = prepared.tokens["train"].astype(np.int64), len(prepared.tokenizer)
+    training, known = prepared.tokens["train"], len(prepared.tokenizer)
     if rung == UNIFORM:
         return UniformModel(known), f"one of {known:,} tokens"
     if rung == UNIGRAM:
-        return CountModel(count_ngrams(tokens, known, 1)[0]), ""
-    order = prepared.configuration.ngrams.order
+        return CountModel(count_tokens(prepared.cut.counts["train"])), ""
+    section = prepared.configuration.ngrams
+    stretches = spread_stretches(len(training), section.counted)
+    tokens = np.concatenate([training[start:stop] for start, stop in stretches]).astype(np.int64)
+    order = section.order
     counted = count_ngrams(tokens, known, order or ORDERS[-1])
     if order is not None and len(counted) < order:
         raise ConfigurationError(f"training has {len(tokens)} tokens, too few for n-grams of {order}", option="order")
     models = [CountModel(own) for own in counted[(order or ORDERS[0]) - 1 :] or counted]
-    checked = prepared.with_context("validation")
-    best = min(models, key=lambda own: float(own.nats(*checked).mean()))
+    counted.clear()
+    best, least = models[-1], np.inf
+    while models:  # the longest first, each given up before the next works out what it says
+        own = models.pop()
+        surprise = float(nats_of(own, prepared.judged("validation")).mean())
+        best, least = (own, surprise) if surprise <= least else (best, least)
     chosen = f"order {best.counts.order}" + (", chosen on validation" if order is None else "")
-    return best, f"{chosen}, {best.parameters:,} n-grams"
+    some = f", counted in {len(tokens):,} of {len(training):,} tokens" if len(tokens) < len(training) else ""
+    return best, f"{chosen}, {best.parameters:,} n-grams{some}"
 
 
 def _trained(prepared: PreparedCorpus, rung: str, attempt: Attempt) -> LearnedGenerator:
@@ -238,8 +251,8 @@ def _mixed(prepared: PreparedCorpus, attempt: Attempt) -> LearnedGenerator:
             f"{MIXTURE} is made of other rungs, which a comparison trains: foretell compare generate DATA", rung=MIXTURE
         )
     members = {name: cast(LearnedGenerator, own).model for name, own in attempt.members.items()}
-    checked = prepared.with_context("validation")
-    weights = mixture_weights(np.exp(-np.stack([model.nats(*checked) for model in members.values()])))
+    surprise = [nats_of(model, prepared.judged("validation")) for model in members.values()]
+    weights = mixture_weights(np.exp(-np.stack(surprise)))
     model = MixtureModel(tuple(members), tuple(members.values()), weights)
     note = " and ".join(f"{weight:.0%} {name}" for name, weight in zip(members, weights, strict=True))
     told = f"{note}, weighted on validation"
