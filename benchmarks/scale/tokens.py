@@ -68,7 +68,8 @@ def learn(path: Path, cache: Path, folder: Path, store: str, tokens: str, rung: 
     if rung:
         fitted = task.fit(prepared, rung, Attempt(folder, Silent()))
         task.evaluate(prepared, fitted, "test")
-        found["rate"] = fitted.history[-1]["per_second"] if fitted.history else None
+        pieces = fitted.history[-1]["per_second"] if fitted.history else 0
+        found["rate"] = pieces * prepared.of_rung(task.rungs[rung].options).configuration.streams.unroll
     return {**found, "most": watched.most}
 
 

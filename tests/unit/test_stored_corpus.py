@@ -37,6 +37,7 @@ _LETTERS = st.sampled_from(
         "\r\n",
         "\r",
         "  ",
+        "    ",
         "\n\n",
         "é",
         "Σ",
@@ -123,13 +124,21 @@ def test_a_stored_corpus_is_the_corpus_in_memory(
         assert raised.value.message == error.message
         return
     one = stored(source, home, **options)
-    assert all_of(one) == held.text
+    assert all_of(one) == held.text == at_once(texts, separator, rows=kind == "rows", lowercase=lowercase)
     assert (one.characters, one.fingerprint) == (len(held.text), held.fingerprint)
     assert (one.source, one.documents, one.notes[:-1]) == (held.source, held.documents, held.notes)
     start, stop = sorted(data.draw(st.tuples(*[st.integers(0, one.characters)] * 2)))
     assert "".join(one.parts(start, stop)) == one.beginning(start, stop) == held.text[start:stop]
     again = stored(source, home, **options)  # which finds it
     assert (again.fingerprint, again.notes) == (one.fingerprint, one.notes)
+
+
+def at_once(texts: list[str], separator: str, *, rows: bool, lowercase: bool) -> str:
+    """What texts come to as one, from all of them at once."""
+    plain = [text.removeprefix("" if rows else "\ufeff").replace("\r\n", "\n").replace("\r", "\n") for text in texts]
+    several = rows or len(texts) > 1
+    whole = "".join(text if text.endswith(separator) or not several else text + separator for text in plain)
+    return whole.lower() if lowercase else whole
 
 
 @QUICK
@@ -172,9 +181,19 @@ def test_what_is_cut_safely_can_be_read_piece_by_piece(text: str, letters: str, 
             assert found == tokenizer.encode(whole).tolist()
 
 
+@pytest.mark.parametrize("blanks", range(1, 6))
+def test_a_run_of_blanks_is_cut_nowhere(blanks: int) -> None:
+    text = f"ab{' ' * blanks}ab, a.{' ' * blanks}'a"
+    for place in range(1, len(text)):
+        pieces = list(cut_safely([text[:place], text[place:]]))
+        for tokenizer in LEARNED:
+            found = [token for piece in pieces for token in tokenizer.encode(piece).tolist()]
+            assert found == tokenizer.encode(text).tolist()
+
+
 LEARNED = [
     Tokenizer.learn(
-        "ab Ab  a. 'a b's don't\nab Ab  a. é Σ ΟΔΟΣ\n\n ab" * 9,
+        "ab Ab  a.    'a b's   don't\nab\t\t Ab  a.   é Σ ΟΔΟΣ\n\n ab" * 9,
         TokenizerSection.model_validate({"tokens": kind, "vocabulary": 300}),
     )
     for kind in ("words", "bpe")

@@ -80,8 +80,11 @@ class NgramSection(Section):
     order: int | None = Field(
         None, ge=2, le=20, description="Tokens of the longest n-gram (2 to 8 when not named, the best on validation)."
     )
-    counted: int = Field(
-        5_000_000, ge=0, description="Most tokens of training that n-grams count, evenly spread; 0 takes all."
+    counted: int | None = Field(
+        None,
+        ge=0,
+        description="Most tokens of training that n-grams count, evenly spread; 0 takes all (when not named, all of a text "
+        "in memory, five million of one in a store).",
     )
 
 

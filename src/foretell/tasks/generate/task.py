@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from ...artefact import Artefact
-from ...data.documents import AnyCorpus
+from ...data.documents import AnyCorpus, Corpus
 from ...data.stored_corpus import open_corpus
 from ...data.streams import BEFORE, in_parts, pieces, spread_stretches
 from ...data.text_sources import files_of
@@ -37,6 +37,7 @@ from .prepare import PreparedCorpus, about, prepare
 from .rungs import MIXTURE, NETWORKS, UNIFORM, UNIGRAM, build_network, unread
 from .samples import write_samples
 
+_COUNTED = 5_000_000  # tokens of a text in a store that n-grams count where nobody says how many
 _VALIDATED = 100_000  # tokens of validation that are read after each epoch
 
 
@@ -207,7 +208,8 @@ def _counted(prepared: PreparedCorpus, rung: str) -> tuple[Model, str]:
     if rung == UNIGRAM:
         return CountModel(count_tokens(prepared.cut.counts["train"])), ""
     section = prepared.configuration.ngrams
-    stretches = spread_stretches(len(training), section.counted)
+    usual = 0 if isinstance(prepared.corpus, Corpus) else _COUNTED
+    stretches = spread_stretches(len(training), usual if section.counted is None else section.counted)
     tokens = np.concatenate([training[start:stop] for start, stop in stretches]).astype(np.int64)
     order = section.order
     counted = count_ngrams(tokens, known, order or ORDERS[-1])
