@@ -83,8 +83,8 @@ class NgramSection(Section):
     counted: int | None = Field(
         None,
         ge=0,
-        description="Most tokens of training that n-grams count, evenly spread; 0 takes all (when not named, all of a text "
-        "in memory, five million of one in a store).",
+        description="Most tokens of training that n-grams count, evenly spread; 0 takes all (when not named, all of a "
+        "text in memory, five million of one in a store).",
     )
 
 
