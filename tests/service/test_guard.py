@@ -138,7 +138,7 @@ def test_options_that_name_files_are_the_servers() -> None:
         if re.search(r"\b([Ff]iles?|[Ff]older|PACKAGE)\b", field.description or "")
     }
     # These speak of files, and name none.
-    named -= {"split", "separator", "source", "language", "film", "model"}
+    named -= {"split", "separator", "source", "language", "film", "model", "store"}
     for name in named:
         fields = [field for task in CONFIGURED for _, own, field in task_configuration(task).options() if own == name]
         assert fields and all(map(names_files, fields)), name
