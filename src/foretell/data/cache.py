@@ -11,12 +11,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, StorageError
+from ..errors import DataError, InputError, StorageError
 from ..files import cache_folder, json_text, sync_folder, write_atomically
 
 FORMAT = 1
@@ -64,6 +65,29 @@ def stores_in(cache: Path | None) -> Path:
 def key_of(*parts: object) -> str:
     """A name for what is made from some things: the same for the same, another for others."""
     return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
+
+
+def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+    """A hash of every byte of some files, and of what they are called.
+
+    Args:
+        files: Each with its name.
+
+    Raises:
+        DataError: One cannot be read.
+    """
+    named = list(files)
+    with ThreadPoolExecutor() as threads:
+        own = list(threads.map(_digest_of, (path for _, path in named)))
+    return key_of([(name, digest) for (name, _), digest in zip(named, own, strict=True)])
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
 
 
 def kept_as(key: str, cache: Path | None) -> Kept | None:

@@ -1,8 +1,6 @@
 """Parquet files and folders of them: what they hold, told without reading it, and their rows piece by piece."""
 
-import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from ..errors import DataError, UnsafeFileError
+from .cache import digest_of
 from .sources import Source, first_line, tidy
 
 SUFFIXES = (".parquet", ".pq")
@@ -127,12 +126,7 @@ class ParquetTable:
 
     def digest(self) -> str:
         """A hash of every byte of its files, and of their names."""
-        with ThreadPoolExecutor() as threads:
-            own = list(threads.map(_digest_of, (part.path for part in self.parts)))
-        whole = hashlib.blake2b(digest_size=16)
-        for part, digest in zip(self.parts, own, strict=True):
-            whole.update(f"{part.name}\0{digest}\0".encode("utf-8", "surrogateescape"))
-        return whole.hexdigest()
+        return digest_of((part.name, part.path) for part in self.parts)
 
 
 def is_parquet(path: Path) -> bool:
@@ -221,11 +215,6 @@ def _is_numeric(kind: Kind) -> bool:
 
 def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _damaged(name: str, error: Exception) -> UnsafeFileError:

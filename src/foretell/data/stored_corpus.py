@@ -7,7 +7,6 @@ are read, and mapped from then on: what is not looked at takes no memory.
 import hashlib
 import mmap
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from ..config import CorpusSection
-from ..errors import ConfigurationError, DataError, UnsafeFileError
-from .cache import Kept, keep, kept_as, key_of
+from ..errors import ConfigurationError, UnsafeFileError
+from .cache import Kept, digest_of, keep, kept_as, key_of
 from .documents import AnyCorpus, read_corpus
 from .text_sources import TextSource, files_of
 from .vocabulary import whole
@@ -147,7 +146,7 @@ def _stored(source: object, files: list[Path], section: CorpusSection) -> Stored
         "kind": "text",
         "source": ", ".join(str(Path(str(path)).resolve()) for path in named),
         "read": {name: getattr(section, name) for name in _READING},
-        "content": _digest(files),
+        "content": digest_of((file.name, file) for file in files),
     }
     texts = TextSource(source, section)
 
@@ -202,19 +201,3 @@ def _open(kept: Kept, name: str, about: dict[str, Any], cache: Path | None) -> S
 def damaged(folder: Path, error: Exception) -> str:
     """What is said of a store that contradicts itself."""
     return f"the store {folder} is damaged ({error}); foretell cache clear {folder.name} removes it"
-
-
-def _digest(files: list[Path]) -> str:
-    """A hash of every byte of some files, and of their names."""
-    with ThreadPoolExecutor() as threads:
-        own = list(threads.map(_digest_of, files))
-    parts = [(file.name, digest) for file, digest in zip(files, own, strict=True)]
-    return key_of(parts)
-
-
-def _digest_of(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}", file=str(file)) from None
