@@ -3,7 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,22 @@ TRAINED = {
 SPEED = re.compile(r"[0-9,]+ target tokens a second")  # which a note may tell
 
 
-def prepared_of(name: str, hourly: pl.DataFrame) -> Prepared:
+def options_of(shared: Shared) -> Any:
+    """The options under which data were prepared."""
+    prepared: Any = shared.parts[0]
+    return prepared.configuration
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """What something comes to, as soon as it is something."""
+    end = time.monotonic() + PATIENCE
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+    return found
+
+
+def prepared_of(name: str, hourly: pl.DataFrame) -> Any:
     """A task's small data."""
     sources: dict[str, Any] = {
         "forecast": hourly.head(500),

@@ -3,8 +3,7 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +22,24 @@ from foretell.tasks import NAMES, get_task
 from foretell.tasks.interface import Silent
 
 from ..tasks.commands import Run
-from .made import FORETELL, PATIENCE, RUNGS, SMALL, TRAINED, Deaf, plain, prepared_of, require_same, results, trained
+from .made import (
+    FORETELL,
+    PATIENCE,
+    RUNGS,
+    SMALL,
+    TRAINED,
+    Deaf,
+    options_of,
+    plain,
+    prepared_of,
+    require_same,
+    results,
+    trained,
+    wait_for,
+)
 
 LONG = {"epochs": 5000, "patience": 0, "checkpoint_seconds": 0.0}
 RECALL = ["--epochs", "3", "--training-sequences", "300", "--validation-sequences", "64", "--test-sequences", "64"]
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """What something comes to, as soon as it is something."""
-    end = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-    return found
 
 
 def children(parent: int) -> list[int]:
@@ -75,7 +79,7 @@ def test_rungs_of_every_task_come_back_as_they_are_here(
 
 def test_errors_inside_come_back_as_themselves(crew: Elsewhere, hourly: pl.DataFrame, tmp_path: Path) -> None:
     shared = Shared([prepared_of("forecast", hourly)])
-    configuration = shared.parts[0].configuration.changed(  # type: ignore[attr-defined]
+    configuration = options_of(shared).changed(
         {"training.learning_rate": 1e30, "training.optimiser": "adam", "training.clip": 0.0}
     )
     works = [
@@ -106,9 +110,7 @@ def test_a_training_that_nobody_wants_ends_before_its_time(
     crew: Elsewhere, hourly: pl.DataFrame, tmp_path: Path
 ) -> None:
     shared = Shared([prepared_of("recall", hourly)])
-    configuration = shared.parts[0].configuration.changed(  # type: ignore[attr-defined]
-        {f"training.{name}": value for name, value in LONG.items()}
-    )
+    configuration = options_of(shared).changed({f"training.{name}": value for name, value in LONG.items()})
     found = results(crew, "recall", [Work("long", "gru", shared, tmp_path, configuration=configuration)], Reluctant())
     result = found["long"]
     assert isinstance(result, Failed)
@@ -134,9 +136,7 @@ class Killer(Deaf):
 
 def test_a_process_that_is_killed_is_replaced_and_its_training_goes_on(hourly: pl.DataFrame, tmp_path: Path) -> None:
     shared = Shared([prepared_of("recall", hourly)])
-    configuration = shared.parts[0].configuration.changed(  # type: ignore[attr-defined]
-        {"training.epochs": 30, "training.patience": 0}
-    )
+    configuration = options_of(shared).changed({"training.epochs": 30, "training.patience": 0})
     here = Work("gru", "gru", shared, tmp_path / "here", configuration=configuration)
     there = Work("gru", "gru", shared, tmp_path / "there", configuration=configuration)
     whole = done_or_raise(results(Here(), "recall", [here])["gru"])
@@ -167,9 +167,7 @@ def test_a_training_whose_processes_are_lost_again_and_again_is_told(
         def again(self, work: Work) -> None:
             listener.again(work)
 
-    configuration = shared.parts[0].configuration.changed(  # type: ignore[attr-defined]
-        {f"training.{name}": value for name, value in LONG.items()}
-    )
+    configuration = options_of(shared).changed({f"training.{name}": value for name, value in LONG.items()})
     work = Work("gru seed-1", "gru", shared, tmp_path, configuration=configuration)
     try:
         result = results(Elsewhere(processes), "recall", [work], Deadly())["gru seed-1"]
@@ -208,10 +206,7 @@ class Board(Silent):
 def test_a_budget_is_shared_by_those_that_train_at_once(crew: Elsewhere, hourly: pl.DataFrame, tmp_path: Path) -> None:
     prepared, task = prepared_of("recall", hourly), get_task("recall")
     prepared = task.reconfigured(
-        prepared,
-        prepared.configuration.changed(  # type: ignore[attr-defined]
-            {f"training.{name}": value for name, value in LONG.items()}
-        ),
+        prepared, prepared.configuration.changed({f"training.{name}": value for name, value in LONG.items()})
     )
     plan = Plan(["chance", "gru", "lstm"], trials_of(task, prepared, 1), lambda name: tmp_path / name, budget=3.0)
     climbed = climb(task, plan, Board(), crew)

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,12 @@ from foretell.cluster import ray_cluster
 from foretell.errors import RunError
 
 from ..tasks.commands import Run
-from .made import FORETELL, PATIENCE, RUNGS, SMALL, plain
+from .made import FORETELL, PATIENCE, RUNGS, SMALL, plain, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's, in the process that holds the cluster
 
 ALONE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "GRPC_ENABLE_FORK_SUPPORT": "0"}
 """Ray reports nothing, keeps to this machine, and begins processes beside threads without ado."""
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """What something comes to, as soon as it is something."""
-    end = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-    return found
 
 
 def free_port() -> int:

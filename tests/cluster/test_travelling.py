@@ -78,9 +78,9 @@ def test_what_training_came_to_arrives_as_it_was(name: str, hourly: pl.DataFrame
 def test_views_of_rows_do_not_travel_beside_the_rows(hourly: pl.DataFrame) -> None:
     prepared = prepared_of("forecast", hourly)
     before = len(ForkingPickler.dumps(prepared))
-    assert prepared.view.windows.width  # type: ignore[attr-defined]
-    assert prepared.view.history.filled(np.arange(5)).size  # type: ignore[attr-defined]
-    assert prepared.view.table.codes.size  # type: ignore[attr-defined]
+    assert prepared.view.windows.width
+    assert prepared.view.history.filled(np.arange(5)).size
+    assert prepared.view.table.codes.size
     assert len(ForkingPickler.dumps(prepared)) <= before + 1000
 
 
