@@ -18,6 +18,7 @@ ROOMS = [
     "axes",
     "files",
     "stopping",
+    "passes",
     "data",
     "nn",
     "exporting",

@@ -38,15 +38,20 @@ class Bar:
             what: What they belong to.
             detail: What came of this one.
         """
-        interrupts.check()
-        if self._watched:
-            if self._bar is None:
-                self._bar = _bar()
-                self._bar.start()
-                self._task = self._bar.add_task(what)
-            self._bar.update(self._task, total=total, completed=done, description=f"{what}, {detail}")
-        elif self.due:
-            self.line(f"{what}, step {done}/{total}, {detail}")
+        told = f"{what}, {detail}"
+        self._show(done, total, told, f"{done}/{total}", f"{what}, step {done}/{total}, {detail}")
+
+    def part(self, done: int, total: int | None, what: str, unit: str) -> None:
+        """A part of something is done that is not made of steps.
+
+        Args:
+            done: How many units have been.
+            total: How many there will be; None where that is not known.
+            what: What they belong to.
+            unit: What is counted, in the plural.
+        """
+        place = f"{done:,}{'' if total is None else f' of {total:,}'} {unit}"
+        self._show(done, total, what, place, f"{what}: {place}")
 
     @property
     def due(self) -> bool:
@@ -62,6 +67,18 @@ class Bar:
         else:
             click.echo(text, err=True)
 
+    def _show(self, done: int, total: int | None, told: str, place: str, line: str) -> None:
+        """Moves the bar where a person watches, and says a line now and then where none does."""
+        interrupts.check()
+        if self._watched:
+            if self._bar is None:
+                self._bar = _bar()
+                self._bar.start()
+                self._task = self._bar.add_task(told, place=place)
+            self._bar.update(self._task, total=total, completed=done, description=told, place=place)
+        elif self.due:
+            self.line(line)
+
     def close(self) -> None:
         """Takes the bar away."""
         if self._bar is not None:
@@ -74,5 +91,5 @@ def _bar() -> "Progress":
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, no_color=not colours_welcome())
-    form = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    form = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[place]}"))
     return Progress(*form, TimeRemainingColumn(), console=console, transient=True)

@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import DataError, ForetellError, StoppedError, StorageError, UsageError, nearest
 from . import interrupts
 from .output import print_error
+from .passing import passes_told
 
 INTERRUPTED = StoppedError.exit_code
 VERBS = {
@@ -101,7 +102,8 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments or os.environ.get("FORETELL_JSON", "").lower() in ("1", "true", "yes", "on")
     try:
         # A command that ends with an exit code of its own (data check) has it returned here.
-        code = cli.main(arguments, prog_name="foretell", standalone_mode=False, obj=list(arguments))
+        with passes_told():
+            code = cli.main(arguments, prog_name="foretell", standalone_mode=False, obj=list(arguments))
     except (KeyboardInterrupt, click.Abort) as stop:
         said = str(stop.__cause__ or stop)  # click raises its own exception from the interrupt
         return _failed(StoppedError("; ".join(filter(None, ("stopped", said)))), as_json)

@@ -15,14 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import DataError, InputError, StorageError
 from ..files import cache_folder, json_text, sync_folder, write_atomically
+from ..passes import followed
 
 FORMAT = 1
 DOCUMENT, STORES = "store.json", "stores"
 VARIABLE = "FORETELL_CACHE_DIR"
+_PIECE, _BLOCK = 1 << 26, 1 << 18  # bytes that one thread hashes, and reads together
 _ABANDONED = 6 * 3600.0  # seconds after which what nobody goes on writing is taken for left behind
 
 
@@ -67,27 +69,48 @@ def key_of(*parts: object) -> str:
     return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
 
 
-def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+def digest_of(source: str, files: Iterable[tuple[str, Path]]) -> str:
     """A hash of every byte of some files, and of what they are called.
 
     Args:
+        source: What to call them all.
         files: Each with its name.
 
     Raises:
         DataError: One cannot be read.
     """
-    named = list(files)
+    pieces = [(name, path, start, size) for name, path in files for start, size in _pieces_of(path)]
+    total = sum(size for *_, size in pieces)
     with ThreadPoolExecutor() as threads:
-        own = list(threads.map(_digest_of, (path for _, path in named)))
-    return key_of([(name, digest) for (name, _), digest in zip(named, own, strict=True)])
+        digests = threads.map(_digest_of, pieces)
+        hashed = followed(zip(pieces, digests, strict=True), lambda own: own[0][3], f"hashing {source}", total, "bytes")
+        return key_of([(name, size, digest) for (name, _, _, size), digest in hashed])
 
 
-def _digest_of(path: Path) -> str:
+def _pieces_of(path: Path) -> list[tuple[int, int]]:
+    """Where the pieces of a file begin, and how many bytes they have."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return [(start, min(_PIECE, size - start)) for start in range(0, size, _PIECE)] or [(0, 0)]
+
+
+def _digest_of(piece: tuple[str, Path, int, int]) -> str:
+    _, path, start, size = piece
+    digest = hashlib.blake2b(digest_size=16)
     try:
         with path.open("rb") as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            stream.seek(start)
+            for done in range(0, size, _BLOCK):
+                digest.update(stream.read(min(_BLOCK, size - done)))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+        raise _unreadable(path, error) from None
+    return digest.hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path} cannot be read: {error.strerror}", file=str(path))
 
 
 def kept_as(key: str, cache: Path | None) -> Kept | None:
@@ -152,11 +175,27 @@ def _turn(lock: Path) -> Iterator[None]:
     if os.name != "posix":
         yield
         return
+    with lock.open("w") as stream:
+        for _ in followed(_waits(stream), int, "waiting for another process, which makes the same", None, "seconds"):
+            pass
+        yield
+
+
+def _waits(stream: IO[str]) -> Iterator[int]:
+    """Seconds that have gone by, now and then, until a file is this process's own."""
     import fcntl
 
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    started, told = time.monotonic(), 0
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+            waited = int(time.monotonic() - started)
+            yield waited - told
+            told = waited
+        else:
+            return
 
 
 def listed(cache: Path | None) -> list[Kept]:

@@ -41,6 +41,7 @@ _MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 Unit = Literal["microsecond", "weekday", "month"]
+Origin = int | np.int64 | Int64[np.ndarray, "*#row"]
 
 
 @dataclass(frozen=True)
@@ -81,35 +82,44 @@ class Frequency:
             return 1 / (30.436875 * self.count)
         return 5 / 7 if self.unit == "weekday" else DAY / self.count
 
-    def index(self, times: TimeArray, origin: int) -> tuple[Int64[np.ndarray, " row"], Bool[np.ndarray, " row"]]:
-        """The place of each time on the grid that starts at ``origin``, and whether it lies on it exactly."""
+    def index(
+        self, times: Int64[np.ndarray, "*row"], origin: Origin
+    ) -> tuple[Int64[np.ndarray, "*row"], Bool[np.ndarray, "*row"]]:
+        """The place of each time on the grid that starts at ``origin``, and whether it lies on it exactly.
+
+        Args:
+            times: Microseconds since 1970.
+            origin: Where the grid starts; or one for each time, as series have grids of their own.
+        """
         if self.unit == "microsecond":
             places, rest = np.divmod(times - origin, self.count)
             return places, rest == 0
+        begins = np.broadcast_to(origin, times.shape)
         if self.unit == "weekday":
-            start, day = _days(np.array([origin])), _days(times)
-            places = np.busday_count(start, day).astype(np.int64)
-            return places, np.is_busday(day) & ((times - origin) % DAY == 0)
-        months = _months(times)
-        places, rest = np.divmod(months - _months(np.array([origin])), self.count)
-        return places, (rest == 0) & (self.times(places, origin) == times)
+            day = _days(times)
+            places = np.busday_count(_days(begins), day).astype(np.int64)
+            return places, np.is_busday(day) & ((times - begins) % DAY == 0)
+        places, rest = np.divmod(_months(times) - _months(begins), self.count)
+        return places, (rest == 0) & (self.times(places, begins) == times)
 
-    def times(self, places: Int64[np.ndarray, " row"], origin: int) -> TimeArray:
-        """The time at each place of the grid that starts at ``origin``; the inverse of :meth:`index`."""
+    def times(self, places: Int64[np.ndarray, "*row"], origin: Origin) -> Int64[np.ndarray, "*row"]:
+        """The time at each place of the grid that starts at ``origin``; the inverse of :meth:`index`.
+
+        Args:
+            places: Steps after the origin.
+            origin: Where the grid starts; or one for each place.
+        """
         if self.unit == "microsecond":
             return origin + places * self.count
-        clock = origin % DAY
+        begins = np.broadcast_to(origin, places.shape)
+        clock = begins % DAY
         if self.unit == "weekday":
-            days = np.busday_offset(_days(np.array([origin])), places)
+            days = np.busday_offset(_days(begins), places)
             return days.astype("datetime64[us]").astype(np.int64) + clock
-        months = _months(np.array([origin]))[0] + places * self.count
+        months = _months(begins) + places * self.count
         first = months.astype("datetime64[M]").astype("datetime64[D]")
         length = ((months + 1).astype("datetime64[M]").astype("datetime64[D]") - first).astype(np.int64)
-        start = np.array(origin, "datetime64[us]")
-        day = int(
-            (start.astype("datetime64[D]") - start.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
-        )
-        offset = length - 1 if self.month_end else np.minimum(day, length - 1)
+        offset = length - 1 if self.month_end else np.minimum(_day_of_month(_days(begins)) - 1, length - 1)
         return (first + offset).astype("datetime64[us]").astype(np.int64) + clock
 
     def rows(self, duration: str, option: str) -> int:
@@ -254,11 +264,11 @@ def named_frequency(text: str) -> Frequency:
     return Frequency(unit, amount)
 
 
-def _days(times: TimeArray) -> np.ndarray:
+def _days(times: Int64[np.ndarray, "*row"]) -> np.ndarray:
     return times.astype("datetime64[us]").astype("datetime64[D]")
 
 
-def _months(times: TimeArray) -> Int64[np.ndarray, " row"]:
+def _months(times: Int64[np.ndarray, "*row"]) -> Int64[np.ndarray, "*row"]:
     return times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
 
 

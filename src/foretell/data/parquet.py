@@ -126,7 +126,7 @@ class ParquetTable:
 
     def digest(self) -> str:
         """A hash of every byte of its files, and of their names."""
-        return digest_of((part.name, part.path) for part in self.parts)
+        return digest_of(self.name, ((part.name, part.path) for part in self.parts))
 
 
 def is_parquet(path: Path) -> bool:

@@ -59,7 +59,8 @@ class Scaling:
         """
         if not self.series:
             return np.zeros(len(table.series), np.int64)
-        unknown = [name for name in table.series if name not in self.series]
+        known = {name: place for place, name in enumerate(self.series)}
+        unknown = [name for name in table.series if name not in known]
         if unknown and len(self.mean) == len(self.series):  # as in folders before format 1.2
             raise DataError(
                 f'{table.source}: series "{unknown[0]}" was not in training, and each series has its own scaling; '
@@ -67,7 +68,6 @@ class Scaling:
                 file=table.source,
                 series=unknown[0],
             )
-        known = {name: place for place, name in enumerate(self.series)}
         return np.array([known.get(name, len(self.series)) for name in table.series])
 
     def target_scales(

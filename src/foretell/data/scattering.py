@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from ..config import DataSection
 from ..errors import counted
+from ..passes import followed
 from .columns import MissingTally
 from .frequency import tidy_step
 from .health import Health
@@ -100,7 +101,7 @@ class _Scattering:
         return self.offsets, Scattered(masked, low, high, self.observed.tolist())
 
     def _moments(self) -> Iterator[Moments]:
-        return moments_of(self.survey.table, self.section, self.survey.written, self.columns)
+        return moments_of(self.survey.table, self.section, self.survey.written, "storing", self.columns)
 
     def _earliest(self) -> Float64[np.ndarray, " column"]:
         """The values of the earliest row of all; zero where it lacks one."""
@@ -219,7 +220,8 @@ class _Scattering:
     def _fill(self) -> tuple[str, ...]:
         """Fills what is missing with what was last observed, and keeps where that was; the columns concerned."""
         size = max(1, CELLS // len(self.columns))
-        filled = sum(int(self.seen[start : start + size].sum()) for start in range(0, self.total, size))
+        blocks = [(start, min(start + size, self.total)) for start in range(0, self.total, size)]
+        filled = sum(int(self.seen[start:stop].sum()) for start, stop in blocks)
         self.absent_rows = self.total - filled
         missing = self.observed < self.total
         if not missing.any():
@@ -228,8 +230,8 @@ class _Scattering:
         absent = new_array(self.folder / ABSENT, np.uint8, (self.total, len(places)))
         carried = np.full(len(places), np.nan, np.float32)
         starts = self.survey.starts
-        for start in range(0, self.total, size):
-            stop = min(start + size, self.total)
+        what = f"filling what is missing in {self.survey.table.name}"
+        for start, stop in followed(blocks, lambda ends: ends[1] - ends[0], what, self.total, "rows"):
             unseen = self.seen[start:stop] == 0
             if unseen.any():
                 self.values[start:stop][unseen] = np.nan

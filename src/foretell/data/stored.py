@@ -19,6 +19,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 
 from ..config import DataSection
 from ..errors import DataError, StorageError, UnsafeFileError
+from ..passes import followed
 from . import scattering
 from .cache import Kept, keep, kept_as, key_of, listed
 from .columns import must_exist
@@ -91,12 +92,7 @@ class StoredTable(AnyTable):
 
     def grid_times(self, codes: Places, places: Places) -> Places:
         """The time at each place of the grid of a series, be there rows or not."""
-        if self.frequency.unit == "microsecond":
-            return self.origins[codes] + places * self.frequency.count
-        times = np.empty(len(places), np.int64)
-        for code in np.unique(codes):
-            times[codes == code] = self.frequency.times(places[codes == code], int(self.origins[code]))
-        return times
+        return self.frequency.times(places, self.origins[codes])
 
     def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
         """The values of some columns, missing ones filled with what was last observed; NaN before there is any."""
@@ -166,7 +162,8 @@ class StoredTable(AnyTable):
 
     def stretches(self, before: int = 0, after: int = 0) -> Iterator[Stretch]:
         """All rows in stretches: of whole series where several fit, of parts of one where it is long."""
-        for start, stop in pairwise(self._bounds):
+        what = f"going through {self.source}"
+        for start, stop in followed(pairwise(self._bounds), lambda ends: ends[1] - ends[0], what, self.rows, "rows"):
             code, last = self.codes_of(np.array([start, stop - 1])).tolist()
             low = max(start - before, int(self.starts[code]))
             high = min(stop + after, int(self.starts[last + 1]))

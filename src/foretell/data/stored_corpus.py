@@ -16,6 +16,7 @@ from jaxtyping import Int64
 
 from ..config import CorpusSection
 from ..errors import ConfigurationError, UnsafeFileError
+from ..passes import followed
 from .cache import Kept, digest_of, keep, kept_as, key_of
 from .documents import AnyCorpus, read_corpus
 from .text_sources import TextSource, files_of
@@ -59,7 +60,8 @@ class StoredCorpus(AnyCorpus):
 
     def parts(self, start: int, stop: int) -> Iterator[str]:
         """The text between two places in parts, to be held one by one."""
-        return cut_safely(self._between(start, stop))
+        parts = cut_safely(self._between(start, stop))
+        return followed(parts, len, f"going through {self.source}", stop - start, "characters")
 
     def beginning(self, start: int, stop: int) -> str:
         """The beginning of the text between two places."""
@@ -142,16 +144,17 @@ def _last_space(text: str) -> int:
 def _stored(source: object, files: list[Path], section: CorpusSection) -> StoredCorpus:
     """The store of a corpus, made where the cache has none."""
     named = source if isinstance(source, tuple | list) else [source]
+    texts = TextSource(source, section)
     about = {
         "kind": "text",
         "source": ", ".join(str(Path(str(path)).resolve()) for path in named),
         "read": {name: getattr(section, name) for name in _READING},
-        "content": digest_of((file.name, file) for file in files),
+        "content": digest_of(texts.name, ((file.name, file) for file in files)),
     }
-    texts = TextSource(source, section)
 
     def write(folder: Path) -> dict[str, Any]:
-        told = _write(folder, texts.pieces(), lowercase=section.lowercase)
+        pieces = followed(texts.pieces(), len, f"reading {texts.name}", None, "characters")
+        told = _write(folder, pieces, lowercase=section.lowercase)
         return {**told, "documents": texts.documents, "notes": texts.notes}
 
     key, cache = key_of(about["read"], about["content"]), section.cache_dir

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int64
 from ..axes import TimeArray
 from ..config import DataSection
 from ..errors import ConfigurationError, DataError, counted
+from ..passes import followed
 from .checks import LARGEST_GRID
 from .columns import series_of_rows
 from .frequency import DAY, Frequency, infer_frequency, named_frequency
@@ -85,29 +86,8 @@ class Survey:
         self, codes: Int64[np.ndarray, " row"], times: TimeArray
     ) -> tuple[Int64[np.ndarray, " row"], Bool[np.ndarray, " row"]]:
         """Where rows belong, and whether their times lie on the grid."""
-        places, fits = grid_places(self.frequency, codes, times, self.origins)
+        places, fits = self.frequency.index(times, self.origins[codes])
         return self.starts[codes] + places, fits
-
-
-def grid_places(
-    frequency: Frequency, codes: Int64[np.ndarray, " row"], times: TimeArray, origins: Int64[np.ndarray, " series"]
-) -> tuple[Int64[np.ndarray, " row"], Bool[np.ndarray, " row"]]:
-    """The place of each time on the grid of its series, and whether it lies on it exactly.
-
-    Args:
-        frequency: The step of the grids.
-        codes: The series of each time.
-        times: Microseconds since 1970.
-        origins: Where the grid of each series begins.
-    """
-    if frequency.unit == "microsecond":
-        places, rest = np.divmod(times - origins[codes], frequency.count)
-        return places, rest == 0
-    places, fits = np.empty(len(times), np.int64), np.empty(len(times), bool)
-    for code in np.unique(codes):
-        own = codes == code
-        places[own], fits[own] = frequency.index(times[own], int(origins[code]))
-    return places, fits
 
 
 @dataclass
@@ -141,7 +121,7 @@ class _Seen:
 
 
 def moments_of(
-    table: ParquetTable, section: DataSection, written: Written, further: tuple[str, ...] = ()
+    table: ParquetTable, section: DataSection, written: Written, what: str, further: tuple[str, ...] = ()
 ) -> Iterator[Moments]:
     """The times and series of all rows, a piece at a time.
 
@@ -149,6 +129,7 @@ def moments_of(
         table: The files.
         section: How they are read.
         written: Which column holds the times.
+        what: What they are read for, in words.
         further: Columns that are read as well.
 
     Raises:
@@ -157,7 +138,8 @@ def moments_of(
     step = _rounding(section)
     own = list(dict.fromkeys(name for name in (written.column, section.series, *further) if name))
     texts = (section.series,) if section.series else ()
-    for piece in table.pieces(own, texts):
+    pieces = table.pieces(own, texts)
+    for piece in followed(pieces, lambda rows: rows.frame.height, f"{what} {table.name}", table.rows, "rows"):
         codes, names = series_of_rows(piece, section.series, written.column)
         quiet = Health()
         times = parse_times(piece, written.column, section.time_format, None, section.series, quiet, written)
@@ -190,7 +172,7 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
     parsed = parse_times(head, time_column, section.time_format, None, section.series, health)
     written = Written(time_column, parsed.pattern)
     seen, sample, sampled = _Seen(), list[tuple[np.ndarray, np.ndarray]](), 0
-    for moments in moments_of(table, section, written):
+    for moments in moments_of(table, section, written, "reading the times of"):
         codes = seen.add(moments)
         if sampled < _SAMPLE:
             sample.append((codes, moments.times))
@@ -199,7 +181,7 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
     order = np.argsort(np.array(list(seen.numbers)), kind="stable")
     names = np.array(list(seen.numbers))[order]
     first, last = seen.first[order], seen.last[order]
-    places, _ = grid_places(frequency, np.arange(len(order)), last, first)
+    places, _ = frequency.index(last, first)
     starts = np.concatenate([[0], np.cumsum(places + 1)]).astype(np.int64)
     _must_be_dense(table, seen, frequency, int(starts[-1]), names, places)
     if seen.earliest is None:

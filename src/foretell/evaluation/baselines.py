@@ -18,6 +18,7 @@ from .history import History
 
 _AT_ONCE = 4096  # windows
 _MOST_CELLS = 20_000_000  # means of a climatology
+_CELLS = 1_000_000  # of them that are worked out together
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -206,23 +207,27 @@ class Climatology(Baseline):
             rows = np.arange(stretch.rows.start, stretch.rows.stop)[own]
             observed, slots = history.observed(rows), days_of * 24 + hours
             codes = table.codes_of(rows)
-            for code in np.unique(codes):
-                chosen = slice(*np.searchsorted(codes, (code, code + 1)))
-                _add_by_slot(total[code], count[code], observed[chosen], slots[chosen])
-            _add_by_slot(total[-1], count[-1], observed, slots)
-        overall = history.mean.mean(axis=0)
+            first, last = int(codes[0]), int(codes[-1])
+            _add_by_slot(total[first : last + 1], count[first : last + 1], observed, slots, codes - first)
+            _add_by_slot(total[-1:], count[-1:], observed, slots, np.zeros_like(codes))
         self.series = table.series
-        self.mean = np.stack([self._means(*own, overall) for own in zip(total, count, strict=True)])
+        self.mean = np.empty((len(total), size, 24, targets))
+        block = max(1, _CELLS // total[0].size)
+        for start in range(0, len(total), block):
+            some = slice(start, start + block)
+            self.mean[some] = self._means(total[some], count[some], history.mean.mean(axis=0))
         return self
 
     def predict(self, history: History, anchors: AnchorArray) -> ForecastArray:
         """The mean of each target's hour and day."""
         times = history.target_times(anchors)
         days, hours = _calendar(times.reshape(-1), history.table.timezone, self.mean.shape[1] > 1)
-        places, own = {name: place for place, name in enumerate(self.series)}, history.table.codes_of(anchors)
-        seen, where = np.unique(own, return_inverse=True)
-        known = np.array([places.get(history.table.series[code], len(self.series)) for code in seen])
-        codes = np.repeat(known[where], times.shape[1])
+        own, series = history.table.codes_of(anchors), history.table.series
+        if series != self.series:
+            places = {name: place for place, name in enumerate(self.series)}
+            seen, where = np.unique(own, return_inverse=True)
+            own = np.array([places.get(series[code], len(self.series)) for code in seen])[where]
+        codes = np.repeat(own, times.shape[1])
         return self.mean[codes, days, hours].reshape(*times.shape, -1)
 
     def fits(self, steps: int, leads: int, targets: int) -> bool:
@@ -247,15 +252,15 @@ class Climatology(Baseline):
 
     def _means(
         self,
-        total: Float64[np.ndarray, "slot target"],
-        count: Float64[np.ndarray, "slot target"],
+        total: Float64[np.ndarray, "series slot target"],
+        count: Float64[np.ndarray, "series slot target"],
         overall: Float64[np.ndarray, " target"],
-    ) -> Float64[np.ndarray, "day hour target"]:
+    ) -> Float64[np.ndarray, "series day hour target"]:
         """Means by day and hour; what was never seen takes the hour's mean, then the overall one."""
-        total, count = (sums.reshape(-1, 24, sums.shape[1]) for sums in (total, count))
-        hour_count = count.sum(axis=0)
-        by_hour = np.where(hour_count > 0, total.sum(axis=0) / np.maximum(hour_count, 1), overall)
-        if len(total) > 1:
+        total, count = (sums.reshape(len(sums), -1, 24, sums.shape[2]) for sums in (total, count))
+        hour_count = count.sum(axis=1, keepdims=True)
+        by_hour = np.where(hour_count > 0, total.sum(axis=1, keepdims=True) / np.maximum(hour_count, 1), overall)
+        if total.shape[1] > 1:
             total, count = (_smooth_circle(sums, self.smoothing_days) for sums in (total, count))
         return np.where(count > 0, total / np.maximum(count, 1e-12), by_hour)
 
@@ -279,19 +284,29 @@ def _ends(times: TimeArray) -> tuple[int, int]:
     return int(times.min()), int(times.max())
 
 
-def _add_by_slot(total: np.ndarray, count: np.ndarray, values: np.ndarray, slots: Int64[np.ndarray, " row"]) -> None:
-    """Adds observed values to the sums of their slots, and counts them."""
+def _add_by_slot(
+    total: Float64[np.ndarray, "series slot target"],
+    count: Float64[np.ndarray, "series slot target"],
+    values: Float64[np.ndarray, "row target"],
+    slots: Int64[np.ndarray, " row"],
+    series: Int64[np.ndarray, " row"],
+) -> None:
+    """Adds observed values to the sums of their series and slots, and counts them."""
+    shape = total.shape[:2]
+    cells = series * shape[1] + slots
     for target in range(values.shape[1]):
         seen = ~np.isnan(values[:, target])
-        total[:, target] += np.bincount(slots[seen], values[seen, target], minlength=len(total))
-        count[:, target] += np.bincount(slots[seen], minlength=len(total))
+        total[..., target] += np.bincount(cells[seen], values[seen, target], total[..., target].size).reshape(shape)
+        count[..., target] += np.bincount(cells[seen], minlength=total[..., target].size).reshape(shape)
 
 
-def _smooth_circle(sums: np.ndarray, reach: int) -> np.ndarray:
+def _smooth_circle(
+    sums: Float64[np.ndarray, "series day hour target"], reach: int
+) -> Float64[np.ndarray, "series day hour target"]:
     """Sums over the days within reach, the year being a circle."""
-    wrapped = np.concatenate([sums[-reach:], sums, sums[:reach]])
-    total = np.concatenate([np.zeros((1, *sums.shape[1:])), np.cumsum(wrapped, axis=0)])
-    return total[2 * reach + 1 :] - total[: -2 * reach - 1]
+    wrapped = np.concatenate([sums[:, -reach:], sums, sums[:, :reach]], axis=1)
+    total = np.concatenate([np.zeros_like(sums[:, :1]), np.cumsum(wrapped, axis=1)], axis=1)
+    return total[:, 2 * reach + 1 :] - total[:, : -2 * reach - 1]
 
 
 def _calendar(times: np.ndarray, timezone: str | None, yearly: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -76,13 +76,5 @@ class History:
         leads = np.arange(self.shape.leads[0], self.shape.leads[1] + 1)
         if self.shape.align == "lecture":
             # Rows as they came need not lie on the grid: each target is so many steps after its own anchor.
-            if table.frequency.unit == "microsecond":
-                return table.times_of(anchors)[:, None] + leads * table.frequency.count
-            return np.stack([table.frequency.times(leads, int(now)) for now in table.times_of(anchors)])
-        times = np.empty((len(anchors), len(leads)), np.int64)
-        for start in np.unique(first):
-            own = first == start
-            places = (anchors[own] - start)[:, None] + leads
-            origin = int(table.times_of(np.array([start]))[0])
-            times[own] = table.frequency.times(places.reshape(-1), origin).reshape(places.shape)
-        return times
+            return table.frequency.times(np.tile(leads, (len(anchors), 1)), table.times_of(anchors)[:, None])
+        return table.frequency.times((anchors - first)[:, None] + leads, table.times_of(first)[:, None])

@@ -17,7 +17,7 @@ MOST_SERIES = 1000  # that are told one by one
 
 @dataclass
 class ErrorSums:
-    """Sums of forecast errors over windows, by series, lead, target and hour of day.
+    """Sums of forecast errors over windows: by series, by lead and by hour of day, each by target.
 
     Args:
         deviation: The standard deviation that scaled each target of each series.
@@ -26,9 +26,10 @@ class ErrorSums:
 
     deviation: Float64[np.ndarray, "series target"]
     leads: int
-    absolute: Float64[np.ndarray, "series lead target"] = field(init=False)
-    squared: Float64[np.ndarray, "series lead target"] = field(init=False)
+    absolute: Float64[np.ndarray, "series target"] = field(init=False)
+    squared: Float64[np.ndarray, "series target"] = field(init=False)
     count: Int64[np.ndarray, " series"] = field(init=False)
+    lead_absolute: Float64[np.ndarray, "lead target"] = field(init=False)
     hour_absolute: Float64[np.ndarray, "hour target"] = field(init=False)
     hour_count: Int64[np.ndarray, " hour"] = field(init=False)
     window_losses: list[Float64[np.ndarray, " window"]] = field(default_factory=list)
@@ -36,9 +37,10 @@ class ErrorSums:
 
     def __post_init__(self) -> None:
         series, targets = self.deviation.shape
-        self.absolute = np.zeros((series, self.leads, targets))
-        self.squared = np.zeros((series, self.leads, targets))
+        self.absolute = np.zeros((series, targets))
+        self.squared = np.zeros((series, targets))
         self.count = np.zeros(series, np.int64)
+        self.lead_absolute = np.zeros((self.leads, targets))
         self.hour_absolute = np.zeros((24, targets))
         self.hour_count = np.zeros(24, np.int64)
 
@@ -59,11 +61,12 @@ class ErrorSums:
         """
         errors = forecasts - truths
         distances = np.abs(errors)
-        for code in np.unique(codes):
-            own = codes == code
-            self.absolute[code] += distances[own].sum(axis=0)
-            self.squared[code] += np.square(errors[own]).sum(axis=0)
-            self.count[code] += int(own.sum())
+        order = np.argsort(codes, kind="stable")
+        series, begins, counts = np.unique(codes[order], return_index=True, return_counts=True)
+        self.absolute[series] += np.add.reduceat(distances.sum(axis=1)[order], begins, axis=0)
+        self.squared[series] += np.add.reduceat(np.square(errors).sum(axis=1)[order], begins, axis=0)
+        self.count[series] += counts
+        self.lead_absolute += distances.sum(axis=0)
         flat = hours.reshape(-1)
         self.hour_count += np.bincount(flat, minlength=24)
         for target in range(distances.shape[2]):
@@ -131,7 +134,7 @@ class ErrorSums:
     ) -> list[dict[str, Any]]:
         """Errors of each series and target, in the unit of the data; of the worst where series are very many."""
         rows = []
-        scaled = (self.absolute.sum(axis=1) / self.deviation).mean(axis=1) / np.maximum(self.count, 1)
+        scaled = (self.absolute / self.deviation).mean(axis=1) / np.maximum(self.count, 1)
         worst = np.sort(np.argsort(np.where(self.count > 0, -scaled, np.inf), kind="stable")[:MOST_SERIES])
         for code in worst.tolist():
             name = series[code]
@@ -143,12 +146,10 @@ class ErrorSums:
                     {
                         "series": name,
                         "target": target,
-                        "mae": float(self.absolute[code, :, number].sum() / cells),
-                        "mae_scaled": float(
-                            self.absolute[code, :, number].sum() / cells / self.deviation[code, number]
-                        ),
-                        "mse": float(self.squared[code, :, number].sum() / cells),
-                        "rmse": float(np.sqrt(self.squared[code, :, number].sum() / cells)),
+                        "mae": float(self.absolute[code, number] / cells),
+                        "mae_scaled": float(self.absolute[code, number] / cells / self.deviation[code, number]),
+                        "mse": float(self.squared[code, number] / cells),
+                        "rmse": float(np.sqrt(self.squared[code, number] / cells)),
                         "unit": units[number],
                         "count": int(self.count[code]),
                     }
@@ -161,7 +162,7 @@ class ErrorSums:
 
     def by_lead(self, target: int = 0) -> Float64[np.ndarray, " lead"]:
         """Mean absolute error at each lead, in the target's unit."""
-        return self.absolute[:, :, target].sum(axis=0) / max(1, int(self.count.sum()))
+        return self.lead_absolute[:, target] / max(1, int(self.count.sum()))
 
     def by_hour(self, target: int = 0) -> Float64[np.ndarray, " hour"]:
         """Mean absolute error at each hour of the target's time; NaN where no target fell."""
@@ -170,7 +171,7 @@ class ErrorSums:
 
     def _one(self, number: int, unit: str | None, naive: float) -> dict[str, Any]:
         cells = int(self.count.sum()) * self.leads
-        absolute, squared = self.absolute[:, :, number].sum(axis=1), self.squared[:, :, number].sum(axis=1)
+        absolute, squared = self.absolute[:, number], self.squared[:, number]
         deviation = self.deviation[:, number]
         mae, mse = float(absolute.sum() / cells), float(squared.sum() / cells)
         return {

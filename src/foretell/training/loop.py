@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,7 +32,7 @@ from .losses import Loss
 from .optimisers import make_optimiser
 from .parts import parts_of
 from .placing import check_devices, fabric_of, place
-from .rates import rate_for
+from .rates import find_rate, rate_for
 from .sampling import Order
 from .schedules import learning_rate
 from .seeds import helpful_threads, seed_of, seeded, threads
@@ -157,7 +158,8 @@ def train(
         fabric = fabric_of(section, group)
         rates = None
         if section.learning_rate == "auto":
-            rates = rate_for(network, examples.batch, loss_function, sampler, section, folder, fabric.device, group)
+            find = partial(find_rate, network, examples.batch, loss_function, sampler, section, fabric.device)
+            rates = rate_for(find, section.seed, folder, group)
         rate = rates.chosen if rates else float(section.learning_rate)
         placed = place(fabric, network, lambda weights: make_optimiser(section, weights, rate), section, group)
         model, optimiser, held = placed.model, placed.optimiser, placed.held

@@ -29,32 +29,19 @@ _AS_GOOD = 0.02  # of the least loss
 _CLIMBED = 4.0  # times the least loss: the test has seen enough
 
 
-def rate_for(
-    network: nn.Module,
-    batch: Callable[..., tuple[tuple[Tensor, ...], Tensor]],
-    loss_function: Loss,
-    sampler: Order,
-    section: TrainingSection,
-    folder: Path,
-    device: torch.device,
-    group: Group,
-) -> RangeTest:
+def rate_for(find: Callable[[], RangeTest], seed: int, folder: Path, group: Group) -> RangeTest:
     """The learning rate that a range test finds, or found when the run was begun; of several processes the first asks.
 
     Args:
-        network: As it is before training; left as it is.
-        batch: Gives the inputs and targets of some examples.
-        loss_function: Of outputs and targets.
-        sampler: The order of the examples.
-        section: The options.
+        find: The test.
+        seed: Of what it draws.
         folder: The run's own, where it is kept.
-        device: Where to train.
         group: Who trains together.
     """
     found = kept_rate(folder) if group.leads else None
     if group.leads and found is None:
-        with seeded(section.seed):
-            found = find_rate(network, batch, loss_function, sampler, section, device)
+        with seeded(seed):
+            found = find()
     found = RangeTest(**json.loads(group.first(json.dumps(asdict(found)).encode() if found else b"")))
     keep_rate(folder, found)
     return found

@@ -92,7 +92,7 @@ class NetworkModel:
 
     def predict(self, view: View, anchors: AnchorArray) -> QuantileArray:
         """What the network says, chunk by chunk."""
-        mean, deviation = view.scaling.target_scales(view.table)
+        mean, deviation = view.history.mean, view.history.deviation
         forecasts = np.empty((len(anchors), view.shape.lead_count, mean.shape[1], self.quantiles))
         with torch.inference_mode():
             for chunk, own in chunks(anchors, view):

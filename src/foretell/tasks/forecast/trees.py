@@ -44,7 +44,7 @@ class TreesModel:
 
     def predict(self, view: View, anchors: AnchorArray) -> QuantileArray:
         """What the trees say, added to where each forecast's change is counted from."""
-        mean, deviation = view.scaling.target_scales(view.table)
+        mean, deviation = view.history.mean, view.history.deviation
         leads, targets = view.shape.lead_count, mean.shape[1]
         forecasts = np.empty((len(anchors), leads, targets, 1))
         rows = LagRows(view, self.yearly)
