@@ -1,5 +1,6 @@
 """A table larger than memory: the first pass, memory while training, steps beside the same windows in memory."""
 
+import shutil
 import statistics
 import tempfile
 import time
@@ -22,11 +23,13 @@ from .memory import capped, run
 from .panel import write_panel
 
 SIZES = ((10, 10_000), (100, 10_000), (1_000, 10_000), (10_000, 10_000))  # series and rows of each
+MANY = (1_000_000, 100)
 BATCH, STEPS, CAP = 128, 20, 1_200  # windows, steps of a turn, MB
-_OPTIONS = ("--series", "id", "--target", "load", "--lookback", "48", "--ahead", "24")
+_OPTIONS = ("--series", "id", "--target", "load", "--rung", "gru", "--epochs", "1", "--steps-per-epoch", "200")
+_WINDOW, _SHORT = ("--lookback", "48", "--ahead", "24"), ("--lookback", "24", "--ahead", "12")
 
 
-def main(sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
+def main(sizes: tuple[tuple[int, int], ...] = SIZES, many: tuple[int, int] = MANY) -> None:
     """Measures and prints."""
     headings = "rows, files, first pass, rows a second, again, store, prepared, a step from the store, in memory, ratio"
     print(f"| {headings.replace(', ', ' | ')} |")
@@ -35,8 +38,12 @@ def main(sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
         home = Path(folder)
         for series, rows in sizes:
             print(_line(write_panel(home / f"panel-{series}", series, rows), home / "cache"), flush=True)
+        print("\nThe whole command, on the largest of these and on one of many short series:\n")
         largest = home / f"panel-{sizes[-1][0]}"
-        _train(largest, home)
+        _train(largest, home, _WINDOW)
+        _train_capped(largest, home)
+        shutil.rmtree(largest)
+        _train(write_panel(home / f"panel-{many[0]}", *many), home, _SHORT)
 
 
 def _configuration(cache: Path) -> Configuration:
@@ -91,21 +98,23 @@ def _steps(prepared: PreparedForecast, table: StoredTable) -> tuple[float, float
     return stored, memory
 
 
-def _train(panel: Path, home: Path) -> None:
-    """The whole command on the largest panel, free and under a cap."""
-    training = ("--steps-per-epoch", "200", "--epochs", "1", "--rung", "gru", "--quiet")
+def _train(panel: Path, home: Path, window: tuple[str, ...], group: Path | None = None) -> None:
+    """The whole command on a panel: how long it takes, and its memory."""
     places = ("--runs-dir", str(home / "runs"), "--cache-dir", str(home / "cache"))
-    command = ("train", "forecast", str(panel), *_OPTIONS, *training, *places)
-    ran = run(*command, "--name", "free")
-    print(f"\nforetell {' '.join(command[:2])} PANEL {' '.join((*_OPTIONS, *training))}")
-    print(f"exit {ran.code}, {ran.seconds:.0f} s, RssAnon at most {ran.anonymous:.0f} MB")
+    name = f"{panel.name}{'-capped' if group else ''}"
+    ran = run("train", "forecast", str(panel), *_OPTIONS, *window, *places, "--name", name, "--quiet", group=group)
+    print(f"foretell train forecast {name} {' '.join((*_OPTIONS, *window))}")
+    print(f"exit {ran.code}, {ran.seconds:.0f} s, RssAnon at most {ran.anonymous:.0f} MB", flush=True)
+
+
+def _train_capped(panel: Path, home: Path) -> None:
+    """The same where memory is limited, the system's copies of files included."""
     with capped(CAP) as group:
         if group is None:
             print("no control group can be made here, so that memory cannot be capped")
             return
-        ran = run(*command, "--name", "capped", group=group)
-        told = f"exit {ran.code}, {ran.seconds:.0f} s, RssAnon at most {ran.anonymous:.0f} MB"
-        print(f"in a control group of {CAP} MB, the system's copies of files included: {told}")
+        print(f"in a control group of {CAP} MB:")
+        _train(panel, home, _WINDOW, group)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from .caching import cache_as_in_training, cache_option
 from .options import runs_dir_option
 from .origin import data_of, kept, named, shown
 from .output import columns, output_options, print_json, warnings_told
@@ -23,6 +24,7 @@ from .output import columns, output_options, print_json, warnings_told
 @click.option("--source", help="Column of DATA with the sources (called as in the training when not named).")
 @click.option("--target", help="Column of DATA with the targets (called as in the training when not named).")
 @click.option("--encoding", help="How DATA are encoded (as those of the training when not named).")
+@cache_option
 @runs_dir_option
 @output_options
 def command(
@@ -42,6 +44,7 @@ def command(
     if len(data) > 1 and not task_configuration(predictor.task).reads_many:
         raise UsageError(f"a model of {predictor.task} is judged on one file; found {len(data)}")
     source = data_of(predictor.task, folder, run, "evaluate") if own else named(data)
+    cache_as_in_training(folder)
     task = get_task(predictor.task)
     with warnings_told(quiet=quiet):
         document = task.judge(_reading(predictor.task, predictor.fitted, otherwise), source)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from .caching import cache_as_in_training, cache_option
 from .options import runs_dir_option
 from .origin import data_of, named
 from .output import output_options, print_json, tell, warnings_told
@@ -20,6 +21,7 @@ FORMS = ("onnx", "ctranslate2")
 @click.option(
     "--data", multiple=True, metavar="FILE", help="What both answer (the data of the run, its test span, if not named)."
 )
+@cache_option
 @runs_dir_option
 @output_options
 def command(
@@ -41,6 +43,7 @@ def command(
     folder = runs.model_folder(run, runs_dir)
     predictor = Predictor(folder)
     exporter(predictor.task, form)  # before anything is said of data
+    cache_as_in_training(folder)
     source = named(data)
     if source is None:
         try:

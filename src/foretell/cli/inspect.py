@@ -6,6 +6,7 @@ import click
 
 from ..errors import InputError, UsageError
 from ..evaluation.panels import Figure, Grid, Number
+from .caching import cache_as_in_training, cache_option
 from .options import runs_dir_option
 from .origin import data_of, kept, shown
 from .output import columns, output_options, print_json
@@ -36,6 +37,7 @@ from .output import columns, output_options, print_json
     type=click.Path(path_type=Path),
     help="Page (.html) or picture (.png) to write; else inspect.html in the run's folder, or here for a model.",
 )
+@cache_option
 @runs_dir_option
 @output_options
 def command(
@@ -68,6 +70,7 @@ def command(
         return
     task = get_task(models[0][1].task)
     source = data_of(task.name, folder, run, "inspect") if data is None else data
+    cache_as_in_training(folder)
     found = inspection.inspect(models, source, windows, folder)
     if data is None and found[0].span != "validation":
         raise InputError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from .caching import cache_as_in_training, cache_option
 from .options import only_of, predicting_options, runs_dir_option
 from .output import output_options, print_json, tell
 
@@ -33,6 +34,7 @@ _SUFFIXES = (".csv", ".parquet", ".json")
 )
 @click.option("--explain", is_flag=True, help="Say which words moved each answer, and what was attended to.")
 @click.option("--page", type=click.Path(path_type=Path), help="With --explain: an HTML page to look at.")
+@cache_option
 @runs_dir_option
 @output_options
 def command(
@@ -60,7 +62,9 @@ def command(
         raise UsageError("--page goes with --explain: it shows what moved each answer")
     if page is not None and page.suffix.lower() != ".html":
         raise UsageError(f'--page ends in .html; found "{page.name}"')
-    predictor = Predictor(runs.model_folder(run, runs_dir))
+    folder = runs.model_folder(run, runs_dir)
+    cache_as_in_training(folder)
+    predictor = Predictor(folder)
     named = only_of(predictor.task, options)
     if update and named.get("anchors") == "all":
         raise UsageError("--update forecasts from the latest rows; leave --anchors all away")

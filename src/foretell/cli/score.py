@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from .caching import cache_as_in_training, cache_option
 from .options import runs_dir_option
 from .output import columns, output_options, print_json, tell
 
@@ -18,6 +19,7 @@ from .output import columns, output_options, print_json, tell
     "are none, what the model says of each window of NEW_ROWS.",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="HTML page to write.")
+@cache_option
 @runs_dir_option
 @output_options
 def command(
@@ -39,6 +41,7 @@ def command(
     from ..tasks.interface import Follows
 
     folder = runs.model_folder(run, runs_dir)
+    cache_as_in_training(folder)
     predictor = Predictor(folder)
     task = get_task(predictor.task)
     if not isinstance(task, Follows):

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import ConfigurationError, MissingError, RunError, counted
 from ..nn.threads import usable_processors
 from .post import Post
-from .travelling import BEGAN, FAILED, LOST, Message, carried_out, folder_of_worker
+from .travelling import BEGAN, FAILED, LOST, Message, carried_out
 from .work import Shared, Work
 
 _PATIENCE = 30.0  # seconds that an address has to answer
@@ -301,7 +302,7 @@ def _train(post: Any, number: int, task: str, work: Work, parts: Any, threads: i
     letters = _Letters(post, number)
     letters.tell((BEGAN,))
     with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
-        message = carried_out(task, folder_of_worker(work, folder), parts, letters.tell, files=True)
+        message = carried_out(task, work.bare(Path(folder)), parts, letters.tell, files=True)
     letters.delivered()
     return message
 

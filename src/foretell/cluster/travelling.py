@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,8 +140,3 @@ def carried_out(
 
 def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def folder_of_worker(work: Work, folder: str) -> Work:
-    """The same training with a folder of the machine that it is carried out on."""
-    return work.bare(Path(folder))

@@ -1,0 +1,124 @@
+"""Forecasters that learn through a store, from the command line: the leaderboard of a table in memory, and its cache."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from foretell.training import loop
+
+from ..unit.test_store import panel, written
+from .commands import Run
+from .test_resume import curve
+
+READ = ["--series", "id", "--target", "a", "--lookback", "12", "--ahead", "3", "--threads", "1"]
+TINY = ["--epochs", "2", "--units", "4", "--batch-size", "32", "--patience", "0"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Series of 400 and 300 hours in three files, some values and rows missing."""
+    return written(panel(5, (400, 300), 0.02, 0.02), tmp_path_factory.mktemp("stored") / "panel")
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own, so that what is kept unasked is seen; nothing else says where."""
+    monkeypatch.delenv("FORETELL_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def stores(cache: Path) -> list[Path]:
+    return sorted(path for path in (cache / "stores").iterdir() if path.is_dir()) if cache.exists() else []
+
+
+def test_a_leaderboard_through_a_store_is_that_in_memory(run: Run, folder: Path, tmp_path: Path) -> None:
+    documents = {}
+    for store in ("yes", "no"):
+        places = ["--store", store, "--cache-dir", tmp_path / "cache", "--name", store]
+        done = run("compare", "forecast", folder, *READ, *TINY, *places, "--rungs", "climatology,ridge,gru", "--json")
+        assert done.code == 0, done.err
+        documents[store] = done.document
+    (one, other) = ({row["rung"]: row["split"] for row in documents[store]["rows"]} for store in ("yes", "no"))
+    assert one.keys() == other.keys() and "gru" in one
+    for rung, split in one.items():
+        for span in ("validation", "test"):
+            assert split[span]["mae"] == pytest.approx(other[rung][span]["mae"], rel=1e-4), (rung, span)
+            assert split[span]["count"] == other[rung][span]["count"]
+    assert documents["yes"]["windows"] == documents["no"]["windows"]
+
+
+def test_a_model_is_judged_where_its_training_kept_its_store(
+    run: Run, folder: Path, tmp_path: Path, caches: Path
+) -> None:
+    own, other = tmp_path / "cache", tmp_path / "other"
+    places = ["--store", "yes", "--cache-dir", own, "--name", "one", "--rung", "gru"]
+    assert run("train", "forecast", folder, *READ, *TINY, *places, "--quiet").code == 0
+    made = stores(own)
+    assert len(made) == 1
+    told = run("train", "forecast", folder, *READ, *TINY, *places[:-4], "--rung", "ridge", "--json").document
+    judged = run("evaluate", "runs/one", "--json")
+    assert judged.code == 0, judged.err
+    board = json.loads(Path("runs/one/leaderboard.json").read_text())
+    row = next(row for row in board["rows"] if row["rung"] == "gru")
+    assert judged.document["metrics"]["mae"] == row["split"]["test"]["mae"]
+    assert told["windows"] == board["windows"]
+    assert run("inspect", "runs/one", "--windows", "8").code == 0
+    assert run("predict", "runs/one", folder, "-o", "next.csv").code == 0
+    assert stores(own) == made and not stores(caches / "foretell"), "read where it was"
+    assert pl.read_csv("next.csv").height > 0
+    assert run("evaluate", "runs/one", "--cache-dir", other, "--quiet").code == 0
+    assert len(stores(other)) == 1 and stores(own) == made, "what a command says counts"
+    listed = run("cache", "list", "--cache-dir", own, "--json").document
+    assert [entry["kind"] for entry in listed["stores"]] == ["table"]
+    assert run("cache", "clear", "--cache-dir", own).code == 0 and not stores(own)
+    assert run("evaluate", "runs/one", "--json").document["metrics"] == judged.document["metrics"], "made again"
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_training_through_a_store_goes_on_to_the_same_weights(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    cache = tmp_path / "cache"
+    options = [*READ, *TINY, "--store", "yes", "--cache-dir", cache, "--rung", "gru", "--checkpoint-seconds", "0"]
+    assert run("train", "forecast", folder, *options, "--name", "whole", "--quiet").code == 0
+    save, saved = loop.save_checkpoint, 0
+
+    def dying(*arguments: object, **named: object) -> None:
+        nonlocal saved
+        save(*arguments, **named)  # type: ignore[arg-type]
+        saved += 1
+        if saved == 3:
+            raise Killed
+
+    monkeypatch.setattr(loop, "save_checkpoint", dying)
+    with pytest.raises(Killed):
+        run("train", "forecast", folder, *options, "--name", "killed", "--quiet")
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    if not kept:
+        shutil.rmtree(cache)
+    assert run("train", "--resume", "runs/killed", "--quiet").code == 0
+    weights = [Path("runs") / name / "model" / "weights.safetensors" for name in ("whole", "killed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert curve(Path("runs/whole")) == curve(Path("runs/killed"))
+
+
+def test_what_has_changed_since_is_said(run: Run, folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "panel"
+    shutil.copytree(folder, own)
+    options = [*READ, *TINY, "--store", "yes", "--cache-dir", tmp_path / "cache", "--rung", "mlp", "--name", "one"]
+    assert run("train", "forecast", own, *options, "--quiet").code == 0
+    first = own / "part-0.parquet"
+    pl.read_parquet(first).with_columns(pl.col("a") + np.pi).write_parquet(first)
+    ran = run("evaluate", "runs/one")
+    assert ran.code == 3 and "has changed since the training" in ran.err
+    assert len(stores(tmp_path / "cache")) == 1, "the store of the rows before has gone"
