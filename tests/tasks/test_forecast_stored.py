@@ -3,12 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from foretell.training import loop
+from foretell.training.checkpoints import save_checkpoint
 
 from ..unit.test_store import panel, written
 from .commands import Run
@@ -91,19 +92,18 @@ def test_a_training_through_a_store_goes_on_to_the_same_weights(
     cache = tmp_path / "cache"
     options = [*READ, *TINY, "--store", "yes", "--cache-dir", cache, "--rung", "gru", "--checkpoint-seconds", "0"]
     assert run("train", "forecast", folder, *options, "--name", "whole", "--quiet").code == 0
-    save, saved = loop.save_checkpoint, 0
+    saved = 0
 
-    def dying(*arguments: object, **named: object) -> None:
+    def dying(*arguments: Any, **named: Any) -> None:
         nonlocal saved
-        save(*arguments, **named)  # type: ignore[arg-type]
+        save_checkpoint(*arguments, **named)
         saved += 1
         if saved == 3:
             raise Killed
 
-    monkeypatch.setattr(loop, "save_checkpoint", dying)
-    with pytest.raises(Killed):
+    with monkeypatch.context() as changed, pytest.raises(Killed):
+        changed.setattr("foretell.training.loop.save_checkpoint", dying)
         run("train", "forecast", folder, *options, "--name", "killed", "--quiet")
-    monkeypatch.setattr(loop, "save_checkpoint", save)
     if not kept:
         shutil.rmtree(cache)
     assert run("train", "--resume", "runs/killed", "--quiet").code == 0
