@@ -39,8 +39,9 @@ def main(sizes: tuple[tuple[int, int], ...] = SIZES, many: tuple[int, int] = MAN
         for series, rows in sizes:
             print(_line(write_panel(home / f"panel-{series}", series, rows), home / "cache"), flush=True)
         print("\nThe whole command, on the largest of these and on one of many short series:\n")
+        for series, _ in sizes[-2:]:
+            _train(home / f"panel-{series}", home, _WINDOW)
         largest = home / f"panel-{sizes[-1][0]}"
-        _train(largest, home, _WINDOW)
         _train_capped(largest, home)
         shutil.rmtree(largest)
         _train(write_panel(home / f"panel-{many[0]}", *many), home, _SHORT)

@@ -211,6 +211,6 @@ def _seen_again(content: np.ndarray) -> np.ndarray:
 
 def _no_room(error: OSError) -> StorageError:
     return StorageError(
-        f"texts could not be kept in {tempfile.gettempdir()}: {error.strerror}; TMPDIR names another folder",
+        f"what was read could not be kept in {tempfile.gettempdir()}: {error.strerror}; TMPDIR names another folder",
         errno=error.errno,
     )
