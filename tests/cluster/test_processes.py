@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from foretell.cluster import elsewhere
+from foretell.cluster import elsewhere, travelling
 from foretell.cluster.elsewhere import Elsewhere
 from foretell.cluster.processes import Processes
 from foretell.cluster.work import Failed, GivenUp, Here, Shared, Work, done_or_raise
@@ -115,6 +115,17 @@ def test_a_training_that_nobody_wants_ends_before_its_time(
     result = found["long"]
     assert isinstance(result, Failed)
     assert isinstance(result.error, GivenUp)
+
+
+def test_an_end_that_is_wanted_while_a_step_is_told_comes_with_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(travelling, "_SECONDS", -1.0)
+    answers = iter([True, False, True, True])
+    teller = travelling.Teller(lambda message: next(answers))
+    teller.epoch({"epoch": 1}, 5)
+    teller.step(2, 1, 3, 0.5)
+    teller.step(2, 2, 3, 0.5)
+    with pytest.raises(GivenUp):
+        teller.epoch({"epoch": 2}, 5)
 
 
 class Killer(Deaf):

@@ -43,14 +43,16 @@ def test_shares_follow_each_other_and_are_alike(count: int, size: int) -> None:
 def test_every_example_of_an_epoch_is_dealt_out_once(examples: int, batch: int, size: int, accumulate: int) -> None:
     drawn = []
     for positions in Sampler(examples, batch, None, seed=1).epoch(0):
-        shares = []
+        shares, counts = [], set()
         for rank in range(size):
             parts, whole = parts_of(Numbers(), positions, accumulate, LOSSES["mae"], Group(rank, size))
             assert whole == len(positions)
             assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
             shares += [part.share for part in parts]
+            counts.add(len(parts))
             drawn += [int(own) for part in parts if part.share for own in part.inputs[0]]
         assert sum(shares) == pytest.approx(1)
+        assert len(counts) == 1, "all go forward as often: those that share weights do so together"
     assert sorted(drawn) == list(range(examples))
 
 

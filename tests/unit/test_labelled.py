@@ -796,7 +796,7 @@ AT = LATIN.index(b"\xf6")
     ("name", "content", "place", "offset"),
     [
         ("t.csv", LATIN, "t.csv", AT),
-        ("t.csv.gz", gzip.compress(LATIN), "t.csv.gz", AT),
+        ("t.csv.gz", gzip.compress(LATIN, mtime=0), "t.csv.gz", AT),
         ("t.csv", b"\xef\xbb\xbf" + LATIN, "t.csv", AT + 3),
         ("t.jsonl", b'{"text": "a", "label": "b"}\n{"text": "\xff"}\n', "t.jsonl", 38),
         ("t.tsv", LATIN.replace(b",", b"\t"), "t.tsv", AT),

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from foretell.config import DataSection
 from foretell.data import cache, parquet, scattering, stored
 from foretell.data.covariates import Covariates
+from foretell.data.frequency import Frequency
 from foretell.data.reading import open_table, read_table
 from foretell.data.scaling import learn_scaling
 from foretell.data.spans import cut_spans
@@ -293,6 +294,133 @@ def test_rows_of_one_time(tmp_path: Path, duplicates: str) -> None:
         store_of(tmp_path / "panel", tmp_path)
 
 
+@pytest.mark.parametrize("duplicates", ["first", "last"])
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (5.0, 500.0),
+        (500.0, 5.0),
+        (5.0, 500.0, 5.0),
+        (5.0, 5.0, 500.0),
+        (5.0, None),
+        (None, 5.0),
+        (5.0, None, 7.0),
+        (5.0, 500.0, None),
+    ],
+)
+def test_the_one_of_several_rows_that_counts(
+    tmp_path: Path, duplicates: str, parts: int, values: tuple[float | None, ...]
+) -> None:
+    frame, time = panel(12, (90,)), START + np.timedelta64(200, "h")
+    rows = pl.DataFrame({"id": "s0", "time": np.full(len(values), time), "a": values, "b": 1.0, "c": 2.0}, strict=False)
+    early = frame.slice(40, 1).with_columns(a=pl.lit(-4000.0))  # farther than all others, and not taken as the first
+    frame = pl.concat([frame, rows.cast({"time": frame.schema["time"]}), early])
+    one, other = both(written(frame, tmp_path / "panel", parts), tmp_path, duplicates=duplicates)
+    must_be_alike(one, other)
+    at = one.times_of(np.arange(one.rows)).tolist().index(int(time.astype(np.int64)))
+    chosen = values[0 if duplicates == "first" else -1]
+    np.testing.assert_allclose(one.values_of(("a",), np.array([at]))[0, 0], np.nan if chosen is None else chosen)
+    assert (one.range_of("a")[1] == pytest.approx(-4000.0)) is (duplicates == "last")
+
+
+@pytest.mark.parametrize("kind", ["first absent", "first far off", "shuffled", "late"])
+def test_offsets_lie_where_a_series_lies(tmp_path: Path, kind: str) -> None:
+    draw, count = np.random.default_rng(4), 400
+    values = {"s0": 1e9 + np.cumsum(draw.normal(size=count)), "s1": 3.0 + draw.normal(size=count)}
+    if kind == "first absent":
+        values["s0"][0] = np.nan
+    elif kind == "first far off":
+        values["s0"][0] = 0.0
+    elif kind == "late":
+        values["s0"][:150] = np.nan
+    times = START + np.arange(count) * np.timedelta64(1, "h")
+    frame = pl.concat([pl.DataFrame({"id": name, "time": times, "a": own}) for name, own in values.items()])
+    frame = frame.sample(fraction=1.0, shuffle=True, seed=1) if kind == "shuffled" else frame
+    one, other = both(written(frame.fill_nan(None), tmp_path / "panel"), tmp_path)
+    apart = np.abs(one.values_of(("a",), np.arange(one.rows)) - other.values)[1:]
+    assert np.nanmax(apart) < 1e-5, "of a walk in steps of one, around a thousand million"
+    assert one.range_of("a") == pytest.approx(other.range_of("a"))
+    warned = [own for own in one.health.findings if own.kind == "precision"]
+    assert len(warned) == (kind == "first far off"), "that one value is kept less closely"
+
+
+def test_steps_that_get_lost_are_told(tmp_path: Path) -> None:
+    times = START + np.arange(900) * np.timedelta64(1, "h")
+    frame = pl.DataFrame({"id": "one", "time": times, "a": np.arange(900) * 1.0, "count": np.arange(900) * 1e-3})
+    jumps = frame.with_columns(pl.col("a") + pl.when(pl.col("a") > 500).then(1e9).otherwise(0.0))
+    fine, _ = both(written(frame, tmp_path / "fine"), tmp_path, target="all")
+    lost, _ = both(written(jumps, tmp_path / "lost"), tmp_path, target="all")
+    assert not [own for own in fine.health.findings if own.kind == "precision"]
+    (told,) = [own for own in lost.health.findings if own.kind == "precision"]
+    assert told.column == "a" and "--store no" in told.message and told.severity == "warning"
+
+
+def test_each_series_has_a_range_of_its_own(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    times = START + np.arange(200) * np.timedelta64(1, "h")
+    walks = {"large": 1e7 + 1e5 * draw.normal(size=200), "small": 1e-4 * draw.normal(size=200)}
+    frame = pl.concat([pl.DataFrame({"id": name, "time": times, "a": walk}) for name, walk in walks.items()])
+    one, other = both(written(frame, tmp_path / "panel"), tmp_path)
+    shape, inputs = WindowShape(12, 1, (1, 2)), []
+    for table in (one, other):
+        scaling = learn_scaling(table, cut_spans(table, "0.7,0.15,0.15").training_rows, per_series=True)
+        anchors = np.array([20, 150, 230, 390])
+        if isinstance(table, StoredTable):
+            inputs.append(StoredWindows(table, shape, scaling, scaling.features).inputs_at(anchors))
+        else:
+            windows = Windows(scaling.inputs(table), scaling.scaled_targets(table), shape, table.starts)
+            inputs.append(windows.inputs_at(anchors))
+    torch.testing.assert_close(inputs[0], inputs[1], rtol=0, atol=2e-5)
+
+
+def test_who_only_looked_leaves_nothing_that_could_be_learned_from(tmp_path: Path) -> None:
+    frame = panel(12, (90,))
+    twice = pl.concat([frame, frame.slice(10, 2).with_columns(pl.col("a") + 1)])
+    folder = written(twice, tmp_path / "panel")
+    section = DataSection.model_validate(
+        {"series": "id", "target": "a", "store": "yes", "cache_dir": tmp_path / "cache"}
+    )
+    with pytest.raises(DataError, match="rows of one time must agree") as cold:
+        open_table(folder, section)
+    looked = open_table(folder, section, strict=False)
+    assert [own.severity for own in looked.health.findings if own.kind == "duplicates"] == ["error"]
+    with pytest.raises(DataError, match="rows of one time must agree") as warm:
+        open_table(folder, section)
+    assert warm.value.message == cold.value.message
+    assert open_table(folder, section, strict=False).health.findings == looked.health.findings
+    assert store_of(folder, tmp_path, duplicates="last").rows == 90
+
+
+def test_what_a_store_cannot_do_is_said_also_when_it_is_there(tmp_path: Path) -> None:
+    folder = written(panel(12, (90,)), tmp_path / "panel")
+    store_of(folder, tmp_path)
+    for options in ({"timezone": "Europe/Berlin"}, {"static": ("c",)}, {"duplicates": "mean"}):
+        with pytest.raises(ConfigurationError):
+            store_of(folder, tmp_path, **options)
+
+
+def test_a_store_of_another_grid_is_not_taken(tmp_path: Path) -> None:
+    folder = written(panel(12, (90,)), tmp_path / "panel")
+    hour, half = Frequency("microsecond", 3_600_000_000), Frequency("microsecond", 1_800_000_000)
+    section = DataSection.model_validate(
+        {"series": "id", "target": "a", "store": "yes", "cache_dir": tmp_path / "cache"}
+    )
+    assert open_table(folder, section, grid=half).rows == 179, "half of them absent"
+    assert open_table(folder, section).frequency == hour
+    assert open_table(folder, section, grid=hour).rows == open_table(folder, section).rows == 90
+    assert len(cache.listed(tmp_path / "cache")) == 2, "the one that was found out serves who asks for it"
+
+
+def test_names_that_folders_give_stay_as_they_are(tmp_path: Path) -> None:
+    frame = panel(12, (60, 60, 60))
+    for name, own in zip(("007", "1e5", "1.0"), frame.partition_by("id"), strict=True):
+        (tmp_path / "panel" / f"id={name}").mkdir(parents=True)
+        own.drop("id").write_parquet(tmp_path / "panel" / f"id={name}" / "part.parquet")
+    one, other = both(tmp_path / "panel", tmp_path)
+    assert one.series == other.series == ("007", "1.0", "1e5")
+
+
 def broken(folder: Path, name: str) -> None:
     """Files that cannot be read as one table."""
     frame = panel(13, (60,))
@@ -376,7 +504,7 @@ def test_a_store_is_made_once_and_again_when_the_files_change(tmp_path: Path) ->
     np.testing.assert_allclose(table.values_of(("a",), np.arange(80))[:, 0], frame["a"][:80] + 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "document", "format", "beside"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "document", "format", "beside", "starts", "rows", "columns"])
 def test_a_store_that_is_damaged_or_half_written_is_made_again(tmp_path: Path, damage: str) -> None:
     folder = written(panel(2, (80, 70)), tmp_path / "panel")
     whole = store_of(folder, tmp_path).values_of(("a", "b", "c"), np.arange(150))
@@ -390,6 +518,12 @@ def test_a_store_that_is_damaged_or_half_written_is_made_again(tmp_path: Path, d
         document.write_text("{")
     elif damage == "format":
         document.write_text(json.dumps({**kept.document, "format": 99}))
+    elif damage == "starts":
+        (kept.folder / "starts.i64").write_bytes(np.array([0, 200, 150], np.int64).tobytes())
+    elif damage == "rows":
+        document.write_text(json.dumps({**kept.document, "rows": 149}))
+    elif damage == "columns":
+        document.write_text(json.dumps({**kept.document, "columns": 5}))
     else:  # as a process leaves it that was killed while it wrote
         kept.folder.rename(kept.folder.with_name(f".{kept.folder.name}.{cache._host()}.999999999.x"))
         (cache.listed(tmp_path / "cache")[0].folder / cache.DOCUMENT).unlink()

@@ -7,6 +7,7 @@ so that what they call needs to know nothing of it.
 import atexit
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -59,7 +60,7 @@ def take_part(configuration: Any, given: dict[str, Any]) -> Any:
         if given.get("data") == "-":
             raise UsageError("standard input can be read by one process alone; name a file, or leave --devices away")
         if section.nodes > 1:
-            line = torchrun_line(section.devices, section.nodes, " ".join(["-m foretell", *arguments]))
+            line = torchrun_line(section.devices, section.nodes, f"-m foretell {shlex.join(arguments)}")
             raise ConfigurationError(
                 f"--nodes {section.nodes} needs a process started on each machine; there: {line}", option="nodes"
             )

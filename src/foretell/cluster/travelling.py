@@ -97,12 +97,13 @@ class Teller:
 
     def __init__(self, tell: Callable[[Message], bool]) -> None:
         self._tell, self._told = tell, time.monotonic()
+        self._wanted = True
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         """A step is done; one in a second is told."""
         if time.monotonic() - self._told > _SECONDS:
             self._told = time.monotonic()
-            self._tell((STEP, epoch, step, steps, loss))
+            self._wanted &= self._tell((STEP, epoch, step, steps, loss))
 
     def epoch(self, record: dict[str, Any], epochs: int) -> None:
         """An epoch is done.
@@ -110,7 +111,8 @@ class Teller:
         Raises:
             GivenUp: The training is not to go on.
         """
-        if not self._tell((EPOCH, record, epochs)):
+        self._wanted &= self._tell((EPOCH, record, epochs))
+        if not self._wanted:
             raise GivenUp
 
 

@@ -3,6 +3,7 @@
 A folder is written beside, under a name that says so, and renamed when it is whole, so that nobody finds half of one.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -15,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from ..errors import DataError, InputError, StorageError
+from ..errors import DataError, InputError, StorageError, UnsafeFileError
 from ..files import cache_folder, json_text, sync_folder, write_atomically
 from ..passes import followed
 
@@ -26,6 +27,7 @@ DOCUMENT, STORES = "store.json", "stores"
 VARIABLE = "FORETELL_CACHE_DIR"
 _PIECE, _BLOCK = 1 << 26, 1 << 18  # bytes that one thread hashes, and reads together
 _ABANDONED = 6 * 3600.0  # seconds after which what nobody goes on writing is taken for left behind
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True)
@@ -143,14 +145,49 @@ def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[P
             if found is None:
                 _make(stores, key, about, write)
     except OSError as error:
+        room = ", foretell cache clear makes room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
         raise StorageError(
-            f"the cache {stores} cannot be written: {error.strerror}; --cache-dir names another folder, foretell cache "
-            "clear makes room",
+            f"the cache {stores} cannot be written: {error.strerror}; --cache-dir names another folder{room}",
             folder=str(stores),
             errno=error.errno,
         ) from None
     _remove_stale(stores, key, about)
     return found or _look_at(stores / key)
+
+
+def open_or_make(
+    key: str,
+    cache: Path | None,
+    about: dict[str, Any],
+    write: Callable[[Path], dict[str, Any]],
+    open_: Callable[[Kept], Opened],
+    found: Kept | None = None,
+) -> Opened:
+    """What a folder of the cache holds: made where there is none, and made again where it contradicts itself.
+
+    Args:
+        key: As for :func:`keep`, like the next three.
+        cache: The cache that was asked for.
+        about: What it is.
+        write: Writes its files.
+        open_: Reads it.
+        found: A folder that serves as well; that of the key, where it is there, when None.
+
+    Raises:
+        StorageError: There is no room, or the cache cannot be written to.
+    """
+    kept = found or kept_as(key, cache) or keep(key, cache, about, write)
+    try:
+        return open_(kept)
+    except UnsafeFileError:
+        shutil.rmtree(kept.folder, ignore_errors=True)
+    return open_(keep(key, cache, about, write))
+
+
+def damaged(folder: Path, why: Exception) -> UnsafeFileError:
+    """What is said of a store that contradicts itself."""
+    told = f"the store {folder} is damaged ({why}); foretell cache clear {folder.name} removes it"
+    return UnsafeFileError(told, folder=str(folder))
 
 
 def _make(stores: Path, key: str, about: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> None:
@@ -178,7 +215,10 @@ def _turn(lock: Path) -> Iterator[None]:
     with lock.open("w") as stream:
         for _ in followed(_waits(stream), int, "waiting for another process, which makes the same", None, "seconds"):
             pass
-        yield
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # who waits for it has it open
 
 
 def _waits(stream: IO[str]) -> Iterator[int]:
@@ -254,9 +294,10 @@ def _remove_abandoned(stores: Path) -> None:
     """Takes away what a process that was killed left half-written."""
     for path in stores.glob(".*.*.*.*"):
         _, _, host, process, _ = path.name.split(".", 4)
-        newest = max((own.stat().st_mtime for own in (path, *path.iterdir())), default=0.0)
-        if (host == _host() and not _runs(process)) or time.time() - newest > _ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # it may be gone by now
+            newest = max((own.stat().st_mtime for own in (path, *path.iterdir())), default=0.0)
+            if (host == _host() and not _runs(process)) or time.time() - newest > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _host() -> str:
@@ -280,7 +321,8 @@ def _remove_stale(stores: Path, key: str, about: dict[str, Any]) -> None:
     for path in stores.iterdir():
         if path.name != key and not path.name.startswith("."):
             document = _look_at(path).document
-            if document and all(document.get(name) == value for name, value in about.items() if name != "content"):
+            alike = all(document.get(name) == about[name] for name in ("kind", "source", "read"))
+            if alike and document.get("content") != about["content"]:
                 shutil.rmtree(path, ignore_errors=True)
 
 

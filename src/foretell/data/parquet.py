@@ -104,7 +104,8 @@ class ParquetTable:
         wanted = list(self.schema) if columns is None else columns
         size = max(1, CELLS // len(wanted))
         for part in self.parts:
-            done, told = 0, [_told_column(name, value, self.schema[name]) for name, value in part.told.items()]
+            kinds = {name: pl.String() if name in text_columns else self.schema[name] for name in part.told}
+            done, told = 0, [_told_column(name, value, kinds[name]) for name, value in part.told.items()]
             frames = pl.scan_parquet(part.path, hive_partitioning=False, glob=False, cache=False)
             frames = frames.rename(str.strip).select(name for name in wanted if name not in part.told)
             try:

@@ -1,8 +1,8 @@
 """The second pass over a table that is not held in memory: every row written once to its place in a store on disk.
 
 The store holds, for each row of the grid, the columns as 32-bit distances from an offset, filled forward, and beside
-them where a value was missing. The offset of a series is its earliest row, so that large numbers that change little
-keep their digits, and so that nothing that is written depends on later rows.
+them where a value was missing. The offset of a series is what its first rows are around, so that large numbers that
+change little keep their digits, and nothing that is written depends on rows that come much later.
 """
 
 import os
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from ..config import DataSection
@@ -22,11 +21,13 @@ from .columns import MissingTally
 from .frequency import tidy_step
 from .health import Health
 from .sentinels import Extremes, point_out
-from .sources import Source
 from .survey import Moments, Survey, moments_of
 
 VALUES, ABSENT, SEEN = "values.f32", "absent.u8", "seen.u8"
 CELLS = 4_000_000  # that are filled together
+_FIRST = 32  # values of a series, those that are met first, of which the offset is the median
+_LOOKED_AT = 65_536  # rows, the first ones, from which usual steps are told
+_COARSE = 0.05  # of a usual step: to store no nearer than that is worth a word
 
 
 @dataclass
@@ -46,7 +47,9 @@ class Scattered:
     observed: list[int] = field(default_factory=list)
 
 
-def scatter(survey: Survey, columns: tuple[str, ...], section: DataSection, folder: Path, health: Health) -> Any:
+def scatter(
+    survey: Survey, columns: tuple[str, ...], section: DataSection, folder: Path, health: Health
+) -> tuple[Float64[np.ndarray, "series column"], Float32[np.ndarray, "2 series column"], Scattered]:
     """Writes every row to its place.
 
     Args:
@@ -57,7 +60,7 @@ def scatter(survey: Survey, columns: tuple[str, ...], section: DataSection, fold
         health: Where it is reported.
 
     Returns:
-        The offsets of each series and column, and what was found.
+        The offsets of each series and column, the least and the greatest distance from them, and what was found.
 
     Raises:
         DataError: Times lie off the grid, or rows of one time disagree.
@@ -77,18 +80,22 @@ class _Scattering:
         self.values = new_array(folder / VALUES, np.float32, (self.total, len(columns)))
         self.seen = new_array(folder / SEEN, np.uint8, (self.total,))
         self.offsets = np.full((len(survey.series), len(columns)), np.nan)
+        self.ends = np.full((2, len(survey.series), len(columns)), np.nan, np.float32)
         self.tally, self.extremes = MissingTally(section.missing), [Extremes.of(np.zeros(0)) for _ in columns]
         self.observed = np.zeros(len(columns), np.int64)
+        self.steps: list[Float64[np.ndarray, "_row column"]] = []
+        self.replaced = False  # whether rows took the place of others
         self.latest = np.full(len(survey.series), np.iinfo(np.int64).min)
         self.counts = {"disorder": 0, "alike": 0, "conflicts": 0, "off": 0}
         self.first_of: dict[str, str] = {}
 
-    def run(self) -> tuple[Float64[np.ndarray, "series column"], Scattered]:
+    def run(self) -> tuple[Float64[np.ndarray, "series column"], Float32[np.ndarray, "2 series column"], Scattered]:
         """All rows, then what is missing between them."""
-        # A series whose rows come in any order has the offset of the earliest row of all.
-        self.offsets[~self.survey.begins] = self.usual = self._earliest()
         for moments in self._moments():
             self._add(moments)
+        np.nan_to_num(self.offsets, copy=False, nan=0.0)
+        if self.replaced:
+            self._count_again()
         masked = self._fill()
         self._report()
         del self.seen
@@ -98,22 +105,10 @@ class _Scattering:
             [float(own[0]) if len(own) else float("nan") for own in side]
             for side in ([own.lowest for own in self.extremes], [own.highest for own in self.extremes])
         )
-        return self.offsets, Scattered(masked, low, high, self.observed.tolist())
+        return self.offsets, self.ends, Scattered(masked, low, high, self.observed.tolist())
 
     def _moments(self) -> Iterator[Moments]:
         return moments_of(self.survey.table, self.section, self.survey.written, "storing", self.columns)
-
-    def _earliest(self) -> Float64[np.ndarray, " column"]:
-        """The values of the earliest row of all; zero where it lacks one."""
-        name, number = self.survey.earliest
-        part = next(part for part in self.survey.table.parts if part.name == name)
-        row = pl.scan_parquet(part.path, hive_partitioning=False, glob=False).rename(str.strip).slice(number, 1)
-        found = row.select(pl.col(column).cast(pl.Float64) for column in self.columns if column not in part.told)
-        told = {column: float(part.told[column] or "nan") for column in self.columns if column in part.told}
-        known = {**told, **{column: values[0] for column, values in found.collect().to_dict(as_series=False).items()}}
-        values = np.array([np.nan if known[column] is None else known[column] for column in self.columns])
-        values = MissingTally(self.section.missing).mark(Source(name, pl.DataFrame()), list(self.columns), values[None])
-        return np.nan_to_num(values[0], nan=0.0)
 
     def _add(self, moments: Moments) -> None:
         """Writes a piece of rows."""
@@ -126,21 +121,67 @@ class _Scattering:
         values = self.tally.mark(moments.rows, list(self.columns), values.astype(np.float64, copy=False))
         self._begin(codes, values)
         stored = (values - self.offsets[codes]).astype(np.float32)
-        keep = self._without_duplicates(moments, codes, rows, stored)
-        if keep is not None:
-            rows, values, stored = rows[keep], values[keep], stored[keep]
+        self._look_at_steps(codes, values)
+        kept = self._without_duplicates(moments, codes, rows, stored)
+        if kept is not None:
+            codes, rows, values, stored = codes[kept], rows[kept], values[kept], stored[kept]
         self.values[rows] = stored
         self.seen[rows] = 1
+        self._count(codes, values, stored)
+
+    def _begin(self, codes: Int64[np.ndarray, " row"], values: Float64[np.ndarray, "row column"]) -> None:
+        """Takes the offset of each series and column of which a value is met for the first time."""
+        for column in range(len(self.columns)):
+            rows = np.flatnonzero(np.isnan(self.offsets[codes, column]) & ~np.isnan(values[:, column]))
+            if len(rows):
+                rows = rows[np.argsort(codes[rows], kind="stable")]
+                new, begins, counts = np.unique(codes[rows], return_index=True, return_counts=True)
+                place = np.arange(len(rows)) - np.repeat(begins, counts)
+                first = np.full((len(new), _FIRST), np.inf)
+                some = place < _FIRST
+                first[np.repeat(np.arange(len(new)), counts)[some], place[some]] = values[rows[some], column]
+                middle = (np.minimum(counts, _FIRST) - 1) // 2
+                self.offsets[new, column] = np.sort(first, axis=1)[np.arange(len(new)), middle]
+
+    def _look_at_steps(self, codes: Int64[np.ndarray, " row"], values: Float64[np.ndarray, "row column"]) -> None:
+        """Remembers how far columns go from row to row at the beginning."""
+        left = _LOOKED_AT - sum(map(len, self.steps))
+        if left > 0:
+            self.steps.append(np.abs(np.diff(values[:left], axis=0))[np.diff(codes[:left]) == 0])
+
+    def _count(
+        self,
+        codes: Int64[np.ndarray, " row"],
+        values: Float64[np.ndarray, "row column"],
+        stored: Float32[np.ndarray, "row column"],
+    ) -> None:
+        """Counts what is observed, and looks for what is least and greatest of all and in each series."""
         for extremes, column in zip(self.extremes, values.T, strict=True):
             extremes.add(column)
         self.observed += (~np.isnan(values)).sum(axis=0)
+        if (np.diff(codes) < 0).any():
+            order = np.argsort(codes, kind="stable")
+            codes, stored = codes[order], stored[order]
+        begins = np.flatnonzero(np.diff(codes, prepend=-1))
+        own = codes[begins]
+        for end, least in zip(self.ends, (np.fmin, np.fmax), strict=True):
+            end[own] = least(end[own], least.reduceat(stored, begins, axis=0))
 
-    def _begin(self, codes: Int64[np.ndarray, " row"], values: Float64[np.ndarray, "row column"]) -> None:
-        """Takes the offset of each series that is met for the first time."""
-        met, rows = np.unique(codes, return_index=True)
-        new = np.isnan(self.offsets[met, 0])
-        found = values[rows[new]]
-        self.offsets[met[new]] = np.where(np.isnan(found), self.usual, found)
+    def _count_again(self) -> None:
+        """The same of all that stands in the store, after rows have taken the place of others."""
+        self.extremes, self.observed[:], self.ends[:] = [Extremes.of(np.zeros(0)) for _ in self.columns], 0, np.nan
+        starts = self.survey.starts
+        for start, stop in self._blocks:
+            rows = np.flatnonzero(self.seen[start:stop]) + start
+            if len(rows):
+                codes = np.searchsorted(starts, rows, side="right") - 1
+                self._count(codes, self.values[rows] + self.offsets[codes], self.values[rows])
+
+    @property
+    def _blocks(self) -> list[tuple[int, int]]:
+        """Rows of the store that are looked at together."""
+        size = max(1, CELLS // len(self.columns))
+        return [(start, min(start + size, self.total)) for start in range(0, self.total, size)]
 
     def _off_the_grid(self, moments: Moments, fits: Bool[np.ndarray, " row"]) -> None:
         frequency, row = self.survey.frequency, int(np.flatnonzero(~fits)[0])
@@ -173,22 +214,19 @@ class _Scattering:
         rows: Int64[np.ndarray, " row"],
         stored: Float32[np.ndarray, "row column"],
     ) -> Bool[np.ndarray, " row"] | None:
-        """Which rows of a piece are written; all where None."""
-        if (np.diff(rows) > 0).all():
-            again = self.seen[rows].astype(bool)
-        else:
-            order = np.argsort(rows, kind="stable")
-            within = np.zeros(len(rows), bool)
-            within[order[1:]] = np.diff(rows[order]) == 0
-            again = within | self.seen[rows].astype(bool)
+        """Which rows of a piece are written, one of each time; all where None."""
+        before = self.seen[rows].astype(bool)
+        order = np.argsort(rows, kind="stable") if not (np.diff(rows) > 0).all() else np.arange(len(rows))
+        begins = np.flatnonzero(np.diff(rows[order], prepend=-1))
+        firsts = np.empty_like(order)  # of each row's time in this piece
+        firsts[order] = np.repeat(order[begins], np.diff(begins, append=len(order)))
+        again = before | (firsts != np.arange(len(rows)))
         if not again.any():
             return None
-        keep = ~again
-        # What stands in the way: rows that were written before, and those of this piece that come first.
-        self.values[rows[keep]], self.seen[rows[keep]] = stored[keep], 1
         later = np.flatnonzero(again)
-        there, here = self.values[rows[later]], stored[later]
-        alike = ((there == here) | (np.isnan(there) & np.isnan(here))).all(axis=1)
+        here = stored[later]
+        there = np.where(before[later, None], self.values[rows[later]], stored[firsts[later]])
+        alike = _alike(there, here)
         if alike.any():
             self.counts["alike"] += int(alike.sum())
             self.first_of.setdefault("alike", self._at(moments, int(later[alike][0])))
@@ -197,8 +235,13 @@ class _Scattering:
             one = int(np.flatnonzero(~alike)[0])
             if self.section.duplicates == "error":
                 self._conflict(moments, int(later[one]), there[one], here[one], self.offsets[codes[later[one]]])
-            if self.section.duplicates != "first":
-                self.values[rows[later[~alike]]] = here[~alike]
+        if self.section.duplicates != "last":
+            return ~again
+        lasts = order[np.append(begins[1:], len(order)) - 1]
+        lasts = lasts[~(before[lasts] & _alike(self.values[rows[lasts]], stored[lasts]))]
+        self.replaced |= bool(before[lasts].any())
+        keep = np.zeros(len(rows), bool)
+        keep[lasts] = True
         return keep
 
     def _conflict(
@@ -219,8 +262,7 @@ class _Scattering:
 
     def _fill(self) -> tuple[str, ...]:
         """Fills what is missing with what was last observed, and keeps where that was; the columns concerned."""
-        size = max(1, CELLS // len(self.columns))
-        blocks = [(start, min(start + size, self.total)) for start in range(0, self.total, size)]
+        blocks = self._blocks
         filled = sum(int(self.seen[start:stop].sum()) for start, stop in blocks)
         self.absent_rows = self.total - filled
         missing = self.observed < self.total
@@ -255,6 +297,7 @@ class _Scattering:
         self.tally.report(health)
         for name, extremes in zip(self.columns, self.extremes, strict=True):
             point_out(name, extremes, health)
+        self._report_coarse()
         if rows := counts["disorder"]:
             told = f"{counted(rows, 'row')} stood before the time of the row above and {_were(rows)} sorted"
             health.note("disorder", f"{told}; the first is {first['disorder']}", rows=rows)
@@ -267,6 +310,26 @@ class _Scattering:
         if self.absent_rows:
             told = f"{counted(self.absent_rows, 'row')} absent from the {self.survey.frequency} grid count as missing"
             health.note("gaps", told, rows=self.absent_rows)
+
+    def _report_coarse(self) -> None:
+        """Warns of columns whose steps get lost in 32 bits, as a series of theirs goes so far from where it began."""
+        farthest = np.fmax.reduce(np.abs(self.ends), axis=(0, 1), initial=0.0)
+        for name, reach, steps in zip(self.columns, farthest, np.concatenate(self.steps).T, strict=True):
+            moves = steps[steps > 0]
+            nearest, usual = float(np.spacing(reach)), float(np.median(moves)) if len(moves) else 0.0
+            if nearest > _COARSE * usual > 0:
+                self.health.warn(
+                    "precision",
+                    f'"{name}" changes by {usual:.2g} from row to row, and by {reach:.2g} in a series: a store keeps '
+                    f"it to the nearest {nearest:.2g}; --store no keeps every digit, where the memory has room",
+                    column=name,
+                    remedy={"store": "no"},
+                )
+
+
+def _alike(one: Float32[np.ndarray, "row column"], other: Float32[np.ndarray, "row column"]) -> np.ndarray:
+    """Whether rows hold the same, be it nothing."""
+    return np.asarray(((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1))
 
 
 def new_array(path: Path, kind: Any, shape: tuple[int, ...]) -> np.memmap:

@@ -7,6 +7,7 @@ and of how they are read, and mapped from then on: what is not looked at takes n
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,15 +19,15 @@ import polars as pl
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from ..config import DataSection
-from ..errors import DataError, StorageError, UnsafeFileError
+from ..errors import DataError, StorageError
 from ..passes import followed
 from . import scattering
-from .cache import Kept, keep, kept_as, key_of, listed
+from .cache import Kept, damaged, kept_as, key_of, listed, open_or_make
 from .columns import must_exist
 from .frequency import Frequency
 from .health import Finding, Health
 from .parquet import ParquetTable
-from .survey import survey
+from .survey import must_be_possible, survey
 from .tables import AnyTable, Places, Stretch, Table, roles, split_names
 from .times import Written, find_time_column
 
@@ -45,6 +46,7 @@ class StoredTable(AnyTable):
         absent: Where they were missing; for masked columns alone.
         masked: Columns in which values are missing somewhere.
         offsets: Of each series and column.
+        ends: The least and the greatest distance from them; NaN where there is none.
         ranges: The least and the greatest value of each column.
         origins: The first time of each series.
         observed: How many values of each column there are.
@@ -57,6 +59,7 @@ class StoredTable(AnyTable):
     absent: UInt8[np.ndarray, "row masked"]
     masked: tuple[str, ...]
     offsets: Float64[np.ndarray, "series held"]
+    ends: Float32[np.ndarray, "2 series held"]
     ranges: Float64[np.ndarray, "2 held"]
     observed: Int64[np.ndarray, " held"]
     origins: Int64[np.ndarray, " series"]
@@ -97,7 +100,7 @@ class StoredTable(AnyTable):
     def filled_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
         """The values of some columns, missing ones filled with what was last observed; NaN before there is any."""
         places = [self.held.index(name) for name in names]
-        return self.stored[rows][..., places].astype(np.float64) + self.offsets[:, places][self.codes_of(rows)]
+        return self.stored[rows][..., places].astype(np.float64) + self.offsets[self.codes_of(rows)][..., places]
 
     def absent_of(self, names: Iterable[str], rows: Places) -> np.ndarray:
         """Where values of some columns were missing, in some rows."""
@@ -213,19 +216,27 @@ def read_stored(
         StorageError: The cache has no room.
         UnsafeFileError: A file is damaged.
     """
+    must_be_possible(section)
     chosen = _chosen(table, section)
     columns = chosen.columns
     reading = {name: getattr(section, name) for name in _READING}
     about = {"kind": "table", "source": str(table.path.resolve()), "read": reading, "content": table.digest()}
     content = key_of(about["read"], about["content"])
-    key = key_of(content, columns, None if grid is None else str(grid))
+    asked = None if grid is None else str(grid)
+    key, whole = key_of(content, columns, asked), {**about, "columns": columns, "grid": asked}
 
     def write(folder: Path) -> dict[str, Any]:
         return _write(table, columns, section, folder, Health(strict=strict), grid)
 
-    kept = kept_as(key, section.cache_dir) or _with_more_columns(about, columns, section.cache_dir)
-    kept = kept or keep(key, section.cache_dir, {**about, "columns": columns}, write)
-    return _open(kept, table, section, chosen, content)
+    def opened(kept: Kept) -> StoredTable:
+        return _open(kept, table, section, chosen, content)
+
+    found = kept_as(key, section.cache_dir) or _with_more_columns(about, columns, grid, section.cache_dir)
+    stored = open_or_make(key, section.cache_dir, whole, write, opened, found)
+    errors = [finding for finding in stored.health.findings if finding.severity == "error"]
+    if strict and errors:  # who only looked has kept what cannot be learned from
+        raise DataError(errors[0].message, file=table.name, column=errors[0].column)
+    return stored
 
 
 @dataclass(frozen=True)
@@ -261,8 +272,9 @@ def _write(
 ) -> dict[str, Any]:
     """Writes the files of a store; what its document says of them."""
     found = survey(table, section, health, grid)
-    offsets, scattered = scattering.scatter(found, columns, section, folder, health)
-    for name, array in (("starts.i64", found.starts), ("origins.i64", found.origins), ("offsets.f64", offsets)):
+    offsets, ends, scattered = scattering.scatter(found, columns, section, folder, health)
+    kept = {"starts.i64": found.starts, "origins.i64": found.origins, "offsets.f64": offsets, "ends.f32": ends}
+    for name, array in kept.items():
         (folder / name).write_bytes(np.ascontiguousarray(array).tobytes())
     (folder / "series.json").write_text(json.dumps(found.series), "utf-8")
     return {
@@ -276,13 +288,20 @@ def _write(
     }
 
 
-def _with_more_columns(about: Mapping[str, Any], columns: tuple[str, ...], cache: Path | None) -> Kept | None:
-    """A store of the same content, read in the same way, that holds these columns among others."""
+def _with_more_columns(
+    about: Mapping[str, Any], columns: tuple[str, ...], grid: Frequency | None, cache: Path | None
+) -> Kept | None:
+    """A sound store of the same content, read in the same way, that holds these columns among others."""
     same = json.loads(json.dumps(about, default=str))
     for kept in listed(cache):
         document = kept.document
-        if {name: document.get(name) for name in same} == same and set(columns) <= set(document.get("columns", ())):
-            return kept_as(kept.folder.name, cache)
+        if not kept.whole or {name: document.get(name) for name in same} != same:
+            continue
+        with suppress(KeyError, TypeError):  # what contradicts itself is left alone
+            fitting = document["frequency"] == asdict(grid) if grid else document["grid"] is None
+            sound = not any(finding["severity"] == "error" for finding in document["findings"])
+            if fitting and sound and set(columns) <= set(document["columns"]):
+                return kept_as(kept.folder.name, cache)
     return None
 
 
@@ -296,6 +315,9 @@ def _open(kept: Kept, table: ParquetTable, section: DataSection, chosen: "_Chose
     try:
         starts, origins = (np.fromfile(folder / f"{name}.i64", np.int64) for name in ("starts", "origins"))
         rows, held, masked = int(document["rows"]), tuple(document["columns"]), tuple(document["masked"])
+        series = tuple(json.loads((folder / "series.json").read_text("utf-8")))
+        if not len(starts) == len(origins) + 1 == len(series) + 1 or starts[-1] != rows or (np.diff(starts) < 1).any():
+            raise ValueError("its series are not where it says")
         findings = [Finding(**finding) for finding in document["findings"]]
         lowest, highest = (
             [np.nan if value is None else float(value) for value in document[name]] for name in ("lowest", "highest")
@@ -308,7 +330,7 @@ def _open(kept: Kept, table: ParquetTable, section: DataSection, chosen: "_Chose
             folder=folder,
             held=held,
             starts=starts,
-            series=tuple(json.loads((folder / "series.json").read_text("utf-8"))),
+            series=series,
             frequency=Frequency(**document["frequency"]),
             time_column=document["written"]["column"],
             series_column=section.series,
@@ -319,14 +341,14 @@ def _open(kept: Kept, table: ParquetTable, section: DataSection, chosen: "_Chose
             absent=mapped(folder / scattering.ABSENT, np.uint8, (rows, len(masked))),
             masked=masked,
             offsets=np.fromfile(folder / "offsets.f64", np.float64).reshape(len(origins), len(held)),
+            ends=np.fromfile(folder / "ends.f32", np.float32).reshape(2, len(origins), len(held)),
             ranges=np.array([lowest, highest], np.float64).reshape(2, len(held)),
             observed=np.array(document["observed"], np.int64),
             origins=origins,
             content=content,
         )
     except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
-        told = f"the store {folder} is damaged ({error}); foretell cache clear {folder.name} removes it"
-        raise UnsafeFileError(told, folder=str(folder)) from None
+        raise damaged(folder, error) from None
 
 
 def mapped(path: Path, kind: Any, shape: tuple[int, ...]) -> np.ndarray:

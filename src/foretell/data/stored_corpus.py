@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from ..config import CorpusSection
-from ..errors import ConfigurationError, UnsafeFileError
+from ..errors import ConfigurationError
 from ..passes import followed
-from .cache import Kept, digest_of, keep, kept_as, key_of
+from .cache import Kept, damaged, digest_of, key_of, open_or_make
 from .documents import AnyCorpus, read_corpus
 from .text_sources import TextSource, files_of
 from .vocabulary import whole
@@ -158,7 +158,7 @@ def _stored(source: object, files: list[Path], section: CorpusSection) -> Stored
         return {**told, "documents": texts.documents, "notes": texts.notes}
 
     key, cache = key_of(about["read"], about["content"]), section.cache_dir
-    return _open(kept_as(key, cache) or keep(key, cache, about, write), texts.name, about, cache)
+    return open_or_make(key, cache, about, write, lambda kept: _open(kept, texts.name, about, cache))
 
 
 def _write(folder: Path, pieces: Iterable[str], *, lowercase: bool) -> dict[str, Any]:
@@ -198,9 +198,4 @@ def _open(kept: Kept, name: str, about: dict[str, Any], cache: Path | None) -> S
         documents, digest = int(document["documents"]), str(document["fingerprint"])
         return StoredCorpus(name, documents, notes, digest, content, places, about, cache)
     except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
-        raise UnsafeFileError(damaged(folder, error), folder=str(folder)) from None
-
-
-def damaged(folder: Path, error: Exception) -> str:
-    """What is said of a store that contradicts itself."""
-    return f"the store {folder} is damaged ({error}); foretell cache clear {folder.name} removes it"
+        raise damaged(folder, error) from None

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 from torch import Tensor
 
 from ..axes import AnchorArray
@@ -115,17 +115,19 @@ class StoredWindows:
         return parts
 
     def _must_be_near(self) -> None:
-        columns = [self.scaling.columns.index(name) for name in self.names]
-        places = [self.table.held.index(name) for name in self.names]
-        ends = self.table.ranges[:, None, places]
-        apart = np.abs((ends - self.scaling.mean[:, columns]) / self.scaling.deviation[:, columns]).max(axis=(0, 1))
-        for name, place, distance in zip(self.names, places, apart, strict=True):
-            if distance > FARTHEST:
-                low, high = self.table.ranges[:, place]
+        table = self.table
+        for name in self.names:
+            place = table.held.index(name)
+            ends = table.offsets[:, place] + table.ends[:, :, place]
+            mean, deviation = self.scaling.of_column(table, name)
+            apart = np.nan_to_num(np.abs((ends - mean) / deviation).max(axis=0))
+            if apart.max() > FARTHEST:
+                code = int(apart.argmax())
+                of = f" of {table.series[code]}" if table.series_column else ""
                 raise DataError(
-                    f'{self.table.source}, column "{name}": values lie within {FARTHEST:g} training deviations of the '
-                    f"mean; they reach from {low:g} to {high:g}; say --missing",
-                    file=self.table.source,
+                    f'{table.source}, column "{name}"{of}: values lie within {FARTHEST:g} training deviations of the '
+                    f"mean; they reach from {ends[0, code]:g} to {ends[1, code]:g}; say --missing",
+                    file=table.source,
                     column=name,
                 )
 
@@ -153,11 +155,16 @@ class StoredKnown:
             parts.append(calendar.reshape(*rows.shape, -1))
         codes = np.broadcast_to(table.codes_of(anchors)[:, None], rows.shape)
         for name in self.covariates.known:
-            mean, deviation = self.scaling.of_column(table, name)
+            mean, deviation = self._scaled[name]
             values = table.filled_of((name,), np.minimum(rows, last))[..., 0]
             scaled = (values - mean[codes]) / deviation[codes]
             parts.append(np.nan_to_num(scaled, nan=0.0).astype(np.float32)[..., None])
         return torch.from_numpy(np.concatenate(parts, axis=2))
+
+    @cached_property
+    def _scaled(self) -> dict[str, tuple[Float64[np.ndarray, " series"], Float64[np.ndarray, " series"]]]:
+        """Mean and deviation of each column, by series."""
+        return {name: self.scaling.of_column(self.table, name) for name in self.covariates.known}
 
     def whole(self, anchors: AnchorArray, leads: tuple[int, int]) -> Bool[np.ndarray, " window"]:
         """Whether all is known of the targets of each window."""
@@ -176,7 +183,7 @@ class StoredKnown:
     def _rows(self, anchors: AnchorArray, leads: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the targets, be they there or not, and the last row of each window's series."""
         rows = anchors[:, None] + np.arange(leads[0], leads[1] + 1)
-        return rows, (self.table.starts[1:] - 1)[self.table.codes_of(anchors)][:, None]
+        return rows, self.table.starts[self.table.codes_of(anchors) + 1][:, None] - 1
 
     def _times(self, anchors: AnchorArray, rows: Places) -> Places:
         codes = np.repeat(self.table.codes_of(anchors), rows.shape[1])

@@ -57,8 +57,6 @@ class Survey:
         given: How many rows the files hold.
         timezone: Zone in which times are shown.
         written: How times are written.
-        earliest: The file, and the row in it, of the earliest time of all.
-        begins: Whether the row of each series that is met first is its earliest.
     """
 
     table: ParquetTable
@@ -70,8 +68,6 @@ class Survey:
     given: int
     timezone: str | None
     written: Written
-    earliest: tuple[str, int]
-    begins: Bool[np.ndarray, " series"]
 
     @cached_property
     def _names(self) -> np.ndarray:
@@ -95,11 +91,9 @@ class _Seen:
     """What a pass has seen of each series so far."""
 
     numbers: dict[str, int] = field(default_factory=dict)
-    met: Int64[np.ndarray, " series"] = field(default_factory=lambda: np.zeros(0, np.int64))
     first: Int64[np.ndarray, " series"] = field(default_factory=lambda: np.zeros(0, np.int64))
     last: Int64[np.ndarray, " series"] = field(default_factory=lambda: np.zeros(0, np.int64))
     given: int = 0
-    earliest: tuple[int, str, int] | None = None
 
     def add(self, moments: Moments) -> Int64[np.ndarray, " row"]:
         """Counts a piece; gives the number of each row's series in the order in which they were seen."""
@@ -108,14 +102,8 @@ class _Seen:
         self.first = np.concatenate([self.first, np.full(new, np.iinfo(np.int64).max)])
         self.last = np.concatenate([self.last, np.full(new, np.iinfo(np.int64).min)])
         codes = own[moments.codes]
-        if new:
-            seen, rows = np.unique(codes, return_index=True)
-            self.met = np.concatenate([self.met, moments.times[rows[seen >= len(self.met)]]])
         np.minimum.at(self.first, codes, moments.times)
         np.maximum.at(self.last, codes, moments.times)
-        row = int(moments.times.argmin())
-        if self.earliest is None or moments.times[row] < self.earliest[0]:
-            self.earliest = (int(moments.times[row]), moments.rows.name, moments.rows.number(row))
         self.given += len(codes)
         return codes
 
@@ -163,10 +151,9 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
         grid: The step that the rows must have; inferred where None.
 
     Raises:
-        ConfigurationError: An option cannot be followed where rows are not held together.
+        ConfigurationError: A frequency cannot be followed where rows are not held together.
         DataError: Times cannot be read, or lie so that a grid would be nearly empty.
     """
-    _must_be_possible(section)
     head = next(table.pieces(None, (section.series,) if section.series else ()))
     time_column = find_time_column(head, section.time, section.time_format)
     parsed = parse_times(head, time_column, section.time_format, None, section.series, health)
@@ -184,8 +171,6 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
     places, _ = frequency.index(last, first)
     starts = np.concatenate([[0], np.cumsum(places + 1)]).astype(np.int64)
     _must_be_dense(table, seen, frequency, int(starts[-1]), names, places)
-    if seen.earliest is None:
-        raise DataError(f"{table.name} holds no rows", file=table.name)
     return Survey(
         table=table,
         time_column=time_column,
@@ -196,8 +181,6 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
         given=seen.given,
         timezone=parsed.timezone,
         written=written,
-        earliest=seen.earliest[1:],
-        begins=seen.met[order] == first,
     )
 
 
@@ -226,8 +209,12 @@ def _rounding(section: DataSection) -> int:
     return named.count
 
 
-def _must_be_possible(section: DataSection) -> None:
-    """What needs all rows side by side cannot be done where they are read piece by piece."""
+def must_be_possible(section: DataSection) -> None:
+    """Checks that nothing is asked that needs all rows side by side, where they are read piece by piece.
+
+    Raises:
+        ConfigurationError: Something is.
+    """
     if section.timezone:
         raise ConfigurationError(
             "--timezone goes with a table that is read into memory, as the repeated hour is told by the order of rows; "

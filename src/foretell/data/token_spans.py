@@ -16,10 +16,10 @@ from jaxtyping import Int64, Integer
 
 from ..config import TokenizerSection
 from ..errors import UnsafeFileError
-from .cache import Kept, keep, kept_as, key_of
+from .cache import Kept, damaged, kept_as, key_of, open_or_make
 from .corpora import SPANS
 from .documents import AnyCorpus, cut_text, repeated_lines
-from .stored_corpus import StoredCorpus, damaged
+from .stored_corpus import StoredCorpus
 from .tokenizer import Tokenizer
 
 LEARNED = 200_000_000  # characters of a stored training text in which words and pieces of byte pairs are counted
@@ -103,13 +103,22 @@ def _stored(
     # A model's tokens are most often those that were learned from this very text.
     for read in (learned, given):
         kept = kept_as(key_of(read, borders, corpus.fingerprint), corpus.cache)
-        found = None if kept is None else _open(kept, borders)
+        found = None if kept is None else _sound(kept, borders)
         if found is not None and tokenizer in (None, found.tokenizer):
             return found
     read = learned if tokenizer is None else given
     about = {**corpus.about, "kind": "tokens", "read": read, "content": corpus.fingerprint}
     write = partial(_write, corpus=corpus, borders=borders, section=section, tokenizer=tokenizer)
-    return _open(keep(key_of(read, borders, corpus.fingerprint), corpus.cache, about, write), borders)
+    key = key_of(read, borders, corpus.fingerprint)
+    return open_or_make(key, corpus.cache, about, write, partial(_open, borders=borders))
+
+
+def _sound(kept: Kept, borders: Borders) -> TokenSpans | None:
+    """The tokens that a store holds; None where it contradicts itself."""
+    try:
+        return _open(kept, borders)
+    except UnsafeFileError:
+        return None
 
 
 def _write(
@@ -158,7 +167,7 @@ def _open(kept: Kept, borders: Borders) -> TokenSpans:
         notes = tuple(map(str, document["notes"]))
         return TokenSpans(borders, tokenizer, tokens, dict(zip(SPANS, counts, strict=True)), notes)
     except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
-        raise UnsafeFileError(damaged(folder, error), folder=str(folder)) from None
+        raise damaged(folder, error) from None
 
 
 def _kind(known: int) -> Any:

@@ -58,8 +58,9 @@ def parts_of(
     idle = not len(own)
     if idle:
         own = batch[:1]
+    count = max(1, min(count, len(batch) // group.size))  # as many for each: those that share weights go in step
     bounds = [len(own) * number // count for number in range(count + 1)]
-    rows = [slice(start, end) for start, end in pairwise(bounds) if end > start]
+    rows = [slice(start, end) for start, end in pairwise(bounds)]
     read = [examples.batch(own[some]) for some in rows]
     counts = [0 if idle else counted(loss, targets) for _, targets in read]
     total = int(group.sums(sum(counts))[0]) if counts_itself(loss) else len(batch)
