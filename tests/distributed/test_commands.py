@@ -187,7 +187,7 @@ def test_a_worker_that_is_killed_is_named_and_its_run_goes_on_exactly(
     monkeypatch.chdir(home)
     result = run("train", "--resume", "cut-again", "--devices", 1)
     assert result.code == 0, result.err
-    assert "gone on with on 1 device after 2, so what is dropped is drawn anew" in result.out
+    assert "gone on with on 1 device after 2, what is dropped being drawn anew" in result.out
     again = home / "runs" / "cut-again"
     assert (len(curve(again)), position(again)["processes"]) == (3, 1)
     assert curve(again) == pytest.approx(curve(whole), abs=0.2)

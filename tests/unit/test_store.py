@@ -406,10 +406,15 @@ def test_a_store_of_another_grid_is_not_taken(tmp_path: Path) -> None:
     section = DataSection.model_validate(
         {"series": "id", "target": "a", "store": "yes", "cache_dir": tmp_path / "cache"}
     )
-    assert open_table(folder, section, grid=half).rows == 179, "half of them absent"
+    for store in ("yes", "no"):
+        with pytest.raises(DataError, match="has rows every 1h; the model was trained on rows every 30min"):
+            open_table(folder, section.model_copy(update={"store": store}), grid=half)
+    assert open_table(folder, section, grid=hour).rows == 90
     assert open_table(folder, section).frequency == hour
-    assert open_table(folder, section, grid=hour).rows == open_table(folder, section).rows == 90
-    assert len(cache.listed(tmp_path / "cache")) == 2, "the one that was found out serves who asks for it"
+    assert len(cache.listed(tmp_path / "cache")) == 2, "who names no grid finds it out"
+    other = section.model_copy(update={"target": ("b",), "features": ("b",)})
+    assert open_table(folder, other, grid=hour).rows == open_table(folder, other).rows == 90
+    assert len(cache.listed(tmp_path / "cache")) == 2, "what was found out serves who asks for it"
 
 
 def test_names_that_folders_give_stay_as_they_are(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
         given: ``data`` where the task reads some, the output options, and ``recipe`` where there is one.
     """
     from .. import runs
+    from ..cluster.places import check_place
     from ..nn.devices import check_device
     from ..tasks import choose_rungs, get_task, left_out
 
@@ -42,6 +43,7 @@ def compare_data(task_name: str, configuration: Any, given: dict[str, Any]) -> N
     task = get_task(task_name)
     if not configuration.run.on.startswith("ray"):  # elsewhere there may be other devices
         check_device(configuration.training.device)
+    check_place(configuration.run)
     prepared = task.prepare(data, configuration)
     require_same(prepared.fingerprint, configuration)
     job = job_of("compare", task_name, prepared, given) | {"rungs": rungs}

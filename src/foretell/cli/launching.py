@@ -112,15 +112,22 @@ def _failure(failures: Mapping[int, Any], count: int, folder: Path) -> ForetellE
     reports = _reports(folder)
     killed = {rank: failure for rank, failure in sorted(failures.items()) if failure.exitcode < 0}
     first = [rank for rank, failure in killed.items() if failure.exitcode != -signal.SIGTERM]
-    told = [report for report in reports.values() if report["document"]["error"]["code"] != LostError.code]
+    codes = {rank: report["document"]["error"]["code"] for rank, report in reports.items()}
+    told = [report for rank, report in reports.items() if codes[rank] != LostError.code]
+    remedies = [path.read_text("utf-8") for path in folder.rglob(REMEDY)]
+    if any(code == StoppedError.code for code in codes.values()):
+        return StoppedError("; ".join(["stopped", *(f"go on with: {remedy}" for remedy in remedies[:1])]))
     silent = [rank for rank, failure in failures.items() if failure.exitcode > 0 and rank not in reports]
     if told and not first:
         return _told(told[0])
     rank = next(iter([*first, *silent, *killed, *failures]))
     failure = failures[rank]
     which = f"worker {rank + 1} of {count} (process {failure.pid})"
-    remedies = [path.read_text("utf-8") for path in folder.rglob(REMEDY)]
     remedy = f"; go on with: {remedies[0]}" if remedies else ""
+    if failure.exitcode == -signal.SIGTERM and sum(codes.get(own) != LostError.code for own in killed) != 1:
+        # The agent ends those who are left in the same way.
+        told_of = f"one of {count} workers was ended by signal {int(signal.SIGTERM)} (SIGTERM), and the others with it"
+        return RunError(f"{told_of}{remedy}")
     if failure.exitcode < 0:
         number = -failure.exitcode
         memory = ", as the system does where memory runs out" if number == signal.SIGKILL else ""

@@ -7,6 +7,8 @@ from ..config import entries
 from ..errors import ConfigurationError, UsageError
 from .options import Asked
 
+_OF_THE_PLACE = ("devices", "nodes", "strategy", "store", "cache_dir")
+
 
 def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> tuple[Any, Any]:
     """A model to go on from, and the options of its further training.
@@ -31,9 +33,12 @@ def start_from(task_name: str, reference: str, rescale: bool, asked: Asked) -> t
         raise UsageError(f"{reference} is a model of {predictor.task}, not of {task_name}")
     rung = predictor.fitted.rung
     own = predictor.artefact.document["config"]
-    # On how many devices a model has learned is nothing of it.
-    training = {name: value for name, value in own["training"].items() if name not in ("devices", "nodes", "strategy")}
-    configuration = asked.build({**own, "training": training, "run": {"rung": rung}})
+    # On how many devices a model has learned, and by way of which store, is nothing of it.
+    below = {
+        section: {name: value for name, value in options.items() if name not in _OF_THE_PLACE}
+        for section, options in own.items()
+    }
+    configuration = asked.build({**below, "run": {"rung": rung}})
     if configuration.run.rung != rung:
         other = configuration.run.rung
         raise UsageError(f"{reference} is a {rung}; leave --rung away, or train {other} anew", rung=rung)

@@ -56,6 +56,7 @@ class TuningTeller(Teller):
 def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     """Searches a rung's options into a new run folder."""
     from .. import runs, tuning
+    from ..cluster.places import check_place
     from ..nn.devices import check_device
     from ..tasks import get_task, require_alone
 
@@ -72,6 +73,7 @@ def tune_rung(task_name: str, asked: Asked, given: dict[str, Any]) -> None:
     runs.check_name(configuration.run.runs_dir, configuration.run.name)
     if not configuration.run.on.startswith("ray"):  # elsewhere there may be other devices
         check_device(configuration.training.device)
+    check_place(configuration.run)
     data = given.get("data")
     prepared = task.prepare(data, configuration)
     require_same(prepared.fingerprint, configuration)

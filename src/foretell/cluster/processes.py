@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -83,6 +84,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_train, args=(theirs, threads), daemon=True, name="foretell-training")
+        resource_tracker.ensure_running()  # which is started along with a process, and would let interrupts in again
         with _without_interrupts():
             self.process.start()
         theirs.close()

@@ -5,14 +5,17 @@ alone, is told to those who wait, who hand its training over again: Ray itself r
 """
 
 import os
+import signal
 import socket
 import tempfile
+import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from .work import Shared, Work
 
 _PATIENCE = 30.0  # seconds that an address has to answer
 _MOMENT = 0.5  # seconds without news after which whoever waits may look around
+_SHORT = 40  # letters of a folder in which Ray can still make its sockets, whose names may have a hundred
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HEAD = {"node:__internal_head__": 0.001}  # what Ray's first machine alone has, where messages are left
 
@@ -51,8 +55,12 @@ class RayCluster:
         self._ray = _ray(alone=address is None or _host(address) in _LOOPBACK)
         self._cpus, self._gpus, self._threads = cpus, gpus, threads
         self._joined = self._ray.is_initialized()
+        self._home: tempfile.TemporaryDirectory[str] | None = None  # of what a Ray of our own writes
         if not self._joined:
-            _connect(self._ray, address)
+            if address is None:
+                self._home = tempfile.TemporaryDirectory(prefix="foretell-", ignore_cleanup_errors=True)
+            _connect(self._ray, address, self._home.name if self._home else None)
+        self._signals = _ending_in_order(self.close)
         self._under_way: dict[Any, int] = {}
         self._data: tuple[Shared, Any] | None = None
         try:
@@ -80,8 +88,9 @@ class RayCluster:
         with _answering():
             if self._data is None or self._data[0] is not work.shared:
                 self._data = (work.shared, self._ray.put(work.shared.parts))
+            home = self._home.name if self._home else None
             reference = self._train.options(**options).remote(
-                self._post, number, task, work.bare(), self._data[1], self._threads
+                self._post, number, task, work.bare(), self._data[1], self._threads, home
             )
         self._under_way[reference] = number
 
@@ -102,6 +111,11 @@ class RayCluster:
         self._under_way.clear()
         if not self._joined:
             self._ray.shutdown()
+        if self._home is not None:
+            self._home.cleanup()
+        for number, handler in self._signals.items():
+            signal.signal(number, handler)
+        self._signals = {}
 
     def _news(self) -> list[tuple[int, Message]]:
         ready, _ = self._ray.wait([*self._under_way, self._waiting], num_returns=1, timeout=_MOMENT)
@@ -138,12 +152,7 @@ class RayCluster:
         if not any(self._room(node["Resources"]) for node in nodes):
             most = max((node["Resources"].get("CPU", 0.0) for node in nodes), default=0.0)
             gpus = max((node["Resources"].get("GPU", 0.0) for node in nodes), default=0.0)
-            raise ConfigurationError(
-                f"one training asks for {counted(self._cpus, 'processor')} and {self._gpus:g} graphics processors "
-                "(--training-cpus, --training-gpus), which no machine of the cluster has; the most that one has are "
-                f"{most:g} and {gpus:g}",
-                option="training_cpus",
-            )
+            raise _no_room(self._cpus, self._gpus, most, gpus)
 
     def _require_version(self) -> None:
         """Checks that every machine has this version of Foretell."""
@@ -186,14 +195,68 @@ def _ray(*, alone: bool) -> Any:
         with _quiet():
             import ray
     except ImportError:
-        raise MissingError(
-            "trainings on a cluster need Ray: pip install 'foretell[cluster]'", extra="cluster"
-        ) from None
+        raise _missing() from None
     return ray
 
 
-def _connect(ray: Any, address: str | None) -> None:
+def check_ray(address: str | None, cpus: int, gpus: float) -> None:
+    """Checks what can be told of a cluster without joining it.
+
+    Args:
+        address: As for :class:`RayCluster`, like the next two.
+        cpus: Processors for each training.
+        gpus: Its share of graphics processors.
+
+    Raises:
+        ConfigurationError: This machine has not what one training asks for, and there is no other.
+        MissingError: Ray is not installed.
+        RunError: Nothing answers there.
+    """
+    if find_spec("ray") is None:
+        raise _missing()
+    named = address or os.environ.get("RAY_ADDRESS")
+    if named:
+        _require_listener(named)
+    elif cpus > usable_processors():
+        raise _no_room(cpus, gpus, usable_processors(), 0)
+
+
+def _ending_in_order(close: Callable[[], None]) -> dict[int, Any]:
+    """Has a signal that ends this process end Ray first, which would speak of it at length; the handlers before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    before = {}
+
+    def end(number: int, frame: Any) -> None:
+        close()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in (signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ())):
+        before[int(number)] = signal.signal(number, end) or signal.SIG_DFL
+    return before
+
+
+def _no_room(cpus: int, gpus: float, most: float, most_gpus: float) -> ConfigurationError:
+    return ConfigurationError(
+        f"one training asks for {counted(cpus, 'processor')} and {gpus:g} graphics processors "
+        "(--training-cpus, --training-gpus), which no machine of the cluster has; the most that one has are "
+        f"{most:g} and {most_gpus:g}",
+        option="training_cpus",
+    )
+
+
+def _missing() -> MissingError:
+    return MissingError("trainings on a cluster need Ray: pip install 'foretell[cluster]'", extra="cluster")
+
+
+def _connect(ray: Any, address: str | None, home: str | None) -> None:
     """Joins a cluster, or starts a Ray that only this machine can reach.
+
+    Args:
+        ray: The library.
+        address: Of the cluster; None to start one.
+        home: A folder for what a Ray of our own writes.
 
     Raises:
         RunError: Nothing answers at the address, or Ray would have been open to others.
@@ -203,7 +266,9 @@ def _connect(ray: Any, address: str | None) -> None:
     vars(import_module("ray._private.worker"))["print_to_stdstream"] = _unsaid
     if address:
         _require_listener(address)
-    own = {} if address else {"num_cpus": usable_processors(), "include_dashboard": False}
+    own: dict[str, Any] = {} if address else {"num_cpus": usable_processors(), "include_dashboard": False}
+    if home is not None and len(home) <= _SHORT:
+        own["_temp_dir"] = home
     last = 1 if address and address.startswith("ray://") else 0  # what Ray starts for a client was seen not to come up
     for attempt in range(last + 1):
         try:
@@ -294,14 +359,14 @@ def _question() -> Any:
     return answer
 
 
-def _train(post: Any, number: int, task: str, work: Work, parts: Any, threads: int) -> Message:
+def _train(post: Any, number: int, task: str, work: Work, parts: Any, threads: int, home: str | None) -> Message:
     """One training on a machine of the cluster, in a folder that goes with it."""
     import torch
 
     torch.set_num_threads(threads)
     letters = _Letters(post, number)
     letters.tell((BEGAN,))
-    with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
+    with tempfile.TemporaryDirectory(prefix="foretell-", dir=home) as folder:
         message = carried_out(task, work.bare(Path(folder)), parts, letters.tell, files=True)
     letters.delivered()
     return message

@@ -80,7 +80,9 @@ LearningRate = Annotated[float | Literal["auto"], BeforeValidator(_as_rate)]
 
 def _as_place(value: str) -> str:
     if not re.fullmatch(r"here|processes(:[1-9][0-9]{0,3})?|ray|ray://[^\s/:][^\s/]*:[0-9]{1,5}", value):
-        raise ValueError("trainings are carried out here, in processes (or processes:N), by ray, or ray://HOST:PORT")
+        raise ValueError(
+            "trainings are carried out here, in processes (or processes:N, 1 to 9999), by ray, or ray://HOST:PORT"
+        )
     return value
 
 

@@ -26,6 +26,7 @@ FORMAT = 1
 DOCUMENT, STORES = "store.json", "stores"
 VARIABLE = "FORETELL_CACHE_DIR"
 _PIECE, _BLOCK = 1 << 26, 1 << 18  # bytes that one thread hashes, and reads together
+_SMALL = 1 << 26  # bytes of a file in a store whose hash is kept
 _ABANDONED = 6 * 3600.0  # seconds after which what nobody goes on writing is taken for left behind
 Opened = TypeVar("Opened")
 
@@ -116,9 +117,9 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 
 
 def kept_as(key: str, cache: Path | None) -> Kept | None:
-    """The folder of a key, where it is whole."""
+    """The folder of a key, where it is whole, and its small files are as they were written."""
     found = _look_at(stores_in(cache) / key)
-    if not found.whole:
+    if not found.whole or _hashes(found.folder, found.document["files"]) != found.document.get("hashes"):
         return None
     with suppress(OSError):
         os.utime(found.folder / DOCUMENT)
@@ -152,7 +153,12 @@ def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[P
             errno=error.errno,
         ) from None
     _remove_stale(stores, key, about)
-    return found or _look_at(stores / key)
+    made = found or _look_at(stores / key)
+    if not made.whole:
+        raise StorageError(
+            f"the store {made.folder} was taken away as soon as it was made; make it again", folder=str(made.folder)
+        )
+    return made
 
 
 def open_or_make(
@@ -198,12 +204,19 @@ def _make(stores: Path, key: str, about: dict[str, Any], write: Callable[[Path],
         beside = Path(tempfile.mkdtemp(prefix=f".{key}.{_host()}.{os.getpid()}.", dir=stores))
         told = write(beside)
         files = {path.name: path.stat().st_size for path in sorted(beside.iterdir())}
-        document = {"format": FORMAT, **about, **told, "files": files, "made": time.time()}
+        hashes = _hashes(beside, files)
+        document = {"format": FORMAT, **about, **told, "files": files, "hashes": hashes, "made": time.time()}
         write_atomically(beside / DOCUMENT, (json_text(document) + "\n").encode())
         _put(beside, stores / key)
     finally:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def _hashes(folder: Path, files: dict[str, int]) -> dict[str, str]:
+    """Hashes of the files that are small enough to be looked at whenever they are read."""
+    small = (name for name, size in files.items() if size <= _SMALL)
+    return {name: _digest_of((name, folder / name, 0, files[name])) for name in small}
 
 
 @contextmanager
@@ -253,7 +266,7 @@ def clear(cache: Path | None, names: Iterable[str] = ()) -> list[Kept]:
         names: The beginnings of their names; all where there are none.
 
     Returns:
-        What was removed.
+        What was removed; what somebody writes just now stays.
 
     Raises:
         InputError: None begins so.
@@ -263,7 +276,8 @@ def clear(cache: Path | None, names: Iterable[str] = ()) -> list[Kept]:
     for name in wanted:
         if not name or not any(kept.folder.name.startswith(name) for kept in found):
             raise InputError(f'the cache {stores_in(cache)} holds nothing called "{name}"; see: foretell cache list')
-    gone = [kept for kept in found if not wanted or any(kept.folder.name.startswith(name) for name in wanted)]
+    named = [kept for kept in found if not wanted or any(kept.folder.name.startswith(name) for name in wanted)]
+    gone = [kept for kept in named if not _is_being_made(kept.folder)]
     for kept in gone:
         try:
             shutil.rmtree(kept.folder)
@@ -293,11 +307,21 @@ def _put(beside: Path, folder: Path) -> None:
 def _remove_abandoned(stores: Path) -> None:
     """Takes away what a process that was killed left half-written."""
     for path in stores.glob(".*.*.*.*"):
-        _, _, host, process, _ = path.name.split(".", 4)
-        with suppress(OSError):  # it may be gone by now
-            newest = max((own.stat().st_mtime for own in (path, *path.iterdir())), default=0.0)
-            if (host == _host() and not _runs(process)) or time.time() - newest > _ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
+        if not _is_being_made(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_being_made(path: Path) -> bool:
+    """Whether a folder is half-written, and whoever writes it may still be there."""
+    parts = path.name.split(".", 4)
+    if len(parts) < 5 or parts[0]:
+        return False
+    _, _, host, process, _ = parts
+    try:
+        newest = max((own.stat().st_mtime for own in (path, *path.iterdir())), default=0.0)
+    except OSError:  # it is whole by now, and has its name, or is gone
+        return True
+    return (host != _host() or _runs(process)) and time.time() - newest <= _ABANDONED
 
 
 def _host() -> str:
@@ -328,11 +352,12 @@ def _remove_stale(stores: Path, key: str, about: dict[str, Any]) -> None:
 
 def _look_at(folder: Path) -> Kept:
     document: dict[str, Any] = {}
-    try:
-        read = json.loads((folder / DOCUMENT).read_text("utf-8"))
-        document = read if isinstance(read, dict) else {}
-        used = (folder / DOCUMENT).stat().st_mtime
-    except (OSError, ValueError, RecursionError):
-        used = folder.stat().st_mtime if folder.exists() else 0.0
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
+    used, size = 0.0, 0
+    with suppress(OSError):  # somebody else may take it away meanwhile
+        used = folder.stat().st_mtime
+        size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+        with suppress(ValueError, RecursionError):
+            read = json.loads((folder / DOCUMENT).read_text("utf-8"))
+            document = read if isinstance(read, dict) else {}
+            used = (folder / DOCUMENT).stat().st_mtime
     return Kept(folder, document, size, used)

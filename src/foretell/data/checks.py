@@ -18,7 +18,7 @@ from .health import Health
 from .sources import Source
 
 Duplicates = Literal["error", "first", "last", "mean"]
-_MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
+MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
 LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
 
@@ -109,14 +109,19 @@ def as_they_come(rows: Rows, health: Health) -> Grid:
     return Grid(frequency, rows.times, rows.values, np.array([0, len(rows.times)]))
 
 
-def _must_have_step(rows: Rows, times: TimeArray, known: Frequency) -> None:
-    """Checks that the rows of a series have the step that a model was trained on, be there gaps or not."""
-    found = infer_frequency(times, np.array([0]))
+def must_have_step(name: str, found: Frequency, known: Frequency) -> None:
+    """Checks that rows have the step that a model was trained on, be there gaps or not.
+
+    Args:
+        name: What to call them.
+        found: Their step.
+        known: The model's.
+
+    Raises:
+        DataError: They have another one.
+    """
     if found != known:
-        raise DataError(
-            f"{rows.source.name} has rows every {found}; the model was trained on rows every {known}",
-            file=rows.source.name,
-        )
+        raise DataError(f"{name} has rows every {found}; the model was trained on rows every {known}", file=name)
 
 
 def _were(count: int) -> str:
@@ -262,9 +267,9 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     for start, stop in pairwise(bounds):
         origin = int(times[start])
         places[start:stop], fits = frequency.index(times[start:stop], origin)
-        sparse = places[stop - 1] + 1 > _MOSTLY_ABSENT * (stop - start)
+        sparse = places[stop - 1] + 1 > MOSTLY_ABSENT * (stop - start)
         if known and (not fits.all() or sparse):
-            _must_have_step(rows, times[start:stop], frequency)
+            must_have_step(rows.source.name, infer_frequency(times[start:stop], np.array([0])), frequency)
         if not fits.all():
             row = int(order[start + np.flatnonzero(~fits)[0]])
             step = tidy_step(frequency.count) if frequency.unit == "microsecond" else str(frequency)

@@ -1,5 +1,6 @@
 """Parquet files and folders of them: what they hold, told without reading it, and their rows piece by piece."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,14 +144,26 @@ def is_parquet(path: Path) -> bool:
 
 def _files_in(folder: Path) -> list[Path]:
     """The Parquet files below a folder; what begins with a dot or an underscore is a program's own."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+    def refused(error: OSError) -> None:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}", file=str(error.filename))
+
+    below = os.walk(folder, onerror=refused, followlinks=False)
+    paths = (Path(parent) / name for parent, _, names in below for name in names)
+    found = (path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
     return sorted(path for path in found if not any(part[0] in "._" for part in path.relative_to(folder).parts))
 
 
 def _schema_of(file: Path, name: str) -> tuple[dict[str, Kind], int]:
     """The columns of a file, and how many rows it holds."""
     try:
-        schema = {column.strip(): kind for column, kind in pl.read_parquet_schema(file).items()}
+        given = pl.read_parquet_schema(file)
+        schema = {column.strip(): kind for column, kind in given.items()}
+        if len(schema) < len(given):
+            twice = next(own for own in schema if sum(column.strip() == own for column in given) > 1)
+            raise DataError(
+                f'{name}: columns have names of their own; several are called "{twice}", but for blanks', file=name
+            )
         return schema, int(pl.scan_parquet(file, hive_partitioning=False, glob=False).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(name, error) from None

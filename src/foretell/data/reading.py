@@ -69,10 +69,10 @@ def open_table(
     section = section or DataSection.model_validate(options)
     if isinstance(source, AnyTable):
         return _choose_again(source, section)
-    files = _parquet(source)
+    files = ParquetTable.at(Path(str(source))) if names_parquet(source) else None
     if files is not None and regular and _goes_through_a_store(files, section):
         return read_stored(files, section, strict=strict, grid=grid)
-    if section.store == "yes" and files is None:
+    if section.store == "yes" and files is None and not _is_out_of_reach(source):
         raise ConfigurationError(
             "--store yes goes with Parquet, a file or a folder of files; write the rows to Parquet, or leave it out",
             option="store",
@@ -96,11 +96,19 @@ def read_table(source: object, section: DataSection | None = None, **options: An
     return open_table(source, **{"store": "no", **options}).whole()
 
 
-def _parquet(source: object) -> ParquetTable | None:
-    """The Parquet files that a source names; None where it is something else."""
-    if isinstance(source, str | Path) and str(source) != "-" and is_parquet(Path(source)):
-        return ParquetTable.at(Path(source))
-    return None
+def names_parquet(source: object) -> bool:
+    """Whether a source is the path of a Parquet file, or of a folder, which can go through a store."""
+    return isinstance(source, str | Path) and str(source) != "-" and is_parquet(Path(source))
+
+
+def _is_out_of_reach(source: object) -> bool:
+    """Whether a source names a file that is not there, or cannot be read: what is wrong is said where it is read."""
+    try:
+        if isinstance(source, str | Path) and str(source) != "-":
+            Path(source).open("rb").close()
+    except OSError:
+        return True
+    return False
 
 
 def _goes_through_a_store(files: ParquetTable, section: DataSection) -> bool:

@@ -251,7 +251,8 @@ class _Scattering:
             number for number, pair in enumerate(zip(before, here, strict=True)) if not np.array_equal(*pair, True)
         )
         one, two = (float(own[place]) + offsets[place] for own in (here, before))
-        told = f"rows of one time must agree; found {one:.7g} in {self._at(moments, row)} and {two:.7g} before"
+        time = moments.rows.frame[self.survey.time_column][row]
+        told = f"rows of one time must agree; found {one:.7g} here and {two:.7g} before, at {time}"
         fault = moments.rows.fault(row, self.columns[place], f"{told}; say --duplicates first or last")
         self.health.fail("duplicates", fault)
 

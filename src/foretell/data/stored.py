@@ -226,7 +226,7 @@ def read_stored(
     key, whole = key_of(content, columns, asked), {**about, "columns": columns, "grid": asked}
 
     def write(folder: Path) -> dict[str, Any]:
-        return _write(table, columns, section, folder, Health(strict=strict), grid)
+        return _write(table, chosen, section, folder, Health(strict=strict), grid)
 
     def opened(kept: Kept) -> StoredTable:
         return _open(kept, table, section, chosen, content)
@@ -241,38 +241,38 @@ def read_stored(
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Columns of numbers that are used, and of them those that are read and those that are forecast."""
+    """Columns of numbers that are used; those of them that are read, and that are forecast; what holds no numbers."""
 
     columns: tuple[str, ...]
     features: tuple[str, ...]
     targets: tuple[str, ...]
+    others: tuple[str, ...]
 
 
 def _chosen(table: ParquetTable, section: DataSection) -> _Chosen:
-    """The columns that a section names, or all."""
+    """The columns that a section names, or all of numbers."""
     head = next(table.pieces(None, (section.series,) if section.series else ()))
     time_column = find_time_column(head, section.time, section.time_format)
     named = (section.target, section.features, section.known)
     must_exist(head, tuple(name for names in named for name in split_names(names, head.frame.columns)))
-    numbers = [name for name, kind in head.frame.schema.items() if kind == pl.Float64]
-    columns = tuple(name for name in numbers if name not in (time_column, section.series))
+    apart = (time_column, section.series)
+    kinds = {name: kind for name, kind in head.frame.schema.items() if name not in apart}
+    columns = tuple(name for name, kind in kinds.items() if kind == pl.Float64)
+    others = tuple(name for name in kinds if name not in columns)
     if not columns:
         raise DataError(f"{table.name} has no column of numbers beside its times", file=table.name)
     features, targets = roles(table.name, section, columns, time_column)
-    return _Chosen(tuple(dict.fromkeys((*features, *targets))), features, targets)
+    return _Chosen(tuple(dict.fromkeys((*features, *targets))), features, targets, others)
 
 
 def _write(
-    table: ParquetTable,
-    columns: tuple[str, ...],
-    section: DataSection,
-    folder: Path,
-    health: Health,
-    grid: Frequency | None,
+    table: ParquetTable, chosen: "_Chosen", section: DataSection, folder: Path, health: Health, grid: Frequency | None
 ) -> dict[str, Any]:
     """Writes the files of a store; what its document says of them."""
     found = survey(table, section, health, grid)
-    offsets, ends, scattered = scattering.scatter(found, columns, section, folder, health)
+    if chosen.others:
+        health.note("text", f"left out, since they hold no numbers: {', '.join(chosen.others)}")
+    offsets, ends, scattered = scattering.scatter(found, chosen.columns, section, folder, health)
     kept = {"starts.i64": found.starts, "origins.i64": found.origins, "offsets.f64": offsets, "ends.f32": ends}
     for name, array in kept.items():
         (folder / name).write_bytes(np.ascontiguousarray(array).tobytes())
@@ -299,7 +299,8 @@ def _with_more_columns(
             continue
         with suppress(KeyError, TypeError):  # what contradicts itself is left alone
             fitting = document["frequency"] == asdict(grid) if grid else document["grid"] is None
-            sound = not any(finding["severity"] == "error" for finding in document["findings"])
+            # Rows of one time may disagree in columns that nobody asks for here.
+            sound = not any(finding["kind"] == "duplicates" for finding in document["findings"])
             if fitting and sound and set(columns) <= set(document["columns"]):
                 return kept_as(kept.folder.name, cache)
     return None

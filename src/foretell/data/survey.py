@@ -14,7 +14,7 @@ from ..axes import TimeArray
 from ..config import DataSection
 from ..errors import ConfigurationError, DataError, counted
 from ..passes import followed
-from .checks import LARGEST_GRID
+from .checks import LARGEST_GRID, MOSTLY_ABSENT, must_have_step
 from .columns import series_of_rows
 from .frequency import DAY, Frequency, infer_frequency, named_frequency
 from .health import Health
@@ -170,6 +170,8 @@ def survey(table: ParquetTable, section: DataSection, health: Health, grid: Freq
     first, last = seen.first[order], seen.last[order]
     places, _ = frequency.index(last, first)
     starts = np.concatenate([[0], np.cumsum(places + 1)]).astype(np.int64)
+    if grid is not None and starts[-1] > MOSTLY_ABSENT * seen.given:
+        must_have_step(table.name, _inferred(table, sample), grid)
     _must_be_dense(table, seen, frequency, int(starts[-1]), names, places)
     return Survey(
         table=table,

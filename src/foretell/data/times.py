@@ -18,6 +18,7 @@ from .sources import Source
 
 _NUMBER_NAMES = ("time", "date", "timestamp", "datetime", "ds", "year", "unix", "epoch", "unix time")
 _PROBE = 500
+_FIRST_TIME, _LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999  # of the years 1 and 9999
 _EXAMPLES = "2009-01-31 14:00:00, 2009-01-31T14:00Z, 31.01.2009 14:00:00"
 
 
@@ -145,6 +146,11 @@ def parse_times(
             f'{source.name}, column "{column}" must hold times; found {values.dtype}', file=source.name, column=column
         )
     values = values.dt.cast_time_unit("us")
+    counts = values.to_physical()
+    if not counts.is_between(_FIRST_TIME, _LAST_TIME).all():
+        row = int((~counts.is_between(_FIRST_TIME, _LAST_TIME)).arg_true()[0])
+        told = f"times lie in the years 1 to 9999; found one that is {counts[row]:,} microseconds from 1970"
+        raise source.fault(row, column, told)
     zone = values.dtype.time_zone if isinstance(values.dtype, pl.Datetime) else None
     if zone is not None:
         shown = timezone or zone

@@ -40,6 +40,7 @@ class Position:
         threads: Processor threads with which the training began.
         cut: After how many epochs its time was over; None where it was not.
         processes: How many trained together.
+        regrouped: How many had begun it, and how many went on, where these were not as many.
     """
 
     epoch: int = 0
@@ -52,6 +53,7 @@ class Position:
     threads: int = 1
     cut: float | None = None
     processes: int = 1
+    regrouped: tuple[int, int] | None = None
 
 
 def save_checkpoint(

@@ -109,7 +109,7 @@ class TrainingResult:
             told.append(f"learning rate {self.rates.chosen:g} found")
         if self.regrouped is not None:
             before, after = self.regrouped
-            told.append(f"gone on with on {counted(after, 'device')} after {before}, so what is dropped is drawn anew")
+            told.append(f"gone on with on {counted(after, 'device')} after {before}, what is dropped being drawn anew")
         return ", ".join(told)
 
 
@@ -166,7 +166,8 @@ def train(
         carrying = Carrying()
         resumed = load_checkpoint(checkpoints, held, optimiser, carrying, group)
         position, best = resumed or (Position(threads=torch.get_num_threads()), _copy(held))
-        regrouped = (position.processes, group.size) if resumed and position.processes != group.size else None
+        if resumed and position.processes != group.size and not _is_over(position, section):
+            position.regrouped = (position.processes, group.size)
         # Sums depend on how many threads share them: a run goes on with as many as it began with.
         torch.set_num_threads(position.threads)
         _write_metrics(folder, position)
@@ -195,7 +196,7 @@ def train(
             position.seconds = spent()
             save_checkpoint(checkpoints, position, held, optimiser, best, carrying, group)
 
-        while position.epoch < section.epochs and not _exhausted(position, section) and position.cut is None:
+        while not _is_over(position, section):
             model.train()
             batches = sampler.epoch(position.epoch)
             began, learned_from = time.monotonic(), 0
@@ -264,11 +265,13 @@ def train(
         network.load_state_dict(_of_the_first(best, group))
         network.cpu().float().eval()
     early = position.epoch < section.epochs and position.cut is None
-    return TrainingResult(position.history, position.best_epoch, early, position.cut, rates, regrouped)
+    return TrainingResult(position.history, position.best_epoch, early, position.cut, rates, position.regrouped)
 
 
-def _exhausted(position: Position, section: TrainingSection) -> bool:
-    return bool(section.patience) and position.epoch - position.best_epoch >= section.patience
+def _is_over(position: Position, section: TrainingSection) -> bool:
+    """Whether all epochs are done, nothing got better for long, or time ran out."""
+    exhausted = bool(section.patience) and position.epoch - position.best_epoch >= section.patience
+    return position.epoch >= section.epochs or exhausted or position.cut is not None
 
 
 def _finish_epoch(position: Position, validation: dict[str, float], rate: float) -> None:

@@ -1,5 +1,6 @@
 """Networks on devices: one device, several that share the examples of a step, or several that share the weights too."""
 
+import logging
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,12 +11,14 @@ from torch import nn
 from ..config import TrainingSection
 from ..errors import ConfigurationError, counted
 from ..nn.devices import device_of
-from .group import PATIENCE, Group
+from ..nn.threads import usable_processors
+from .group import PATIENCE, Group, started
 from .sharding import weights_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+_MOST = 8  # processes that share a processor
 _PRECISION: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
     "32": "32-true",
     "64": "64-true",
@@ -35,11 +38,12 @@ def check_devices(section: TrainingSection) -> None:
             f"--strategy fsdp shares weights between CUDA devices; the device here is {kind}; say --strategy ddp",
             option="strategy",
         )
-    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind, count)
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind, count if started() else _MOST * usable_processors())
     if count > there:
         raise ConfigurationError(
-            f"--devices {count} needs as many of {kind}; found {counted(there, 'device')} here; say --devices "
-            f"{max(1, there)}, or --device cpu",
+            f"--devices {count} needs as many of {kind}; found {counted(there, 'device')} here"
+            f"{f', {_MOST} for each processor' if kind == 'cpu' else ''}; say --devices {max(1, there)}"
+            f"{'' if kind == 'cpu' else ', or --device cpu'}",
             option="devices",
         )
 
@@ -53,6 +57,7 @@ def fabric_of(section: TrainingSection, group: Group) -> "Fabric":
     """
     from lightning_fabric import Fabric  # 3 s of imports that only training needs
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of what options say it need not tell
     precision = _PRECISION[section.precision]
     if group.size == 1:
         return Fabric(accelerator=section.device, devices=1, precision=precision)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from ...axes import AnchorArray
 from ...data.tables import Places, local_hours, local_times
@@ -64,6 +64,8 @@ def judge_windows(
     units: tuple[str | None, ...],
     naive: np.ndarray,
     intervals: Intervals | None = None,
+    *,
+    thinned: bool = False,
 ) -> Evaluation:
     """Judges a model on some windows.
 
@@ -75,13 +77,12 @@ def judge_windows(
         units: The unit of each target.
         naive: What the seasonal naive rule misses by in training.
         intervals: Around its forecasts, where there are any.
+        thinned: Whether there are windows between these.
     """
     history, table = view.history, view.table
     sums = ErrorSums(history.deviation, view.shape.lead_count)
     coverage = None if intervals is None else CoverageSums(intervals, history.deviation)
     residuals = []
-    stretch = _stretch(view, anchors)
-    shown: list[np.ndarray] = []
     step = max(1, len(anchors) // 20_000)
     for start in range(0, len(anchors), CHUNK):
         chunk = anchors[start : start + CHUNK]
@@ -93,16 +94,10 @@ def judge_windows(
         sums.add(forecasts, truths, codes, hours)
         errors = forecasts[:, -1] - truths[:, -1]
         residuals.append(errors[::step])
-        lines = [truths, forecasts]
-        if coverage is not None and intervals is not None:
+        if coverage is not None:
             coverage.add(quantiles, truths, codes)
-            lines += intervals.around(quantiles, history.deviation[codes], len(intervals.levels) - 1)
-        inside = np.isin(chunk, stretch)
-        if inside.any():
-            shown.append(np.stack([line[inside, -1, 0] for line in lines]))
-    last_times = history.target_times(stretch)[:, -1]
-    iso = local_times(last_times, table.timezone).dt.strftime("%Y-%m-%dT%H:%M:%S%.f").to_list()
-    details = ForecastDetails(sums, np.concatenate(residuals), Stretch(iso, *np.concatenate(shown, axis=1)), coverage)
+    stretch = _stretch(model, view, anchors, intervals, thinned=thinned)
+    details = ForecastDetails(sums, np.concatenate(residuals), stretch, coverage)
     block = max(view.shape.leads[1], int(np.ceil(table.frequency.rows_per_day)), 1)
     metrics = sums.metrics(view.scaling.targets, units, naive)
     if ends := sums.intervals(places(anchors), block):
@@ -120,7 +115,8 @@ def judge_span(model: Model, prepared: PreparedForecast, span: str, intervals: I
     """Judges a model on one span of its data."""
     anchors = prepared.anchors.spans[span]
     places, naive = prepared.spans.places_of, prepared.naive_errors
-    return judge_windows(model, prepared.view, anchors, places, prepared.units, naive, intervals)
+    thinned = "not_judged" in prepared.anchors.dropped
+    return judge_windows(model, prepared.view, anchors, places, prepared.units, naive, intervals, thinned=thinned)
 
 
 def validation_losses(model: Model, prepared: PreparedForecast) -> Float64[np.ndarray, " window"]:
@@ -161,15 +157,26 @@ def learn_intervals(model: Model, prepared: PreparedForecast, levels: tuple[floa
     return calibration.intervals(view.table.source)
 
 
-def _stretch(view: View, anchors: AnchorArray) -> Int64[np.ndarray, " shown"]:
-    """The last windows of the first series among them: a fortnight, or what there is."""
-    table = view.table
-    first = table.codes_of(anchors).min()
-    own = np.unique(anchors[table.codes_of(anchors) == first])
-    rows = max(48, round(_SHOWN_DAYS * table.frequency.rows_per_day))
-    span = own[-1] - rows
-    chosen = own[own > span]
-    return chosen[:: max(1, len(chosen) // 2000)]
+def _stretch(model: Model, view: View, anchors: AnchorArray, intervals: Intervals | None, *, thinned: bool) -> Stretch:
+    """The last windows of the first series among them: a fortnight, or what there is; those between them as well."""
+    table, history = view.table, view.history
+    codes = table.codes_of(anchors)
+    own = np.unique(anchors[codes == codes.min()])
+    first = max(int(own[0]), int(own[-1]) + 1 - max(48, round(_SHOWN_DAYS * table.frequency.rows_per_day)))
+    chosen = np.arange(first, own[-1] + 1) if thinned else own[own >= first]
+    chosen = chosen[:: max(1, len(chosen) // 2000)]
+    truths = history.truths(chosen)
+    if thinned:
+        there = ~np.isnan(truths[:, -1, 0])
+        chosen, truths = chosen[there], truths[there]
+    quantiles = model.predict(view, chosen)
+    lines = [truths, point(quantiles)]
+    if intervals is not None:
+        deviation = history.deviation[table.codes_of(chosen)]
+        lines += intervals.around(quantiles, deviation, len(intervals.levels) - 1)
+    times = local_times(history.target_times(chosen)[:, -1], table.timezone)
+    iso = times.dt.strftime("%Y-%m-%dT%H:%M:%S%.f").to_list()
+    return Stretch(iso, *(line[:, -1, 0] for line in lines))
 
 
 def summary(evaluation: Evaluation, view: View, units: tuple[str | None, ...]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ...axes import AnchorArray
 from ...data.appending import longer
 from ...data.covariates import NONE, Covariates
 from ...data.frequency import Frequency
-from ...data.reading import open_table
+from ...data.reading import names_parquet, open_table
 from ...data.scaling import Scaling
 from ...data.storage import Numbers
 from ...data.stored import StoredTable
@@ -141,7 +141,9 @@ class LearnedForecaster:
     def read(self, source: object) -> AnyTable:
         """Reads a table with the columns and options of the training."""
         section = self.configuration.data
-        columns = {"features": self.scaling.used, "target": self.scaling.targets, "cache_dir": None}
+        # Other rows than those of the training may well be such as cannot go through a store.
+        store = section.store if names_parquet(source) or section.store == "no" else "auto"
+        columns = {"features": self.scaling.used, "target": self.scaling.targets, "cache_dir": None, "store": store}
         named = section.model_copy(update=columns)
         before = Written(**self.about["written"]) if self.about.get("written") else None
         grid = None if section.frequency else self.frequency
