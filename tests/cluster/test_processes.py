@@ -273,6 +273,40 @@ def test_where_trainings_run_is_checked(hourly_csv: Path, run: Run) -> None:
         assert "on from the option --on breaks its rule" in failed.err
         assert "ray://HOST:PORT" in failed.err
     assert run("train", "forecast", hourly_csv, *SMALL, "--rung", "mlp", "--on", "processes").code == 2
+    for place, option, told in (
+        ("here", "--training-cpus", "sets aside what trainings elsewhere need; found --on here; say --on processes or"),
+        ("here", "--training-gpus", "say --on ray, or leave it away"),
+        ("processes", "--training-gpus", "found --on processes; say --on ray"),
+        ("processes", "--training-cpus", "for each training; this machine has "),
+    ):
+        count = "4096" if "cpus" in option else "1"
+        failed = run("compare", "forecast", hourly_csv, *SMALL, "--on", place, option, count)
+        assert failed.code == 3, failed.err
+        assert told in failed.err
+        assert not Path("runs").exists()
+
+
+def test_no_worker_hears_an_interrupt(hourly: pl.DataFrame, tmp_path: Path) -> None:
+    shared = Shared([prepared_of("recall", hourly)])
+    processes, before = Processes(2, 1), set(children(os.getpid()))
+    works = [Work(name, "rnn", shared, tmp_path / name) for name in ("one", "two")]
+    try:
+        for number, work in enumerate(works):
+            processes.hand_over(number, "recall", work)
+        processes.news()
+        masks = [int(status_of(own, "SigBlk"), 16) for own in set(children(os.getpid())) - before if is_trainer(own)]
+    finally:
+        processes.close()
+    assert len(masks) == 2 and all(mask & (1 << (signal.SIGINT - 1)) for mask in masks)
+
+
+def is_trainer(process: int) -> bool:
+    return "spawn_main" in Path(f"/proc/{process}/cmdline").read_text()
+
+
+def status_of(process: int, name: str) -> str:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
 
 
 def test_a_client_of_the_service_does_not_say_where_trainings_run() -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -155,12 +156,16 @@ print("still there" if ray.is_initialized() else "gone")
     assert ray_itself == "still there", "who began it ends it"
 
 
-def test_ctrl_c_ends_a_ray_of_our_own_and_all_that_it_does(hourly_csv: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_ray_of_our_own_and_all_that_it_does(
+    hourly_csv: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     pytest.importorskip("ray")
     options = [*SMALL, "--rungs", "persistence,mlp", "--epochs", "100000", "--patience", "0"]
+    temporary = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # short, as names of sockets are
     begun = subprocess.Popen(
         command("compare", "forecast", hourly_csv, *options, "--runs-dir", tmp_path, "--name", "own", "--on", "ray"),
-        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -171,14 +176,20 @@ def test_ctrl_c_ends_a_ray_of_our_own_and_all_that_it_does(hourly_csv: Path, tmp
         wait_for(lambda: begun.poll() is not None or (curve.exists() and curve.read_text()))
         assert begun.poll() is None, begun.communicate()
         assert of_session(begun.pid)
-        os.killpg(begun.pid, signal.SIGINT)
+        if number == signal.SIGINT:
+            os.killpg(begun.pid, number)  # as a terminal does
+        else:
+            begun.send_signal(number)
         _, errors = begun.communicate(timeout=PATIENCE)
     finally:
         begun.kill()
-    assert begun.returncode == 130
-    assert errors.splitlines()[-1] == f"stopped; go on with: foretell compare --resume {tmp_path / 'own'}"
-    assert "Traceback" not in errors
+    assert begun.returncode == (130 if number == signal.SIGINT else -number)
+    if number == signal.SIGINT:
+        assert errors.splitlines()[-1] == f"stopped; go on with: foretell compare --resume {tmp_path / 'own'}"
+    assert "Traceback" not in errors and "***" not in errors
     wait_for(lambda: not of_session(begun.pid))
+    wait_for(lambda: not list(temporary.iterdir()))
+    temporary.rmdir()
 
 
 def of_session(leader: int) -> list[str]:
@@ -201,6 +212,7 @@ def test_an_address_that_does_not_answer_is_told_soon(
     closed = run("compare", "forecast", hourly_csv, *SMALL, "--on", f"ray://127.0.0.1:{free_port()}")
     assert closed.code == 1
     assert "no Ray answers at ray://127.0.0.1:" in closed.err
+    assert not Path("runs").exists(), "nothing was begun"
     assert len(closed.err.splitlines()) <= 4, "no noise of Ray's"
     monkeypatch.setattr(ray_cluster, "_PATIENCE", 1.0)
     with socket.socket() as silent:

@@ -214,6 +214,27 @@ def test_nothing_is_left_behind(number: signal.Signals, home: Path, tmp_path: Pa
     awaited(lambda: not private[0].parents[3].exists(), 30)
 
 
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_asked_to_end_is_not_mistaken_for_another(number: signal.Signals, home: Path) -> None:
+    name = f"asked-by-{number}"
+    process = begun(*FORETELL, "train", "forecast", "hourly.csv", *GRU, *LONG, "--devices", 2, "--name", name, cwd=home)
+    try:
+        awaited(lambda: position(home / "runs" / name)["step"])
+        own = workers(process.pid)
+        os.kill(own[1], number)
+        code, _, errors = ended(process)
+    finally:
+        end(process)
+    assert errors.rstrip().endswith(f"go on with: foretell train --resume runs/{name}")
+    if number == signal.SIGINT:
+        assert (code, errors.splitlines()[-1].startswith("stopped; ")) == (130, True)
+    else:
+        assert code == 1
+        assert "worker 1 of 2" not in errors, "it was the other one"
+        assert re.search(rf"one of 2 workers was ended by signal 15|worker 2 of 2 \(process {own[1]}\)", errors)
+
+
 def environment(process: int, name: str) -> Iterator[str]:
     """The values that a variable has in the environment of a process."""
     for entry in (Path("/proc") / str(process) / "environ").read_text().split("\0"):

@@ -9,6 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from foretell.tasks.forecast.config import Configuration
+from foretell.tasks.forecast.task import task as forecast
+from foretell.tasks.interface import Attempt, Silent
 from foretell.training.checkpoints import save_checkpoint
 
 from ..unit.test_store import panel, written
@@ -110,6 +113,46 @@ def test_a_training_through_a_store_goes_on_to_the_same_weights(
     weights = [Path("runs") / name / "model" / "weights.safetensors" for name in ("whole", "killed")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert curve(Path("runs/whole")) == curve(Path("runs/killed"))
+
+
+def test_a_model_reads_what_cannot_go_through_a_store(run: Run, folder: Path, tmp_path: Path) -> None:
+    rows, places = tmp_path / "rows.csv", ["--store", "yes", "--cache-dir", tmp_path / "cache", "--name", "one"]
+    pl.concat([pl.read_parquet(own) for own in sorted(folder.iterdir())]).write_csv(rows)
+    assert run("train", "forecast", folder, *READ, *TINY, *places, "--rung", "gru", "--quiet").code == 0
+    through, held = (run("predict", "runs/one", own, "--json") for own in (folder, rows))
+    assert through.code == held.code == 0, held.err
+    for one, other in zip(through.document["forecasts"], held.document["forecasts"], strict=True):
+        assert {
+            name: own if isinstance(own, str) else pytest.approx(own, rel=1e-4) for name, own in one.items()
+        } == other
+    assert run("evaluate", "runs/one", rows).code == 0
+    assert run("score", "runs/one", rows).code == 0
+    assert run("train", "forecast", rows, "--from", "runs/one", "--epochs", "1", "--name", "two", "--quiet").code == 0
+    missing = run("data", "check", "nope.parquet", "--store", "yes", "--target", "a")
+    assert missing.code == 3 and "there is no file nope.parquet" in missing.err
+
+
+def test_thinned_windows_are_drawn_with_those_between_them(run: Run, folder: Path, tmp_path: Path) -> None:
+    drawn = {}
+    for judged in ("0", "9"):
+        options = [*READ, "--rungs", "persistence,ridge", "--judged", judged, "--name", f"all-{judged}"]
+        assert run("compare", "forecast", folder, *options, "--quiet").code == 0
+        drawn[judged] = json.loads(Path(f"runs/all-{judged}/leaderboard.json").read_text())
+    counts = [
+        {row["rung"]: row["split"]["test"]["count"] for row in document["rows"]}["ridge"] for document in drawn.values()
+    ]
+    assert counts[1] == 9 < counts[0]
+    prepared = forecast.prepare(
+        folder,
+        Configuration.build(
+            {"series": "id", "target": "a", "lookback": "12", "ahead": "3", "judged": "9"}, environment={}
+        ),
+    )
+    fitted = forecast.fit(prepared, "persistence", Attempt(tmp_path, Silent()))
+    stretch = forecast.evaluate(prepared, fitted, "test").details.stretch
+    steps = np.diff([np.datetime64(time) for time in stretch.times]).astype("timedelta64[h]").astype(int)
+    assert len(steps) > 20 and (steps == 1).mean() > 0.9, "hour by hour, but for what is missing"
+    assert not np.isnan(stretch.truth).any() and not np.isnan(stretch.forecast).any()
 
 
 def test_what_has_changed_since_is_said(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -426,6 +427,44 @@ def test_names_that_folders_give_stay_as_they_are(tmp_path: Path) -> None:
     assert one.series == other.series == ("007", "1.0", "1e5")
 
 
+def test_columns_that_differ_by_blanks_alone_are_told(tmp_path: Path) -> None:
+    frame = panel(12, (90,)).with_columns(pl.col("a").alias("a "))
+    for store in ("yes", "no"):
+        with pytest.raises(DataError, match='several are called "a", but for blanks: rename them'):
+            store_of(written(frame, tmp_path / "panel"), tmp_path, store=store)
+
+
+def test_times_that_no_calendar_has_are_told(tmp_path: Path) -> None:
+    frame = panel(12, (90,)).with_row_index()
+    far = pl.when(pl.col("index") == 7).then(pl.lit(-(10**18))).otherwise(pl.col("time").cast(pl.Int64))
+    frame = frame.with_columns(far.cast(pl.Datetime("us")).alias("time")).drop("index")
+    for store in ("yes", "no"):
+        with pytest.raises(DataError, match=r'row 8, column "time": times lie in the years 1 to 9999'):
+            store_of(written(frame, tmp_path / "panel", 1), tmp_path, store=store)
+
+
+def test_columns_without_numbers_are_told(tmp_path: Path) -> None:
+    frame = panel(12, (90,)).with_columns(word=pl.lit("so"))
+    for table in both(written(frame, tmp_path / "panel"), tmp_path):
+        (told,) = [own for own in table.health.findings if own.kind == "text"]
+        assert told.message == "left out, since they hold no numbers: word"
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(panel(12, (90,)), tmp_path / "panel")
+    written(panel(13, (90,)), folder / "more")
+    scan = os.scandir
+
+    def refusing(path: Any) -> Any:  # as a system refuses whoever is not root
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"panel/more cannot be read: Permission denied"):
+        store_of(folder, tmp_path)
+
+
 def broken(folder: Path, name: str) -> None:
     """Files that cannot be read as one table."""
     frame = panel(13, (60,))
@@ -590,6 +629,49 @@ def test_two_that_make_one_store_at_once_both_have_it(tmp_path: Path) -> None:
     kept = cache.keep("key", tmp_path, {"kind": "table"}, write)
     assert kept.whole
     assert (kept.folder / "x").read_text() == "theirs"
+
+
+def test_what_is_being_made_is_not_cleared(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly(folder: Path) -> dict[str, object]:
+        (folder / "text").write_text("so")
+        begun.set()
+        assert go.wait(60)
+        return {}
+
+    about = {"kind": "table", "source": "x", "read": {}, "content": "y"}
+    maker = threading.Thread(target=cache.keep, args=("a" * 32, tmp_path, about, slowly))
+    maker.start()
+    assert begun.wait(60)
+    assert cache.clear(tmp_path) == []
+    go.set()
+    maker.join(60)
+    assert [kept.whole for kept in cache.listed(tmp_path)] == [True]
+
+
+def test_many_that_make_stores_at_once_do_not_trip_over_each_other(tmp_path: Path) -> None:
+    code = textwrap.dedent(f"""
+        import random, sys
+        from pathlib import Path
+        from foretell.data import cache
+        def write(folder):
+            (folder / "text").write_text("so")
+            return {{}}
+        for number in range(150):
+            own = random.Random(int(sys.argv[1]) * 1000 + number).randrange(6)
+            about = {{"kind": "table", "source": str(own % 2), "read": {{}}, "content": str(own)}}
+            cache.keep(str(own), Path({str(tmp_path)!r}), about, write)
+            if number % 50 == 49:
+                cache.clear(Path({str(tmp_path)!r}))
+    """)
+    makers = [
+        subprocess.Popen([sys.executable, "-c", code, str(number)], stderr=subprocess.PIPE) for number in range(3)
+    ]
+    for maker in makers:
+        _, errors = maker.communicate(timeout=120)
+        told = errors.decode().splitlines()
+        assert maker.returncode == 0 or "was taken away as soon as it was made" in told[-1], errors.decode()
 
 
 def test_clearing_names_what_is_gone(tmp_path: Path) -> None:

@@ -120,12 +120,13 @@ def _failure(failures: Mapping[int, Any], count: int, folder: Path) -> ForetellE
     silent = [rank for rank, failure in failures.items() if failure.exitcode > 0 and rank not in reports]
     if told and not first:
         return _told(told[0])
-    rank = next(iter([*first, *silent, *killed, *failures]))
+    # Who lost another has said so, and may have been ended before it was gone.
+    suspects = [rank for rank in killed if codes.get(rank) != LostError.code]
+    rank = next(iter([*first, *silent, *suspects, *failures]))
     failure = failures[rank]
     which = f"worker {rank + 1} of {count} (process {failure.pid})"
     remedy = f"; go on with: {remedies[0]}" if remedies else ""
-    if failure.exitcode == -signal.SIGTERM and sum(codes.get(own) != LostError.code for own in killed) != 1:
-        # The agent ends those who are left in the same way.
+    if failure.exitcode == -signal.SIGTERM and len(suspects) != 1:
         told_of = f"one of {count} workers was ended by signal {int(signal.SIGTERM)} (SIGTERM), and the others with it"
         return RunError(f"{told_of}{remedy}")
     if failure.exitcode < 0:

@@ -162,7 +162,8 @@ def _schema_of(file: Path, name: str) -> tuple[dict[str, Kind], int]:
         if len(schema) < len(given):
             twice = next(own for own in schema if sum(column.strip() == own for column in given) > 1)
             raise DataError(
-                f'{name}: columns have names of their own; several are called "{twice}", but for blanks', file=name
+                f'{name}: columns have names of their own; several are called "{twice}", but for blanks: rename them',
+                file=name,
             )
         return schema, int(pl.scan_parquet(file, hive_partitioning=False, glob=False).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
