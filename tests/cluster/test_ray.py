@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from foretell.cluster import ray_cluster
+from foretell.cluster import ray_address, ray_cluster
 from foretell.errors import RunError
 
 from ..tasks.commands import Run
@@ -135,7 +135,7 @@ def test_an_error_inside_comes_back_as_itself(nodes: Nodes, hourly_csv: Path, tm
 def test_a_cluster_that_cannot_train_is_told_before_anything_begins(nodes: Nodes) -> None:
     script = """
 import sys, ray
-from foretell.cluster import ray_cluster
+from foretell.cluster import ray_address, ray_cluster
 from foretell.errors import ForetellError
 
 ray.init(sys.argv[1], log_to_driver=False, logging_level="CRITICAL")
@@ -214,7 +214,7 @@ def test_an_address_that_does_not_answer_is_told_soon(
     assert "no Ray answers at ray://127.0.0.1:" in closed.err
     assert not Path("runs").exists(), "nothing was begun"
     assert len(closed.err.splitlines()) <= 4, "no noise of Ray's"
-    monkeypatch.setattr(ray_cluster, "_PATIENCE", 1.0)
+    monkeypatch.setattr(ray_address, "PATIENCE", 1.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

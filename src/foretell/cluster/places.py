@@ -36,7 +36,7 @@ def check_place(run: RunSection) -> None:
             option="training_cpus",
         )
     if run.on.startswith("ray"):
-        from .ray_cluster import check_ray
+        from .ray_address import check_ray
 
         check_ray(_address(run), cpus, gpus)
 

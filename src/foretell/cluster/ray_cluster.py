@@ -6,7 +6,6 @@ alone, is told to those who wait, who hand its training over again: Ray itself r
 
 import os
 import signal
-import socket
 import tempfile
 import threading
 import warnings
@@ -15,18 +14,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import ConfigurationError, MissingError, RunError, counted
+from ..errors import RunError
 from ..nn.threads import usable_processors
 from .post import Post
+from .ray_address import PATIENCE, missing, no_room, require_listener
 from .travelling import BEGAN, FAILED, LOST, Message, carried_out
 from .work import Shared, Work
 
-_PATIENCE = 30.0  # seconds that an address has to answer
 _MOMENT = 0.5  # seconds without news after which whoever waits may look around
 _SHORT = 40  # letters of a folder in which Ray can still make its sockets, whose names may have a hundred
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -152,7 +150,7 @@ class RayCluster:
         if not any(self._room(node["Resources"]) for node in nodes):
             most = max((node["Resources"].get("CPU", 0.0) for node in nodes), default=0.0)
             gpus = max((node["Resources"].get("GPU", 0.0) for node in nodes), default=0.0)
-            raise _no_room(self._cpus, self._gpus, most, gpus)
+            raise no_room(self._cpus, self._gpus, most, gpus)
 
     def _require_version(self) -> None:
         """Checks that every machine has this version of Foretell."""
@@ -195,30 +193,8 @@ def _ray(*, alone: bool) -> Any:
         with _quiet():
             import ray
     except ImportError:
-        raise _missing() from None
+        raise missing() from None
     return ray
-
-
-def check_ray(address: str | None, cpus: int, gpus: float) -> None:
-    """Checks what can be told of a cluster without joining it.
-
-    Args:
-        address: As for :class:`RayCluster`, like the next two.
-        cpus: Processors for each training.
-        gpus: Its share of graphics processors.
-
-    Raises:
-        ConfigurationError: This machine has not what one training asks for, and there is no other.
-        MissingError: Ray is not installed.
-        RunError: Nothing answers there.
-    """
-    if find_spec("ray") is None:
-        raise _missing()
-    named = address or os.environ.get("RAY_ADDRESS")
-    if named:
-        _require_listener(named)
-    elif cpus > usable_processors():
-        raise _no_room(cpus, gpus, usable_processors(), 0)
 
 
 def _ending_in_order(close: Callable[[], None]) -> dict[int, Any]:
@@ -237,19 +213,6 @@ def _ending_in_order(close: Callable[[], None]) -> dict[int, Any]:
     return before
 
 
-def _no_room(cpus: int, gpus: float, most: float, most_gpus: float) -> ConfigurationError:
-    return ConfigurationError(
-        f"one training asks for {counted(cpus, 'processor')} and {gpus:g} graphics processors "
-        "(--training-cpus, --training-gpus), which no machine of the cluster has; the most that one has are "
-        f"{most:g} and {most_gpus:g}",
-        option="training_cpus",
-    )
-
-
-def _missing() -> MissingError:
-    return MissingError("trainings on a cluster need Ray: pip install 'foretell[cluster]'", extra="cluster")
-
-
 def _connect(ray: Any, address: str | None, home: str | None) -> None:
     """Joins a cluster, or starts a Ray that only this machine can reach.
 
@@ -265,7 +228,7 @@ def _connect(ray: Any, address: str | None, home: str | None) -> None:
     # Ray would print what befalls machines to standard output, where results stand, and has no option against it.
     vars(import_module("ray._private.worker"))["print_to_stdstream"] = _unsaid
     if address:
-        _require_listener(address)
+        require_listener(address)
     own: dict[str, Any] = {} if address else {"num_cpus": usable_processors(), "include_dashboard": False}
     if home is not None and len(home) <= _SHORT:
         own["_temp_dir"] = home
@@ -292,35 +255,6 @@ def _unsaid(*arguments: Any, **settings: Any) -> None:
 
 def _host(address: str) -> str:
     return address.removeprefix("ray://").rpartition(":")[0]
-
-
-def _require_listener(address: str) -> None:
-    """Checks that something like Ray listens at an address, since Ray itself would try for minutes.
-
-    Raises:
-        RunError: Nothing does.
-    """
-    import grpc
-
-    place = address.removeprefix("ray://")
-    host, _, port = place.rpartition(":")
-    if not port.isdecimal():
-        return
-    problem = ""
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
-        if "RAY_USE_TLS" not in os.environ:
-            with grpc.insecure_channel(place) as channel:
-                grpc.channel_ready_future(channel).result(timeout=_PATIENCE)
-    except grpc.FutureTimeoutError:
-        problem = "something else than Ray listens there"
-    except OSError as error:
-        problem = error.strerror or str(error)
-    if problem:
-        raise RunError(
-            f"no Ray answers at {address} ({problem}); start one there (ray start --head), or name another address",
-            address=address,
-        )
 
 
 @contextmanager
@@ -394,7 +328,7 @@ class _Letters:
 
     def _heed(self, answer: "Future[bool]") -> None:
         with suppress(Exception):  # what is told on the way is a courtesy
-            self._wanted &= answer.result(timeout=_PATIENCE)
+            self._wanted &= answer.result(timeout=PATIENCE)
 
 
 def _first_line(error: BaseException) -> str:

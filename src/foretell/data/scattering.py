@@ -131,6 +131,18 @@ class _Scattering:
 
     def _begin(self, codes: Int64[np.ndarray, " row"], values: Float64[np.ndarray, "row column"]) -> None:
         """Takes the offset of each series and column of which a value is met for the first time."""
+        begins = np.flatnonzero(np.diff(codes, prepend=-1))
+        own, lengths = codes[begins], np.diff(begins, append=len(codes))
+        for most in (4 * _FIRST, len(codes)):  # the first rows of each series; all where these hold nothing
+            new = np.isnan(self.offsets[own]).any(axis=1)
+            if not new.any():
+                return
+            counts = np.minimum(lengths[new], most)
+            rows = np.arange(counts.sum()) + np.repeat(begins[new] - np.cumsum(counts) + counts, counts)
+            self._take_offsets(codes[rows], values[rows])
+
+    def _take_offsets(self, codes: Int64[np.ndarray, " row"], values: Float64[np.ndarray, "row column"]) -> None:
+        """Takes the offsets that are not known yet from some rows."""
         for column in range(len(self.columns)):
             rows = np.flatnonzero(np.isnan(self.offsets[codes, column]) & ~np.isnan(values[:, column]))
             if len(rows):
@@ -163,9 +175,9 @@ class _Scattering:
             order = np.argsort(codes, kind="stable")
             codes, stored = codes[order], stored[order]
         begins = np.flatnonzero(np.diff(codes, prepend=-1))
-        own = codes[begins]
+        own, by_column = codes[begins], np.ascontiguousarray(stored.T)
         for end, least in zip(self.ends, (np.fmin, np.fmax), strict=True):
-            end[own] = least(end[own], least.reduceat(stored, begins, axis=0))
+            end[own] = least(end[own], least.reduceat(by_column, begins, axis=1).T)
 
     def _count_again(self) -> None:
         """The same of all that stands in the store, after rows have taken the place of others."""
@@ -215,8 +227,10 @@ class _Scattering:
         stored: Float32[np.ndarray, "row column"],
     ) -> Bool[np.ndarray, " row"] | None:
         """Which rows of a piece are written, one of each time; all where None."""
-        before = self.seen[rows].astype(bool)
-        order = np.argsort(rows, kind="stable") if not (np.diff(rows) > 0).all() else np.arange(len(rows))
+        before, rising = self.seen[rows].astype(bool), bool((np.diff(rows) > 0).all())
+        if rising and not before.any():
+            return None
+        order = np.arange(len(rows)) if rising else np.argsort(rows, kind="stable")
         begins = np.flatnonzero(np.diff(rows[order], prepend=-1))
         firsts = np.empty_like(order)  # of each row's time in this piece
         firsts[order] = np.repeat(order[begins], np.diff(begins, append=len(order)))
