@@ -27,7 +27,7 @@ def health_of(table: AnyTable) -> dict[str, Any]:
         Rows, range, frequency, columns with missing values, findings, and ``healthy``: whether training can start.
     """
     findings = [finding.document() for finding in table.health.findings]
-    columns = [_column(table, name) for name in table.columns]
+    columns = _columns(table)
     if all(own["lowest"] == own["highest"] for own in columns):
         findings.append({"kind": "constant", "severity": "error", "message": "no column of numbers varies"})
     elif table.targets:
@@ -109,12 +109,15 @@ def _series(table: AnyTable) -> list[dict[str, Any]] | None:
     ]
 
 
-def _column(table: AnyTable, name: str) -> dict[str, Any]:
-    count, low, high = table.range_of(name)
-    total = 0.0
+def _columns(table: AnyTable) -> list[dict[str, Any]]:
+    totals = np.zeros(len(table.columns))
     for stretch in table.stretches():
-        values = stretch.part.values[stretch.own, stretch.part.columns.index(name)]
-        total += float(values[~np.isnan(values)].sum())
+        totals += np.nansum(stretch.part.values[stretch.own], axis=0)
+    return [_column(table, name, float(total)) for name, total in zip(table.columns, totals, strict=True)]
+
+
+def _column(table: AnyTable, name: str, total: float) -> dict[str, Any]:
+    count, low, high = table.range_of(name)
     return {
         "name": name,
         "missing": table.rows - count,

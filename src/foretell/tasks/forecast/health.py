@@ -60,4 +60,6 @@ def _parts(document: dict[str, Any]) -> tuple[Parts, ...]:
     if not document["series"]:
         return (whole,)
     series = [[own["name"], str(own["rows"]), own["first"], own["last"]] for own in document["series"][:_MOST]]
+    if (more := len(document["series"]) - _MOST) > 0:
+        series.append([f"and {more:,} more", "", "", ""])
     return (Parts(["series", "rows", "first", "last"], series, (1,)), whole)
