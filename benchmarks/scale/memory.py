@@ -1,5 +1,6 @@
 """Commands in processes of their own: how long they take, and how much memory of their own they need at most."""
 
+import os
 import subprocess
 import sys
 import time
@@ -55,11 +56,22 @@ def run(*arguments: str, group: Path | None = None) -> Ran:
     return Ran(process.returncode, time.perf_counter() - started, most)
 
 
+def forget(folder: Path) -> None:
+    """Has the system drop its copies of all files below a folder."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as stream:
+                os.fsync(stream.fileno())
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 @contextmanager
 def capped(megabytes: int) -> Iterator[Path | None]:
     """A control group whose memory, the system's copies of files included, is limited; None where none can be made."""
     for folder, limit in ((_GROUPS / "memory", "memory.limit_in_bytes"), (_GROUPS, "memory.max")):
-        group = folder / "foretell-benchmark"
+        group = folder / f"foretell-benchmark-{os.getpid()}"
+        if not (folder / "cgroup.procs").exists():  # no group, but a folder like any other
+            continue
         try:
             group.mkdir()
             (group / limit).write_text(f"{megabytes}M")

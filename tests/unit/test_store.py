@@ -645,6 +645,8 @@ def test_what_is_being_made_is_not_cleared(tmp_path: Path) -> None:
     maker.start()
     assert begun.wait(60)
     assert cache.clear(tmp_path) == []
+    (kept,) = cache.listed(tmp_path)
+    assert not kept.whole and cache.is_being_made(kept.folder)
     go.set()
     maker.join(60)
     assert [kept.whole for kept in cache.listed(tmp_path)] == [True]

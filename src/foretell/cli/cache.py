@@ -77,8 +77,10 @@ def _document(kept: Any) -> dict[str, Any]:
 
 def _told(kept: Any) -> tuple[str, str, str]:
     """What kind of thing is kept, of what, and whether it is whole."""
+    from ..data.cache import is_being_made
+
     if not kept.document:
-        return "", "", "half-written"
+        return "", "", "being made" if is_being_made(kept.folder) else "half-written"
     state = "whole" if kept.whole else "damaged"
     return str(kept.document.get("kind", "")), str(kept.document.get("source", "")), state
 

@@ -277,7 +277,7 @@ def clear(cache: Path | None, names: Iterable[str] = ()) -> list[Kept]:
         if not name or not any(kept.folder.name.startswith(name) for kept in found):
             raise InputError(f'the cache {stores_in(cache)} holds nothing called "{name}"; see: foretell cache list')
     named = [kept for kept in found if not wanted or any(kept.folder.name.startswith(name) for name in wanted)]
-    gone = [kept for kept in named if not _is_being_made(kept.folder)]
+    gone = [kept for kept in named if not is_being_made(kept.folder)]
     for kept in gone:
         try:
             shutil.rmtree(kept.folder)
@@ -307,11 +307,11 @@ def _put(beside: Path, folder: Path) -> None:
 def _remove_abandoned(stores: Path) -> None:
     """Takes away what a process that was killed left half-written."""
     for path in stores.glob(".*.*.*.*"):
-        if not _is_being_made(path):
+        if not is_being_made(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_being_made(path: Path) -> bool:
+def is_being_made(path: Path) -> bool:
     """Whether a folder is half-written, and whoever writes it may still be there."""
     parts = path.name.split(".", 4)
     if len(parts) < 5 or parts[0]:
