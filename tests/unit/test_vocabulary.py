@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from foretell.config import TokenSection
@@ -330,6 +330,7 @@ def test_byte_pairs_leave_out_what_was_no_text(text: str) -> None:
 
 
 @given(st.text(max_size=40) | WORDS.map("".join), SECTIONS)
+@example(":\u0f7a", TokenSection(punctuation=True))  # a sign that is a piece of its own
 def test_pieces_are_those_that_networks_read_and_stand_in_order(text: str, section: TokenSection) -> None:
     vocabulary = Vocabulary.learn(REVIEWS, section)
     numbers, places = vocabulary.pieces(text)

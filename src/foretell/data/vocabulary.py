@@ -124,9 +124,10 @@ class Vocabulary:
         """The numbers of a text's pieces, and where each stands in it: its first letter, and the one after its last."""
         encoding = self._tokenizer.encode(whole(text))
         places = []
-        for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-            while self.kind != "characters" and end < len(text) and unicodedata.combining(text[end]):
-                end += 1  # an accent that stands after its letter
+        following = [*(start for start, _ in encoding.offsets[1:]), len(text)]
+        for number, (start, end), limit in zip(encoding.ids, encoding.offsets, following, strict=False):
+            while self.kind != "characters" and end < limit and unicodedata.combining(text[end]):
+                end += 1  # an accent that stands after its letter, and is no piece of its own
             if self.kind == "bpe" and end - start > 1 and text[start] == ">" and ">" not in self.tokens[number]:
                 start += 1  # the blank that stands for a tag
             places.append((start, end))
