@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
 ROOT = Path(__file__).parents[2]
 FORETELL = [sys.executable, "-m", "foretell"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
@@ -89,8 +87,9 @@ def position(run: Path) -> dict[str, Any]:
     file = run / "checkpoint" / "state.safetensors"
     if not file.exists():
         return {"epoch": 0, "step": 0}
-    with safe_open(file, "pt") as stored:
-        found: dict[str, Any] = json.loads(stored.metadata()["position"])
+    with file.open("rb") as stream:  # opened once: the next checkpoint may take its place at any moment
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    found: dict[str, Any] = json.loads(header["__metadata__"]["position"])
     return found
 
 
