@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from .origin import run_of
+
 
 def cache_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds ``--cache-dir`` to commands that have no configuration of their own."""
@@ -28,7 +30,7 @@ def cache_as_in_training(folder: Path) -> None:
     """
     from ..data.cache import VARIABLE
 
-    home = next((parent for parent in (folder, *folder.parents[:3]) if (parent / "run.json").exists()), None)
+    home = run_of(folder)
     if home is None or os.environ.get(VARIABLE):
         return
     try:

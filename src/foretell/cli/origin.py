@@ -45,6 +45,11 @@ def shown(data: Data) -> str:
     return ", ".join(map(str, data)) if isinstance(data, tuple) else str(data)
 
 
+def run_of(folder: Path) -> Path | None:
+    """The run that a model folder, or a rung's, belongs to; None where it belongs to none."""
+    return next((parent for parent in (folder, *folder.parents[:3]) if (parent / "run.json").exists()), None)
+
+
 def data_of(task: str, folder: Path, reference: str, verb: str) -> Data:
     """The data that a model learned from; None for a task that makes its own.
 
@@ -63,7 +68,7 @@ def data_of(task: str, folder: Path, reference: str, verb: str) -> Data:
 
     if not task_configuration(task).reads_data:
         return None
-    home = next((parent for parent in (folder, *folder.parents[:3]) if (parent / "run.json").exists()), None)
+    home = run_of(folder)
     remedy = f"name the DATA: foretell {verb} {reference} DATA"
     if home is None:
         raise InputError(f"{folder} is a model folder without its run; {remedy}", run=reference)

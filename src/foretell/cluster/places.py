@@ -21,6 +21,15 @@ def check_place(run: RunSection) -> None:
         MissingError: It needs Ray, which is not installed.
         RunError: Nothing answers there.
     """
+    _must_fit(run)
+    if run.on.startswith("ray"):
+        from .ray_address import check_ray
+
+        check_ray(_address(run), run.training_cpus, run.training_gpus)
+
+
+def _must_fit(run: RunSection) -> None:
+    """Checks that what each training asks for goes with the place."""
     cpus, gpus, there = run.training_cpus, run.training_gpus, usable_processors()
     processes = run.on.startswith("processes")
     if (run.on == "here" and cpus > 1) or (gpus and (run.on == "here" or processes)):
@@ -35,10 +44,6 @@ def check_place(run: RunSection) -> None:
             f"--training-cpus {cpus} sets {cpus} processors aside for each training; this machine has {there}",
             option="training_cpus",
         )
-    if run.on.startswith("ray"):
-        from .ray_address import check_ray
-
-        check_ray(_address(run), cpus, gpus)
 
 
 def _address(run: RunSection) -> str | None:
@@ -57,7 +62,7 @@ def executor_of(run: RunSection) -> Iterator[Executor]:
         MissingError: It needs Ray, which is not installed.
         RunError: The cluster does not answer.
     """
-    check_place(run)
+    _must_fit(run)
     if run.on == "here":
         yield Here()
         return

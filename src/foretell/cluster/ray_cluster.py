@@ -54,14 +54,15 @@ class RayCluster:
         self._cpus, self._gpus, self._threads = cpus, gpus, threads
         self._joined = self._ray.is_initialized()
         self._home: tempfile.TemporaryDirectory[str] | None = None  # of what a Ray of our own writes
-        if not self._joined:
-            if address is None:
-                self._home = tempfile.TemporaryDirectory(prefix="foretell-", ignore_cleanup_errors=True)
-            _connect(self._ray, address, self._home.name if self._home else None)
-        self._signals = _ending_in_order(self.close)
+        self._signals: dict[int, Any] = {}
         self._under_way: dict[Any, int] = {}
         self._data: tuple[Shared, Any] | None = None
         try:
+            if not self._joined:
+                if address is None:
+                    self._home = tempfile.TemporaryDirectory(prefix="foretell-", ignore_cleanup_errors=True)
+                _connect(self._ray, address, self._home.name if self._home else None)
+            self._signals = _ending_in_order(self.close)
             # What shares its work out by OpenMP is to share it out there as it does here.
             threads_there = os.environ.get("OMP_NUM_THREADS") or str(usable_processors())
             self._settings = {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads_there}}, "max_retries": 0}

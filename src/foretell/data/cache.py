@@ -119,7 +119,10 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def kept_as(key: str, cache: Path | None) -> Kept | None:
     """The folder of a key, where it is whole, and its small files are as they were written."""
     found = _look_at(stores_in(cache) / key)
-    if not found.whole or _hashes(found.folder, found.document["files"]) != found.document.get("hashes"):
+    try:
+        if not found.whole or _hashes(found.folder, found.document["files"]) != found.document.get("hashes"):
+            return None
+    except DataError:  # somebody else takes it away just now
         return None
     with suppress(OSError):
         os.utime(found.folder / DOCUMENT)

@@ -86,7 +86,7 @@ class _Scattering:
         self.steps: list[Float64[np.ndarray, "_row column"]] = []
         self.replaced = False  # whether rows took the place of others
         self.latest = np.full(len(survey.series), np.iinfo(np.int64).min)
-        self.counts = {"disorder": 0, "alike": 0, "conflicts": 0, "off": 0}
+        self.counts = {"disorder": 0, "alike": 0, "conflicts": 0}
         self.first_of: dict[str, str] = {}
 
     def run(self) -> tuple[Float64[np.ndarray, "series column"], Float32[np.ndarray, "2 series column"], Scattered]:
