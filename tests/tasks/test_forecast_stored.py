@@ -152,6 +152,8 @@ def test_thinned_windows_are_drawn_with_those_between_them(run: Run, folder: Pat
     stretch = forecast.evaluate(prepared, fitted, "test").details.stretch
     steps = np.diff([np.datetime64(time) for time in stretch.times]).astype("timedelta64[h]").astype(int)
     assert len(steps) > 20 and (steps == 1).mean() > 0.9, "hour by hour, but for what is missing"
+    own = prepared.view.table.codes_of(prepared.anchors.spans["test"]).min()
+    assert stretch.series == prepared.view.table.series[own], "the first series that is judged"
     assert not np.isnan(stretch.truth).any() and not np.isnan(stretch.forecast).any()
 
 
@@ -165,3 +167,9 @@ def test_what_has_changed_since_is_said(run: Run, folder: Path, tmp_path: Path) 
     ran = run("evaluate", "runs/one")
     assert ran.code == 3 and "has changed since the training" in ran.err
     assert len(stores(tmp_path / "cache")) == 1, "the store of the rows before has gone"
+
+
+def test_the_series_that_is_drawn_is_named(run: Run, tmp_path: Path) -> None:
+    early = written(panel(6, (150, 400)), tmp_path / "early")  # the first one ends before the test span begins
+    assert run("compare", "forecast", early, *READ, "--rungs", "persistence", "--name", "one", "--quiet").code == 0
+    assert "The end of the test span of s1:" in Path("runs/one/report.html").read_text()

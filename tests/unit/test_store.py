@@ -443,6 +443,15 @@ def test_times_that_no_calendar_has_are_told(tmp_path: Path) -> None:
             store_of(written(frame, tmp_path / "panel", 1), tmp_path, store=store)
 
 
+@pytest.mark.parametrize("store", ["yes", "no"])
+def test_a_series_column_that_is_not_there_is_told(tmp_path: Path, store: str) -> None:
+    folder = written(panel(12, (90,)), tmp_path / "panel")
+    with pytest.raises(DataError, match='has no column "ids" to tell series apart; did you mean "id"'):
+        store_of(folder, tmp_path, store=store, series="ids")
+    with pytest.raises(DataError, match='"time" holds the times; series are told apart by another column'):
+        store_of(folder, tmp_path, store=store, series="time")
+
+
 def test_columns_without_numbers_are_told(tmp_path: Path) -> None:
     frame = panel(12, (90,)).with_columns(word=pl.lit("so"))
     for table in both(written(frame, tmp_path / "panel"), tmp_path):

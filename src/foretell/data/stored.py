@@ -23,7 +23,7 @@ from ..errors import DataError, StorageError
 from ..passes import followed
 from . import scattering
 from .cache import Kept, damaged, kept_as, key_of, listed, open_or_make
-from .columns import must_exist
+from .columns import must_exist, series_of_rows
 from .frequency import Frequency
 from .health import Finding, Health
 from .parquet import ParquetTable
@@ -253,6 +253,7 @@ def _chosen(table: ParquetTable, section: DataSection) -> _Chosen:
     """The columns that a section names, or all of numbers."""
     head = next(table.pieces(None, (section.series,) if section.series else ()))
     time_column = find_time_column(head, section.time, section.time_format)
+    series_of_rows(head, section.series, time_column)  # what is wrong with a name is said before columns are read by it
     named = (section.target, section.features, section.known)
     must_exist(head, tuple(name for names in named for name in split_names(names, head.frame.columns)))
     apart = (time_column, section.series)

@@ -25,6 +25,7 @@ class Stretch:
     """Some weeks of one series, as the report draws them.
 
     Attributes:
+        series: Its name.
         times: Of the targets at the last lead.
         truth: The first target there.
         forecast: What was forecast.
@@ -32,6 +33,7 @@ class Stretch:
         high: The upper ones.
     """
 
+    series: str
     times: list[str]
     truth: np.ndarray
     forecast: np.ndarray
@@ -176,7 +178,7 @@ def _stretch(model: Model, view: View, anchors: AnchorArray, intervals: Interval
         lines += intervals.around(quantiles, deviation, len(intervals.levels) - 1)
     times = local_times(history.target_times(chosen)[:, -1], table.timezone)
     iso = times.dt.strftime("%Y-%m-%dT%H:%M:%S%.f").to_list()
-    return Stretch(iso, *(line[:, -1, 0] for line in lines))
+    return Stretch(table.series[codes.min()], iso, *(line[:, -1, 0] for line in lines))
 
 
 def summary(evaluation: Evaluation, view: View, units: tuple[str | None, ...]) -> dict[str, Any]:

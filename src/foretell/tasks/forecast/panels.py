@@ -30,7 +30,7 @@ def forecast_panels(
     shape, frequency = prepared.view.shape, prepared.view.table.frequency
     shown = details[best].stretch
     colours = {name: number + 1 for number, name in enumerate(chosen)}  # the first one is the truth's
-    series = f" of {prepared.view.table.series[0]}" if prepared.view.table.series_column else ""
+    series = f" of {shown.series}" if prepared.view.table.series_column else ""
     value = targets[0] if unit is None or unit in targets[0] else f"{targets[0]} ({unit})"
     panels = [
         Panel(
