@@ -83,6 +83,19 @@ def regularise(
     return _filled(rows, order, Grid(frequency, times, values, bounds), health, known=known)
 
 
+def file_rows(rows: Rows, grid: Grid) -> Int64[np.ndarray, " place"]:
+    """The row as it came of each row of a grid, the first where there were several; -1 where there was none."""
+    found = np.full(len(grid.times), -1, np.int64)
+    for code in range(len(rows.series)):
+        own = np.flatnonzero(rows.codes == code)[::-1]
+        start, stop = int(grid.starts[code]), int(grid.starts[code + 1])
+        places = np.searchsorted(grid.times[start:stop], rows.times[own])
+        places = np.minimum(places, stop - start - 1)
+        known = grid.times[start:stop][places] == rows.times[own]
+        found[start + places[known]] = own[known]
+    return found
+
+
 def as_they_come(rows: Rows, health: Health) -> Grid:
     """The rows untouched, as the lectures take them; what would have been done is only pointed out.
 

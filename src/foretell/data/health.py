@@ -19,6 +19,7 @@ class Finding:
         message: One sentence.
         column: The column, where it is about one.
         rows: How many rows it concerns.
+        row: The first of them in the file, counted from 1.
         remedy: The option that would help, and its value, where there is one.
     """
 
@@ -28,6 +29,7 @@ class Finding:
     column: str | None = None
     rows: int | None = None
     remedy: Mapping[str, str] | None = None
+    row: int | None = None
 
     def document(self) -> dict[str, object]:
         """The finding as a JSON object."""
@@ -37,6 +39,7 @@ class Finding:
             "message": self.message,
             "column": self.column,
             "rows": self.rows,
+            "row": self.row,
             "remedy": self.remedy,
         }
         return {name: value for name, value in entries.items() if value is not None}
@@ -60,10 +63,11 @@ class Health:
         *,
         column: str | None = None,
         rows: int | None = None,
+        row: int | None = None,
         remedy: Mapping[str, str] | None = None,
     ) -> None:
         """Records something that deserves a look."""
-        self.findings.append(Finding(kind, "warning", message, column, rows, remedy))
+        self.findings.append(Finding(kind, "warning", message, column, rows, remedy, row))
 
     def fail(self, kind: str, error: DataError) -> None:
         """Raises an error, or records it where health is lenient."""
@@ -72,4 +76,6 @@ class Health:
         column, remedy = error.details.get("column"), error.details.get("remedy")
         known = cast("Mapping[str, str]", remedy) if isinstance(remedy, Mapping) else None
         named = str(column) if column is not None else None
-        self.findings.append(Finding(kind, "error", error.message, named, remedy=known))
+        row = error.details.get("row")
+        place = row if isinstance(row, int) else None
+        self.findings.append(Finding(kind, "error", error.message, named, remedy=known, row=place))

@@ -13,6 +13,7 @@ from ..config import DataSection
 from ..errors import ConfigurationError, DataError, UsageError, nearest
 from . import checks
 from .columns import MissingTally, columns_of_numbers, must_exist, series_of_rows
+from .faults.tables import point_out_faults
 from .frequency import Frequency, named_frequency
 from .health import Health
 from .parquet import ParquetTable, is_parquet
@@ -45,7 +46,8 @@ def open_table(
             data frame.
         section: How to read it; its fields may be given as keywords instead.
         regular: Whether rows are sorted, freed of duplicates and put on the grid; the lectures take them as they come.
-        strict: Whether the first error is raised, or all are collected in ``health``.
+        strict: Whether the first error is raised, or all are collected in ``health``, with faults that values
+            show.
         grid: The step that the rows must have; inferred where None.
         before: How times were written in rows that were read before; then values are not looked through for sentinels.
         **options: Fields of :class:`~foretell.config.DataSection`, such as ``time="Date Time"``.
@@ -71,7 +73,10 @@ def open_table(
         return _choose_again(source, section)
     files = ParquetTable.at(Path(str(source))) if names_parquet(source) else None
     if files is not None and regular and _goes_through_a_store(files, section):
-        return read_stored(files, section, strict=strict, grid=grid)
+        stored = read_stored(files, section, strict=strict, grid=grid)
+        if not strict:
+            point_out_faults(stored)
+        return stored
     if section.store == "yes" and files is None and not _is_out_of_reach(source):
         raise ConfigurationError(
             "--store yes goes with Parquet, a file or a folder of files; write the rows to Parquet, or leave it out",
@@ -150,7 +155,7 @@ def _checked(
         placed = checks.regularise(came, grid or named, section.duplicates, health, known=grid is not None)
     else:
         placed = checks.as_they_come(came, health)
-    return Table(
+    table = Table(
         source=rows.name,
         columns=tuple(numbers.columns),
         values=placed.values,
@@ -167,6 +172,10 @@ def _checked(
         statics=statics,
         written=Written(time_column, parsed.pattern),
     )
+    if not health.strict and not any(finding.severity == "error" for finding in health.findings):
+        own = checks.file_rows(came, placed)
+        point_out_faults(table, lambda row: (rows.place(int(own[row])), rows.number(int(own[row])) + 1))
+    return table
 
 
 def _choose_again(table: AnyTable, section: DataSection) -> AnyTable:
