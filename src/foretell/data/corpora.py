@@ -306,6 +306,22 @@ def _without_duplicates(
     return spans, dropped
 
 
+def contradictions(texts: Texts) -> list[tuple[int, int]]:
+    """Equal texts with other labels: of each such text, the first two places that disagree."""
+    group = _groups(texts.hashes)
+    columns = texts.targets[:, None] if texts.targets.ndim == 1 else texts.targets
+    first = np.full(int(group.max()) + 1, -1)
+    found: dict[int, tuple[int, int]] = {}
+    again = np.flatnonzero(np.bincount(group)[group] > 1)
+    for number in again.tolist():
+        own = int(group[number])
+        if first[own] < 0:
+            first[own] = number
+        elif own not in found and (columns[number] != columns[first[own]]).any():
+            found[own] = (int(first[own]), number)
+    return sorted(found.values())
+
+
 def _groups(hashes: UInt64[np.ndarray, "text 2"]) -> Int64[np.ndarray, " text"]:
     """The number of each text among different ones."""
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))

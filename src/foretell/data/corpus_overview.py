@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from ..config import CorpusSection, TokenizerSection
 from ..errors import InputError, counted
 from .documents import AnyCorpus, cut_text, repeated_lines
+from .faults.letters import tell_misread
 from .stored_corpus import open_corpus
 from .tokenizer import Tokenizer
 
 _SHOWN = 12  # characters
+_USUAL = "\t\n\r\f"
 _AT_ONCE = 1 << 20  # characters that are counted together
 
 
@@ -37,9 +40,11 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
     if once:
         shown = " ".join(map(repr, once[:_SHOWN])) + (" ..." if len(once) > _SHOWN else "")
         findings.append(_note(f"{counted(len(once), 'character')} occur once: {shown}"))
-    if "\ufffd" in counts:
-        told = f"{counts[chr(0xFFFD)]:,} replacement characters: it was read in a wrong encoding before it came here"
-        findings.append({"severity": "warning", "message": told})
+    findings += [{"severity": "warning", "message": told} for told in tell_misread(_lines(corpus), "lines")]
+    if odd := sorted(letter for letter in counts if ord(letter) < 32 and letter not in _USUAL):
+        place = next(place for line, place in _lines(corpus) if not set(odd).isdisjoint(line))
+        told = f"control characters stand among the letters ({', '.join(map(repr, odd))}), first in {place}"
+        findings.append({"severity": "warning", "message": f"{told}: is all of it text?"})
     spans: dict[str, int] = {}
     try:
         first, second, end = cut_text(corpus, section.spans)
@@ -65,6 +70,16 @@ def health_of_corpus(source: object, section: CorpusSection) -> dict[str, Any]:
         "findings": findings,
         "healthy": bool(spans),
     }
+
+
+def _lines(corpus: AnyCorpus) -> Iterator[tuple[str, str]]:
+    """Each line of a corpus, and where it stands; a line that ends in the next part is two."""
+    number = 1
+    for part in corpus.parts(0, corpus.characters):
+        for line in part.split("\n"):
+            yield line, f"line {number:,}"
+            number += 1
+        number -= 1
 
 
 def _counted(corpus: AnyCorpus, start: int, stop: int) -> Counter[str]:

@@ -7,6 +7,7 @@ the target after; JSON lines, CSV and Parquet have a column of each.
 
 import hashlib
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class Pairs:
         languages: Of sources and of targets, where names tell them.
         empty: Pairs that were dropped, as a side of them was empty.
         notes: What the user should know of them.
+        numbers: Of each among those of its span, empty ones counted.
 
     >>> pairs = read_pairs([("good morning", "guten Morgen"), ("", "nichts")], PairSection())
     >>> len(pairs), pairs.targets[0], pairs.empty
@@ -58,9 +60,16 @@ class Pairs:
     empty: int
     fingerprint: str
     notes: tuple[str, ...] = ()
+    numbers: Int64[np.ndarray, " pair"] | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    def place(self, number: int) -> str:
+        """Where a pair stands, in words: its number among those of its span as they came, empty ones counted."""
+        own = number if self.numbers is None else int(self.numbers[number])
+        span = f" of {SPANS[self.named[number]]}" if self.named[number] >= 0 else ""
+        return f"pair {own + 1:,}{span}"
 
 
 def read_pairs(source: object, section: PairSection) -> Pairs:
@@ -81,6 +90,8 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
             paths = tuple(map(Path, entries(files)))
             readings.append((reading_of(paths if len(paths) > 1 else paths[0], section), span))
     spans: list[int] = []
+    numbers: list[int] = []
+    read = Counter[int]()
     own_spans: set[int] = set()  # that DATA themselves name
     empty = 0
     digest = hashlib.sha256()
@@ -90,11 +101,14 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
         for reading, span in readings:
             for pair in reading.pairs:
                 own = Pair(_tidy(pair.source), _tidy(pair.target), span or pair.span)
+                named = SPANS.index(own.span) if own.span else -1
+                read[named] += 1
                 if not own.source or not own.target:
                     empty += 1
                     continue
                 digest.update("\0".join(own).encode("utf-8", "surrogatepass") + b"\1")
-                spans.append(SPANS.index(own.span) if own.span else -1)
+                spans.append(named)
+                numbers.append(read[named] - 1)
                 if pair.span:
                     own_spans.add(SPANS.index(pair.span))
                 yield own
@@ -126,6 +140,7 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
         empty,
         digest.hexdigest(),
         notes,
+        np.array(numbers, np.int64),
     )
 
 

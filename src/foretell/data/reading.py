@@ -13,7 +13,7 @@ from ..config import DataSection
 from ..errors import ConfigurationError, DataError, UsageError, nearest
 from . import checks
 from .columns import MissingTally, columns_of_numbers, must_exist, series_of_rows
-from .faults.tables import point_out_faults
+from .faults.tables import Place, point_out_faults, point_out_letters
 from .frequency import Frequency, named_frequency
 from .health import Health
 from .parquet import ParquetTable, is_parquet
@@ -172,10 +172,22 @@ def _checked(
         statics=statics,
         written=Written(time_column, parsed.pattern),
     )
-    if not health.strict and not any(finding.severity == "error" for finding in health.findings):
-        own = checks.file_rows(came, placed)
-        point_out_faults(table, lambda row: (rows.place(int(own[row])), rows.number(int(own[row])) + 1))
+    if not health.strict:
+        point_out_letters(rows, health)
+        if not any(finding.severity == "error" for finding in health.findings):
+            point_out_faults(table, _places(came, placed))
     return table
+
+
+def _places(came: checks.Rows, placed: checks.Grid) -> Place:
+    """Where a row of the grid stands in the file; nothing where it fills a gap."""
+    known = checks.file_rows(came, placed)
+
+    def place(row: int) -> tuple[str, int] | None:
+        own = int(known[row])
+        return None if own < 0 else (came.source.place(own), came.source.number(own) + 1)
+
+    return place
 
 
 def _choose_again(table: AnyTable, section: DataSection) -> AnyTable:

@@ -180,7 +180,7 @@ def known_encoding(encoding: str) -> None:
         raise DataError(f'there is no encoding "{encoding}"; known are utf-8, latin-1, cp1252, utf-16 ...') from None
 
 
-def decoded(name: str, content: bytes, encoding: str, offset: int = 0) -> str:
+def decoded(name: str, content: bytes, encoding: str, offset: int = 0, lines: int = 0) -> str:
     """Bytes as text.
 
     Args:
@@ -188,6 +188,7 @@ def decoded(name: str, content: bytes, encoding: str, offset: int = 0) -> str:
         content: The bytes.
         encoding: How they are encoded.
         offset: Where they begin in their file.
+        lines: How many lines of it come before.
 
     Raises:
         DataError: They are not encoded so.
@@ -195,10 +196,10 @@ def decoded(name: str, content: bytes, encoding: str, offset: int = 0) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise not_encoded(name, error, encoding, offset) from None
+        raise not_encoded(name, error, encoding, offset, lines) from None
 
 
-def not_encoded(name: str, error: UnicodeDecodeError, encoding: str, offset: int) -> DataError:
+def not_encoded(name: str, error: UnicodeDecodeError, encoding: str, offset: int, lines: int = 0) -> DataError:
     """The error where bytes are not encoded as they should be.
 
     Args:
@@ -206,12 +207,14 @@ def not_encoded(name: str, error: UnicodeDecodeError, encoding: str, offset: int
         error: What could not be decoded.
         encoding: How they should be encoded.
         offset: Where these bytes begin in their file.
+        lines: How many lines of it come before.
     """
-    at = offset + error.start
+    at, line = offset + error.start, lines + error.object.count(b"\n", 0, error.start) + 1
     return DataError(
-        f"{name}: byte {at} (0x{error.object[error.start]:02x}) is not {encoding}; say --encoding, such as latin-1, or "
-        "save the file as UTF-8",
+        f"{name}, line {line}: byte {at} (0x{error.object[error.start]:02x}) is not {encoding}, as what comes before "
+        "it; say --encoding, such as latin-1, or save all of the file as UTF-8",
         file=name,
+        line=line,
         offset=at,
     )
 
@@ -228,10 +231,10 @@ def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterat
         return
     offset = 0
     try:
-        for line in stream:
+        for number, line in enumerate(stream):
             if offset == 0 and line.startswith(codecs.BOM_UTF8):
                 offset, line = len(codecs.BOM_UTF8), line.removeprefix(codecs.BOM_UTF8)
-            yield decoded(name, line, encoding, offset)
+            yield decoded(name, line, encoding, offset, number)
             offset += len(line)
     except (OSError, EOFError, zlib.error) as error:
         raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None

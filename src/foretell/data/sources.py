@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
-from ..errors import DataError, UnsafeFileError
+from ..errors import DataError, UnsafeFileError, counted
 from .builtin import builtin_path
 from .members import content_of
 
@@ -294,9 +294,28 @@ def _as_utf8(name: str, content: bytes, notes: list[str]) -> bytes:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
-        notes.append(f"the file is not UTF-8 (byte {error.start}) and was read as latin-1")
-        return content.decode("latin-1").encode()
+        return _line_by_line(content, error.start, notes)
     return content
+
+
+def _line_by_line(content: bytes, start: int, notes: list[str]) -> bytes:
+    """A file some lines of which are not UTF-8: these are read as latin-1."""
+    lines, others, first = [], 0, 0
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        try:
+            others += not line.isascii() and bool(line.decode("utf-8"))
+            lines.append(line)
+        except UnicodeDecodeError:
+            first = first or number
+            lines.append(line.decode("latin-1").encode())
+    if others:
+        notes.append(
+            f"encodings are mixed: line {first} (byte {start}) is not UTF-8 and was read as latin-1, while "
+            f"{counted(others, 'other line')} are UTF-8"
+        )
+    else:
+        notes.append(f"the file is not UTF-8 (byte {start}, line {first}) and was read as latin-1")
+    return b"\n".join(lines)
 
 
 def _separator(head: list[str]) -> str:

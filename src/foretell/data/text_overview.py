@@ -1,15 +1,27 @@
 """The health of labelled texts as one document: what there is, and whether training could start."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from ..config import TextSection, TextSpanSection
-from ..errors import InputError
-from .corpora import SPANS, Texts, read_texts, share_out
+from ..errors import InputError, counted, nearest
+from .corpora import SPANS, Texts, contradictions, read_texts, share_out
+from .faults.letters import tell_misread
+
+_SHOWN, _LONG = 3, 60  # places; letters of a label
+_RARE, _USUAL = 2, 50  # texts of a label that may be a slip, where the middle one has so many
 
 
-def health_of_texts(source: object, section: TextSection, sharing: TextSpanSection, seed: int = 0) -> dict[str, Any]:
+def health_of_texts(
+    source: object,
+    section: TextSection,
+    sharing: TextSpanSection,
+    seed: int = 0,
+    doubt: Callable[[Texts], Iterable[str]] = lambda texts: (),
+) -> dict[str, Any]:
     """Everything worth knowing about texts before training on them.
 
     Args:
@@ -17,6 +29,7 @@ def health_of_texts(source: object, section: TextSection, sharing: TextSpanSecti
         section: Where texts and labels stand.
         sharing: How they are shared out to spans.
         seed: Of those that are drawn for a span.
+        doubt: What speaks against labels, a sentence each.
 
     Returns:
         Texts, labels, spans, lengths, findings, and ``healthy``: whether training can start.
@@ -33,6 +46,7 @@ def health_of_texts(source: object, section: TextSection, sharing: TextSpanSecti
         spans = {span: len(corpus.of(span)) for span in SPANS}
     except InputError as error:
         findings.append(_problem(error))
+    findings += [_warning(sentence) for sentence in (*_faults(texts), *doubt(texts))]
     letters = np.diff(texts.texts.starts)
     return {
         "source": texts.source,
@@ -45,6 +59,37 @@ def health_of_texts(source: object, section: TextSection, sharing: TextSpanSecti
     }
 
 
+def _faults(texts: Texts) -> Iterable[str]:
+    """What texts and labels say of themselves."""
+    yield from tell_misread(
+        ((texts.texts[number], texts.places[number]) for number in range(len(texts.texts))), "texts"
+    )
+    against = contradictions(texts)
+    if against:
+        shown = "; ".join(" and ".join(texts.places[number] for number in pair) for pair in against[:_SHOWN])
+        more = f"; and {len(against) - _SHOWN:,} more" if len(against) > _SHOWN else ""
+        yield f"the same text has other labels: {shown}{more}"
+    if texts.targets.ndim == 1:
+        yield from _slips(texts, texts.targets)
+
+
+def _slips(texts: Texts, targets: Int64[np.ndarray, " text"]) -> Iterable[str]:
+    """Labels that look like another one's slip: the same but for its writing, or hardly ever there."""
+    counts = np.bincount(targets, minlength=len(texts.labels))
+    usual = float(np.median(counts))
+    known: dict[str, int] = {}
+    for number in np.argsort(-counts, kind="stable").tolist():
+        label = texts.labels[number]
+        same = known.setdefault("".join(filter(str.isalnum, label.casefold())), number)
+        place = texts.places[int(np.flatnonzero(targets == number)[0])]
+        if same != number:
+            yield f'the labels "{texts.labels[same]}" and "{label}" differ in writing only; the latter first in {place}'
+        elif counts[number] <= _RARE and usual >= _USUAL:
+            others = [other for place, other in enumerate(texts.labels) if counts[place] >= _USUAL]
+            own = label[:_LONG]
+            yield f'the label "{own}" stands {counted(int(counts[number]), "time")}, in {place}; {nearest(own, others)}'
+
+
 def _labels(texts: Texts) -> list[dict[str, Any]]:
     if texts.targets.ndim == 2:
         counts = texts.targets.sum(axis=0, dtype=np.int64)
@@ -55,6 +100,10 @@ def _labels(texts: Texts) -> list[dict[str, Any]]:
         {"label": label, "texts": int(count), "share": float(count / total)}
         for label, count in zip(texts.labels, counts, strict=True)
     ]
+
+
+def _warning(message: str) -> dict[str, Any]:
+    return {"severity": "warning", "message": message}
 
 
 def _problem(error: InputError) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class TextSource:
 
     def _decoded(self, name: str, stream: Callable[[], io.BufferedIOBase]) -> Text:
         """The pieces of a text in a file, packed or not, without the mark of a byte order."""
-        encoding, done, begun = self.section.encoding, 0, False
+        encoding, done, lines, begun = self.section.encoding, 0, 0, False
         wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
         decoder = None
         with stream() as packed:
@@ -156,8 +156,10 @@ class TextSource:
                     piece = decoder.decode(content, final=not content)
                 except UnicodeDecodeError as error:
                     # What is half a letter at the end of a piece stands before the next one.
-                    raise not_encoded(name, error, encoding, done + len(content) - len(error.object)) from None
+                    offset = done + len(content) - len(error.object)
+                    raise not_encoded(name, error, encoding, offset, lines) from None
                 done += len(content)
+                lines += content.count(b"\n")
                 if piece:
                     yield piece if begun else piece.removeprefix("\ufeff")
                     begun = True

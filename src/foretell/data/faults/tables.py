@@ -4,18 +4,21 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float64, Int64
 
 from ...errors import counted
 from ..health import Health
+from ..sources import Source
 from ..tables import AnyTable, show_time
 from .copies import copies
 from .exchanged import exchanged
+from .letters import REPLACED, misread, tell_misread
 from .spikes import spikes
 from .still import still_stretches
 from .units import Change, changes
 
-Place = Callable[[int], tuple[str, int | None]]
+Place = Callable[[int], tuple[str, int] | None]
 
 _MOST_TOLD = 20  # of a kind
 _MOST_CELLS, _MOST_ROWS = 30_000_000, 1_000_000  # that are looked at: of all, of a series
@@ -27,7 +30,7 @@ def point_out_faults(table: AnyTable, place: Place | None = None) -> None:
 
     Args:
         table: Checked, on its grid.
-        place: Where a row of it stands in the file: in words, and as a number; by its time alone where None.
+        place: Where a row of it stands in the file: in words, and as a number.
     """
     faults = _Faults(table, place)
     cells = looked = 0
@@ -43,6 +46,26 @@ def point_out_faults(table: AnyTable, place: Place | None = None) -> None:
         told = f"values of the first {looked:,} of {table.rows:,} rows were looked at for faults"
         table.health.note("looked", told, rows=looked)
     faults.tell_rest()
+
+
+def point_out_letters(rows: Source, health: Health) -> None:
+    """Adds to the health of a table what names and words in it were read in a wrong encoding.
+
+    Args:
+        rows: As they came.
+        health: Where it is told.
+    """
+    for name, values in zip(rows.frame.columns, rows.frame.iter_columns(), strict=True):
+        for told in tell_misread([(name, f'"{name}"')], "names of columns"):
+            health.warn("letters", told, column=name)
+        if values.dtype == pl.String:
+            words = values.unique(maintain_order=True).drop_nulls().to_list()
+            odd = [word for word in words if misread(word) or REPLACED in word]
+            first = values.is_in(odd).arg_true()
+            for sentence in tell_misread(((word, f'"{word[:30]}"') for word in odd), "different words"):
+                row = rows.number(int(first[0])) + 1
+                told = f'"{name}", from {rows.place(int(first[0]))} on: {sentence}'
+                health.warn("letters", told, column=name, rows=len(first), row=row)
 
 
 class _Faults:
@@ -112,7 +135,7 @@ class _Faults:
     def _where(self, row: int) -> tuple[str, int | None]:
         rows: Int64[np.ndarray, " row"] = np.array([row])
         time = show_time(int(self.table.times_of(rows)[0]), self.table.timezone)
-        words, number = self.place(row) if self.place else ("", None)
+        words, number = self.place(row) or ("", None) if self.place else ("", None)
         return (f"{words}, {time}" if words else time), number
 
     def _tell_exchanged(self, code: int, one: int, other: int, first: int, last: int) -> None:
@@ -123,12 +146,6 @@ class _Faults:
         self._tell("exchanged", code, one, first, last - first, sentence)
 
     def _tell_change(self, code: int, first: int, rows: int, change: Change) -> None:
-        size = change.factor if change.factor >= 1 else 1 / change.factor
-        likely = (
-            f"as if {change.unit}"
-            if change.unit
-            else (f"steps are {size:.3g} times as {'large' if change.factor >= 1 else 'small'}")
-        )
         until = "" if change.last >= rows else f" until {self._where(first + change.last)[0]}"
         self._tell(
             "units",
@@ -136,7 +153,7 @@ class _Faults:
             change.column,
             first + change.first,
             change.last - change.first,
-            f"other numbers from {{}} on{until}, {likely}",
+            f"other numbers from {{}} on{until}{_likely(change)}",
             "; if its unit changes there, bring all rows to one",
         )
 
@@ -154,3 +171,14 @@ class _Faults:
         else:
             told = f"{what} at the same time: where one is forecast, the other must not be known ahead"
         self.health.warn("copy", told, column=name)
+
+
+def _likely(change: Change) -> str:
+    """What a change of numbers looks like."""
+    if change.unit:
+        return f", as if {change.unit}"
+    if not np.isfinite(change.factor) or change.factor <= 0:
+        return ""
+    larger = change.factor >= 1
+    size = change.factor if larger else 1 / change.factor
+    return f", steps are {size:.3g} times as {'large' if larger else 'small'}" if size > 1.1 else ""

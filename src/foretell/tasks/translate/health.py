@@ -1,18 +1,22 @@
 """Whether pairs can be learned from."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from ...data.faults.letters import tell_misread
+from ...data.faults.pairs import Sides, in_the_wrong_language, misaligned
 from ...data.pairs import SPANS, Pairs, read_pairs
-from ...errors import InputError
+from ...errors import InputError, counted
 from ...evaluation.words import Parts
 from ..health import Health
 from .config import Configuration
 
 _FAR = 4.0  # times that one side is longer than pairs usually are
 _SHOWN = 3
+_LOOKED_AT = 100_000  # pairs
 
 
 def health(source: object, configuration: Configuration) -> Health:
@@ -79,16 +83,37 @@ def _findings(
     ratio = np.log((sizes[1] + 1) / (sizes[0] + 1))
     far = np.flatnonzero(np.abs(ratio - np.median(ratio)) > np.log(_FAR))
     if len(far) > 0.002 * len(pairs) and len(pairs) > 100:
-        shown = "; ".join(f"{texts[0][own][:30]} → {texts[1][own][:30]}" for own in far[:_SHOWN])
+        shown = "; ".join(
+            f"{pairs.place(own)}: {texts[0][own][:30]} → {texts[1][own][:30]}" for own in far[:_SHOWN].tolist()
+        )
         told = (
             f"{len(far):,} pairs have a side much longer than usual, which hints at lines that do not belong together"
         )
         found.append(_finding("warning", f"{told}: {shown}"))
-    broken = sum("\ufffd" in text for side in texts for text in side)
-    if broken:
-        told = f"{broken:,} texts hold replacement characters: they were read in a wrong encoding before they came here"
-        found.append(_finding("warning", told))
-    return found
+    for side, own in zip(("sources", "targets"), texts, strict=True):
+        placed = ((text, pairs.place(number)) for number, text in enumerate(own))
+        found += [_finding("warning", told) for told in tell_misread(placed, side)]
+    return found + [_finding("warning", told) for told in _strangers(pairs, texts)]
+
+
+def _strangers(pairs: Pairs, texts: tuple[list[str], list[str]]) -> Iterator[str]:
+    """Pairs whose sides say different things, or stand on the wrong side."""
+    sides = Sides(*(own[:_LOOKED_AT] for own in texts))
+    if len(pairs) > _LOOKED_AT:
+        yield f"of {len(pairs):,} pairs the first {_LOOKED_AT:,} were looked at for lines that do not belong together"
+    for stretch in misaligned(sides):
+        far = abs(stretch.shift)
+        shifted = f", as if targets stood {counted(far, 'line')} too {'late' if stretch.shift > 0 else 'early'}"
+        yield (
+            f"sides do not belong together from {pairs.place(stretch.first)} to {pairs.place(stretch.last - 1)} "
+            f"({counted(stretch.last - stretch.first, 'pair')}){shifted if far else ''}"
+        )
+    what = ("sides are exchanged", "sources are in the language of targets", "targets are in the language of sources")
+    for told, numbers in zip(what, in_the_wrong_language(sides), strict=True):
+        if numbers:
+            shown = "; ".join(pairs.place(number) for number in numbers[:_SHOWN])
+            more = f"; and {len(numbers) - _SHOWN:,} more" if len(numbers) > _SHOWN else ""
+            yield f"{told} in {counted(len(numbers), 'pair')}: {shown}{more}"
 
 
 def _finding(severity: str, message: str) -> dict[str, Any]:
