@@ -132,6 +132,12 @@ def _spelled(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def sync_file(path: Path) -> None:
+    """Makes what was written into a file survive a power cut."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Makes renames inside a folder survive a power cut, where the system knows how."""
     if os.name != "posix":

@@ -76,14 +76,32 @@ def followed(
     >>> read
     ['one', 'three']
     """
-    done, tell = 0, _listener.get() or _to_nobody
-    try:
-        tell(Passed(what, done, total, unit))
+    with passing(what, total, unit) as add:
         for piece in pieces:
             heed()
             yield piece
-            done += size(piece)
-            tell(Passed(what, done, total, unit))
+            add(size(piece))
+
+
+@contextmanager
+def passing(what: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+    """Inside a block, a pass whose pieces come from elsewhere: what is given is called with the units of each.
+
+    Args:
+        what: What is done, in words.
+        total: How many units there are in all; None where that is not known.
+        unit: What is counted, in the plural.
+    """
+    done, tell = 0, _listener.get() or _to_nobody
+
+    def add(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(Passed(what, done, total, unit))
+
+    try:
+        tell(Passed(what, done, total, unit))
+        yield add
     finally:
         tell(Passed(what, done, total, unit, over=True))
 

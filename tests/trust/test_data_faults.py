@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+
+from foretell.data.reading import open_table
 
 from ..tasks.commands import Run
 from .amounts import Figures, much
@@ -46,3 +49,63 @@ def test_faults_are_named_with_their_row_or_column(sound: Sound, run: Run, tmp_p
                 missed.append(f"{name}, seed {seed}: {fault.columns or fault.rows[:3]}")
     figures(faults=count, named=count - len(missed), missed="; ".join(missed))
     assert count - len(missed) >= NAMED * count, missed
+
+
+SETS = {
+    "ETTh1": (("forecast/ETTh1.csv", "--target", "OT"), []),
+    # A wind of 1,048 miles an hour: it does stand there, though the README of the set does not say so.
+    "New York": (("forecast/nyc_weather_2013.csv", "--series", "origin"), ['"wind_speed" of EWR: 1048.36 in row 1010']),
+    "Jena": (
+        ("forecast/jena_weather_2020.zip",),
+        [
+            '"wv (m/s)": -9999 stands 1 time',
+            '"max. PAR (\N{REPLACEMENT CHARACTER}mol/m\N{REPLACEMENT CHARACTER}/s)": -9999 stands 30 times',
+            '"OT": -9999 stands 50 times',
+            *["1 of the names of columns was read in a wrong encoding before"] * 3,
+        ],
+    ),
+    "reviews": (("classify/aclImdb_labelled.tar.gz",), []),
+    "Nietzsche": (("generate/nietzsche.txt",), []),
+    "Multi30k": (("translate", "--task", "translate", "--source", "en", "--target", "de"), []),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_of_real_data_nothing_is_said_but_what_is_so(name: str, shared_data: Path, run: Run) -> None:
+    (path, *options), expected = SETS[name]
+    found = run("data", "check", shared_data / path, *options, "--json")
+    assert found.code == 0, found.err
+    told = [own["message"] for own in found.document["findings"] if own["severity"] != "note"]
+    assert len(told) == len(expected), told
+    assert all(message.startswith(beginning) for message, beginning in zip(told, expected, strict=True)), told
+
+
+def _processes(random: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+    """Columns that look as wild as sound data may."""
+    steps, noise = np.arange(rows), random.normal(size=(8, rows))
+    return {
+        "walk": np.cumsum(noise[0]),
+        "memory": np.convolve(noise[1], 0.95 ** np.arange(60), "same"),
+        "price": 100 * np.exp(np.cumsum(0.01 * noise[2] * np.exp(0.8 * np.sin(steps / 300)))),
+        "season": 10 + 5 * np.sin(2 * np.pi * steps / 24) + 3 * np.sin(2 * np.pi * steps / 2000) + noise[3],
+        "counts": random.poisson(3 + 2 * np.sin(2 * np.pi * steps / 168)).astype(float),
+        "rain": np.where(random.random(rows) < 0.05, random.exponential(5, rows), 0),
+        "switch": (np.cumsum(noise[4]) > 0).astype(float),
+        "trend": 0.01 * steps + noise[5],
+        "growth": np.exp(6 * steps / rows) * (1 + 0.1 * noise[6]),
+        "set points": np.repeat(noise[7][: rows // 50 + 1], 50)[:rows],
+        "saw": (steps % 100).astype(float),
+    }
+
+
+def test_wild_but_sound_columns_are_left_alone(figures: Figures) -> None:
+    told, columns = [], 0
+    for rows, step in ((8760, "1h"), (2000, "1d"), (400, "1mo")):
+        times = pl.datetime_range(pl.datetime(1980, 1, 1), pl.datetime(2100, 1, 1), step, eager=True).head(rows)
+        for seed in range(much(2, 40)):
+            made = {name: own.round(3) for name, own in _processes(np.random.default_rng([seed, rows]), rows).items()}
+            table = open_table(pl.DataFrame({"time": times, **made}), strict=False)
+            told += [f"{rows}/{seed}: {own.message}" for own in table.health.findings if own.severity != "note"]
+            columns += len(made)
+    figures(columns=columns, told=len(told))
+    assert len(told) <= 0.02 * columns, told

@@ -1,11 +1,11 @@
-"""``foretell data list | check | plot``."""
+"""``foretell data list | get | check | plot``."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import UsageError, nearest
 from ..tasks import NAMES, task_configuration, task_health
 from ..tasks.health import Health
 from .compare import stem_of
@@ -19,19 +19,58 @@ _READ = tuple(name for name in NAMES if task_configuration(name).reading)
 
 @click.group("data")
 def command() -> None:
-    """List, check and plot data."""
+    """List, fetch, check and plot data."""
 
 
 @command.command("list")
 @output_options
 def list_sets(as_json: bool, quiet: bool, no_color: bool) -> None:
-    """List the data that come with Foretell."""
+    """List the data that come with Foretell, and public ones that data get fetches."""
     from ..data.builtin import SUMMARIES
+    from ..data.catalogue import REMOTE
 
+    sets = [(name, "built in", summary) for name, summary in SUMMARIES.items()]
+    sets += [(name, "data get", found.summary) for name, found in REMOTE.items()]
     if as_json:
-        print_json({"sets": [{"name": name, "summary": summary} for name, summary in SUMMARIES.items()]})
+        print_json({"sets": [dict(zip(("name", "from", "summary"), own, strict=True)) for own in sets]})
     else:
-        click.echo(columns(["name", "what it is"], [[name, summary] for name, summary in SUMMARIES.items()]))
+        click.echo(columns(["name", "from", "what it is"], [list(own) for own in sets]))
+
+
+@command.command("get")
+@click.argument("name")
+@click.option(
+    "--from", "source", metavar="PATH_OR_URL", help="File to take instead (of several: their folder, or its address)."
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="FORETELL_DATA_DIR",
+    help="Folder to put it into (that of the platform's data when not named).",
+)
+@output_options
+def get(name: str, source: str | None, to: Path | None, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Fetch the public data that are called NAME, once; each file is checked by its hash or its content."""
+    from ..data.builtin import SUMMARIES
+    from ..data.catalogue import REMOTE
+
+    if name in SUMMARIES:
+        raise UsageError(f'"{name}" is built in: it need not be fetched')
+    if name not in REMOTE:
+        raise UsageError(f'there are no data "{name}" to fetch; {nearest(name, REMOTE)}')
+    from platformdirs import user_data_path
+
+    from ..data.fetching import fetch
+
+    folder = to or user_data_path("foretell", appauthor=False)
+    paths = fetch(name, REMOTE[name], folder, source)
+    use = REMOTE[name].use.format(file=paths[0], folder=folder / name)
+    if as_json:
+        print_json({"name": name, "folder": str(folder / name), "files": list(map(str, paths)), "use": use})
+    else:
+        for path in paths:
+            click.echo(path)
+        tell(f"next: {use}", quiet=quiet)
 
 
 @command.command("check")

@@ -9,7 +9,7 @@ from .runs import Runs, standing_out
 
 Pair = Float64[np.ndarray, "_row 2"]
 
-_LEAST = 50  # rows
+_LEAST, _AROUND = 50, 50  # rows: of a series, and beside a stretch
 _LONGEST = 20  # stretches of each pair that are looked at
 _MOST = 50.0  # usual steps that one column counts for
 _END, _ONE_END = (3.0, 3.2), (8.0, 3.0)  # usual steps, and times as much as anywhere else
@@ -38,8 +38,19 @@ def exchanged(values: Float64[np.ndarray, "row column"]) -> list[tuple[int, int,
         if usual[one] > 0 and usual[other] > 0 and len(rows) >= _LEAST:
             gains = _gains(pair[rows], usual[[one, other]])
             for first, last in _by_ends(gains) or _by_order(pair[rows], gains):
-                found.append((one, other, int(rows[first]), int(rows[last - 1]) + 1))
+                if _are_each_others(pair[rows], first, last):
+                    found.append((one, other, int(rows[first]), int(rows[last - 1]) + 1))
     return found
+
+
+def _are_each_others(pair: Pair, first: int, last: int) -> bool:
+    """Whether in a stretch both columns together lie nearer to what the other is around it than to what they are."""
+    reach = max(_AROUND, 2 * (last - first))
+    around = np.concatenate([pair[max(0, first - reach) : first], pair[last : last + reach]])
+    if not len(around):
+        return False
+    inside, outside = np.median(pair[first:last], axis=0), np.median(around, axis=0)
+    return bool(np.abs(inside - outside[::-1]).sum() < np.abs(inside - outside).sum())
 
 
 def _gains(pair: Pair, usual: Float64[np.ndarray, " 2"]) -> Pair:

@@ -22,7 +22,7 @@ _LEAST_BLOCK = 4  # rows
 # Times the next largest, and at least:
 _SCALE, _LEVEL, _BESIDE, _STRANGE = (2.4, 0.4), (1.9, 1.3), (2.3, 0.33), (2.5, 5.0)
 _SECOND = 0.6  # of the first: the change back, which has to stand out more, as two are left out of the rest
-_STRICTER = 1.15
+_STRICTER, _FEW = 1.15, 5  # and where there are but so many stretches as long as a side, more so
 _KINDS = 50  # different values that a measure has at least
 _MOST_KINDS = 20_000
 _RESTS, _RECURRING = 0.05, 0.3  # shares of rows: a value to rest at; values that occur more than once
@@ -215,8 +215,9 @@ def _standing_out(
     far: Bool[np.ndarray, " split"] = np.abs(sides.splits - sides.splits[split]) > sides.reach
     if large[split] < rule[1] or not far.any():
         return None
+    few = 1 + (_FEW * sides.reach / (sides.splits[-1] + sides.reach)) ** 2
     ratio = large[split] / max(float(large[far].max()), 1e-9)
-    if ratio > rule[0]:
+    if ratio > few * rule[0]:
         return ratio, split, None
     opposite = far & (np.sign(sizes) == -np.sign(sizes[split]))
     if not opposite.any():
@@ -226,7 +227,7 @@ def _standing_out(
     if large[back] < max(rule[1], _SECOND * large[split]) or not far.any():
         return None
     ratio = large[back] / max(float(large[far].max()), 1e-9)
-    return (ratio, split, back) if ratio > _STRICTER * rule[0] else None
+    return (ratio, split, back) if ratio > few * _STRICTER * rule[0] else None
 
 
 def _change(own: Float64[np.ndarray, " row"], column: int, sides: _Sides, block: int, found: _Found) -> Change:
