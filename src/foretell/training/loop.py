@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..config import TrainingSection
 from ..errors import DivergedError, counted
-from ..files import remove_leftovers, write_atomically
+from ..files import make_folder, remove_all_leftovers, write_atomically
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .averaging import Averaging
@@ -145,8 +145,8 @@ def train(
     check_devices(section)
     group = join(section)
     checkpoints = folder / "checkpoint"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(checkpoints / FILE)
+    make_folder(checkpoints)
+    remove_all_leftovers(checkpoints)
     total = section.epochs * sampler.steps
     with (
         noticing_loss(),

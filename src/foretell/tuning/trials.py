@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..cluster.work import Failed, GivenUp, Result, Work
 from ..errors import DivergedError, InputError, MissingError
+from ..files import make_folder
 from ..ladder import LadderWatcher
 from ..ladder.following import Follower
 from ..tasks.interface import Task
@@ -87,7 +88,7 @@ class Trials:
             values = {path: _proposed(trial, path, span) for path, span in self.search.spans.items()}
             self.watcher.trial(number, values)
             home = self.folder / f"{trial.number:03d}"
-            home.mkdir(parents=True, exist_ok=True)
+            make_folder(home)
             try:
                 self.data(values)
             except InputError:
