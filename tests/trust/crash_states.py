@@ -5,7 +5,7 @@ backwards. Each folder has an order of its own; the order between folders is nob
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,12 +102,13 @@ class _World:
                 sure.append(change)
 
 
-def crash_states(before: Tree, calls: list[Call]) -> Iterator[tuple[int, Tree]]:
+def crash_states(before: Tree, calls: list[Call], moments: Container[int] | None = None) -> Iterator[tuple[int, Tree]]:
     """Every state that a power cut may leave, at any moment of a trace.
 
     Args:
         before: What was there, all of it flushed long ago.
         calls: The trace.
+        moments: After how many calls power is cut; after each of them where None.
 
     Yields:
         After how many calls, and what a folder holds then; each once for what was flushed until then.
@@ -116,7 +117,7 @@ def crash_states(before: Tree, calls: list[Call]) -> Iterator[tuple[int, Tree]]:
     flushes = 0
     for done in range(len(calls) + 1):
         flushes += done > 0 and calls[done - 1].kind == "sync"
-        for tree in _states(before, calls[:done]):
+        for tree in _states(before, calls[:done]) if moments is None or done in moments else ():
             name = (flushes, done == len(calls), hash(tuple(sorted(tree.items()))))
             if name not in seen:
                 seen.add(name)

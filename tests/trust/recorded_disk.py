@@ -16,6 +16,9 @@ from foretell import folders
 Tree = dict[str, bytes | None]  # what a folder holds, by path within it; a folder has no content
 
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are told by /proc, as on Linux")
+
+
 @dataclass(frozen=True)
 class Call:
     """Something that was asked of the disk, or was seen of it.
@@ -32,6 +35,10 @@ class Call:
     path: str
     other: str = ""
     content: bytes = b""
+
+
+def _file_of(descriptor: int) -> Path:
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
 
 
 def tree_of(folder: Path) -> Tree:
@@ -168,13 +175,13 @@ class Disk:
         """A path within the folder that is watched; None elsewhere."""
         if not isinstance(path, str | bytes | os.PathLike):
             return None
-        above = Path.cwd() if dir_fd is None else Path(os.readlink(f"/proc/self/fd/{dir_fd}"))
+        above = Path.cwd() if dir_fd is None else _file_of(dir_fd)
         whole = above / os.fsdecode(path)
         whole = whole.parent.resolve() / whole.name
         return str(whole.relative_to(self.root)) if whole.is_relative_to(self.root) else None
 
     def _of(self, descriptor: int) -> str | None:
-        return self._own(os.readlink(f"/proc/self/fd/{descriptor}"))
+        return self._own(_file_of(descriptor))
 
     @contextmanager
     def _asked(self, kind: str, path: str | None, other: str | None = "") -> Iterator[None]:

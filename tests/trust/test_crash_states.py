@@ -20,8 +20,9 @@ from foretell.web.store import Store
 
 from .amounts import Figures
 from .crash_states import crash_states, make_again
-from .recorded_disk import Disk
+from .recorded_disk import Disk, needs_proc
 
+pytestmark = needs_proc
 Write = Callable[[Path], object]
 Read = Callable[[Path], object]
 
@@ -194,3 +195,19 @@ def test_so_it_is_where_names_cannot_be_exchanged(
 ) -> None:
     monkeypatch.setattr(folders, "exchange", lambda one, other: False)
     figures(**survived(tmp_path, *CASES[case]))
+
+
+def test_where_names_can_be_exchanged_a_model_is_never_missing(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir(), other.mkdir()
+    if not folders.exchange(one, other):
+        pytest.skip("this file system exchanges no names")
+    home = tmp_path / "home"
+    write_model(1)(home)
+    with Disk(home) as disk:
+        write_model(2)(home)
+    count = 0
+    for _, tree in crash_states(disk.before, disk.calls):
+        assert tree["runs/a/model/README.md"] in (b"# 1", b"# 2"), "there is one that nobody had to put back"
+        count += 1
+    assert count > 10
