@@ -66,6 +66,7 @@ class Disk:
         self.calls: list[Call] = []
         self.asked = 0  # how many of the calls may fail
         self.failed: Call | None = None
+        self.before_that: Call | None = None  # what was asked for last before the call that failed
         self._written: dict[str, bytes | None] = {}  # files that may hold something else by now, and what was seen last
         self._patch = pytest.MonkeyPatch()
 
@@ -116,7 +117,8 @@ class Disk:
         def simple(kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
             def call(path: Any, *rest: Any, dir_fd: int | None = None, **further: Any) -> Any:
                 own = self._of(path) if isinstance(path, int) else self._own(path, dir_fd)
-                with self._asked(kind, own):
+                there = kind == "mkdir" and own is not None and os.path.lexists(self.root / own)  # no disk is asked
+                with self._asked(kind, None if there else own):
                     found = real(path, *rest, **(further if dir_fd is None else {**further, "dir_fd": dir_fd}))
                 if kind == "unlink" and own is not None:
                     self._written.pop(own, None)
@@ -197,7 +199,7 @@ class Disk:
         call = Call(kind, path, other)
         self.asked += 1
         if self.failing == self.asked - 1:
-            self.failed = call
+            self.failed, self.before_that = call, self.calls[-1] if self.calls else None
             raise OSError(self.error, os.strerror(self.error), str(self.root / path))
         yield
         self.calls.append(call)
