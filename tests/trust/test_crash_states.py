@@ -199,7 +199,8 @@ def test_so_it_is_where_names_cannot_be_exchanged(
 
 def test_where_names_can_be_exchanged_a_model_is_never_missing(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    one.mkdir(), other.mkdir()
+    one.mkdir()
+    other.mkdir()
     if not folders.exchange(one, other):
         pytest.skip("this file system exchanges no names")
     home = tmp_path / "home"

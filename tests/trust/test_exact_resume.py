@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, safe_open
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from foretell.tasks.interface import Attempt, Silent
-from foretell.training import loop
-from foretell.training.checkpoints import FILE
+from foretell.training.checkpoints import FILE, save_checkpoint
 from foretell.training.curves import CURVE
 
 from .amounts import Figures, much
@@ -46,7 +46,7 @@ def interrupted(patch: pytest.MonkeyPatch, step: int) -> Silent:
 
 def killed(patch: pytest.MonkeyPatch, checkpoint: int, *, before: bool) -> Silent:
     """A kill at the checkpoint of a number: before its first byte, or as soon as it is there."""
-    left, real = checkpoint, loop.save_checkpoint
+    left, real = checkpoint, save_checkpoint
 
     def save(*arguments: Any, **named: Any) -> None:
         nonlocal left
@@ -57,7 +57,7 @@ def killed(patch: pytest.MonkeyPatch, checkpoint: int, *, before: bool) -> Silen
         if left == 0:
             raise Killed
 
-    patch.setattr(loop, "save_checkpoint", save)
+    patch.setattr("foretell.training.loop.save_checkpoint", save)
     return Silent()
 
 

@@ -16,7 +16,7 @@ from .amounts import LONG, much
 
 EPOCHS, STEPS = much(2, 4), much(3, 7)
 ALL = {"epochs": EPOCHS, "steps_per_epoch": STEPS, "patience": 0, "threads": 1, "learning_rate": 0.01}
-NETWORK = {"units": 4, "dropout": 0.3}
+NETWORK: dict[str, object] = {"units": 4, "dropout": 0.3}
 _OWN: dict[str, dict[str, object]] = {"gru-stacked": {"units": None}}  # its layers have units of their own
 _NOT_TRAINED = ("boosted-trees",)  # by steps, that is
 _IN_CI = {
