@@ -151,3 +151,27 @@ def what_came_of_it(folder: Path) -> dict[str, Any]:
         for rung in ("rnn", "gru")
     ]
     return {"rows": rows, "best": board["best"], "models": models, "curves": curves}
+
+
+def test_a_search_goes_on_wherever_its_study_was_cut(run: Run, tmp_path: Path, figures: Figures) -> None:
+    pytest.importorskip("optuna")
+    options = [*TINY[: TINY.index("--rungs")], "--rung", "rnn", "--search", "units=3..5", "--trials", "2", "--quiet"]
+    assert run("tune", "recall", *options, "--name", "whole").code == 0
+    whole = tmp_path / "runs" / "whole"
+    study = (whole / "study.jsonl").read_bytes()
+    chance, many = random.Random(0), much(2, 40)
+    for number in range(many):
+        cut = tmp_path / "runs" / f"cut-{number}"
+        shutil.copytree(whole, cut)
+        place = chance.randrange(len(study) * number // many, len(study) * (number + 1) // many)
+        (cut / "study.jsonl").write_bytes(study[: place - (study[place - 1 : place] == b"\n")])  # within a line
+        (cut / "study.jsonl.lock").touch()
+        (cut / "leaderboard.json").unlink()
+        shutil.rmtree(cut / "model")
+        (cut / "run.json").write_text(json.dumps({**json.loads((cut / "run.json").read_text()), "finished": None}))
+        resumed = run("tune", "--resume", cut.name, "--json")
+        assert resumed.code == 0, (place, resumed.out)
+        assert resumed.document["tuning"]["trials"], resumed.document
+        # What was added to it is read again.
+        assert all(json.loads(line) for line in (cut / "study.jsonl").read_bytes().splitlines())
+    figures(cuts=many, bytes=len(study))
