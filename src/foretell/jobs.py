@@ -53,7 +53,8 @@ class Jobs:
             folder.mkdir(parents=True, exist_ok=True)
             self._alone = _held_alone(folder / _LOCK)
         except OSError as error:
-            raise StorageError(f"{folder} cannot be used: {error.strerror}", folder=str(folder)) from None
+            told = f"{folder} cannot be used: {error.strerror}"
+            raise StorageError(told, folder=str(folder), errno=error.errno) from None
         remove_all_leftovers(folder)
         for job in self.all():
             if job["state"] == RUNNING:  # whoever saw to it is gone; what waits goes on waiting

@@ -1,5 +1,7 @@
 """After a power cut at any moment of a write there is what was there before, or what was to be there: whole, and read."""
 
+import errno
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,18 +15,20 @@ import pytest
 from foretell import folders, runs
 from foretell.artefact import Artefact, is_model, read_artefact, write_artefact
 from foretell.data import cache
-from foretell.files import make_folder, write_atomically, write_parquet
+from foretell.errors import StorageError
+from foretell.files import HALF, make_folder, write_atomically, write_parquet
 from foretell.jobs import Jobs
 from foretell.tasks.recall.config import Configuration
 from foretell.web.store import Store
 
 from .amounts import Figures
 from .crash_states import crash_states, make_again
-from .recorded_disk import Disk, needs_proc
+from .recorded_disk import Disk, needs_proc, tree_of
 
 pytestmark = needs_proc
 Write = Callable[[Path], object]
 Read = Callable[[Path], object]
+ERRORS = (errno.ENOSPC, errno.EACCES, errno.EIO)
 
 
 def artefact(number: int) -> Artefact:
@@ -74,8 +78,13 @@ def read_runs(home: Path) -> object:
 
 def delete_run(home: Path) -> None:
     if "a" in runs.names_in(home / "runs"):
-        (home / "runs" / "a" / "model").mkdir(exist_ok=True)
         runs.delete(home / "runs" / "a")
+
+
+def write_full_run(home: Path) -> None:
+    write_run(home)
+    (home / "runs" / "a" / "checkpoint").mkdir()
+    (home / "runs" / "a" / "report.html").touch()
 
 
 def write_rows(number: int) -> Write:
@@ -147,7 +156,7 @@ CASES: dict[str, tuple[Write, Write, Read]] = {
     "a model in place of another": (write_model(1), write_model(2), read_model),
     "a new run": (nothing, write_run, read_runs),
     "a run that is done": (write_run, lambda home: runs.finish(home / "runs" / "a"), read_runs),
-    "a run that is removed": (write_run, delete_run, read_runs),
+    "a run that is removed": (write_full_run, delete_run, read_runs),
     "a table": (nothing, write_rows(2), read_rows),
     "a table in place of another": (write_rows(1), write_rows(2), read_rows),
     "a job": (nothing, write_job, read_jobs),
@@ -212,3 +221,35 @@ def test_where_names_can_be_exchanged_a_model_is_never_missing(tmp_path: Path) -
         assert tree["runs/a/model/README.md"] in (b"# 1", b"# 2"), "there is one that nobody had to put back"
         count += 1
     assert count > 10
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_call_that_fails_leaves_the_old_or_the_new_and_says_so(tmp_path: Path, figures: Figures, case: str) -> None:
+    before, write, read = CASES[case]
+    faults = 0
+    for number in itertools.count():
+        home = tmp_path / f"home-{number}"
+        home.mkdir()
+        before(home)
+        old, error = read(home), ERRORS[number % len(ERRORS)]
+        with Disk(home, number, error) as disk:
+            try:
+                write(home)
+                said = None
+            except StorageError as failure:
+                said = failure
+        found = read(home)
+        if disk.failed is None:
+            break
+        faults += 1
+        call = disk.failed
+        assert said is None or (said.exit_code, said.details["errno"]) == (1, error), call
+        assert said is not None or call.kind in ("unlink", "rmdir"), call
+        assert said is None or "\n" not in said.message
+        if call.kind not in ("unlink", "rmdir"):
+            assert not [path for path in tree_of(home) if HALF in path], call
+        write(home)
+        new = read(home)
+        assert found in (old, new) and new != old, call
+    assert faults > 4
+    figures(faults=faults)
