@@ -14,7 +14,7 @@ from foretell.tasks import get_task, task_configuration, task_rungs
 from ..tasks.made_texts import frame
 from .amounts import LONG, much
 
-EPOCHS, STEPS = much(2, 4), much(3, 7)
+EPOCHS, STEPS = much(2, 3), much(3, 5)
 ALL = {"epochs": EPOCHS, "steps_per_epoch": STEPS, "patience": 0, "threads": 1, "learning_rate": 0.01}
 NETWORK: dict[str, object] = {"units": 4, "dropout": 0.3}
 _OWN: dict[str, dict[str, object]] = {"gru-stacked": {"units": None}}  # its layers have units of their own
