@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from benchmarks.corpora.tunes import tune_book
 
 from foretell import runs
 from foretell.data.cache import Kept
 from foretell.files import HALF
+from foretell.tasks.forecast.following import ROWS, logged_forecasts
 
 from ..tasks.commands import SMALL, Result, Run
 from ..unit.test_store import panel, written
@@ -36,14 +38,17 @@ class Command:
         arguments: Those of the command, for the folder into which it writes.
         again: Those of the command that goes on after a fault.
         outcome: What it came to.
-        watched: The folder in which the disk fails.
         step: In CI one call of so many fails.
+        begin: What is there before.
+        sound: Checks what is there after a fault.
     """
 
     arguments: Callable[[Path], list[object]]
     again: Callable[[Path], list[object]]
     outcome: Callable[[Path], Any]
     step: int
+    begin: Callable[[Path], object] = Path.mkdir
+    sound: Callable[[Path], object] = Path.exists
 
 
 def comparing(home: Path) -> list[object]:
@@ -74,7 +79,7 @@ def exported(home: Path) -> dict[str, bytes]:
 
 
 def attempt(run: Run, home: Path, command: Command, fault: tuple[int, int] | None = None) -> tuple[Result, Disk]:
-    home.mkdir(exist_ok=True)
+    command.begin(home)
     with Disk(home, *(fault or (None, 0))) as disk:
         result = run(*command.arguments(home))
     return result, disk
@@ -115,6 +120,7 @@ def every_fault(run: Run, tmp_path: Path, command: Command) -> dict[str, float]:
             else:
                 is_told(result, call)
                 told += 1
+                command.sound(home)
                 if call.kind not in FORGIVEN:
                     left = [path for path in tree_of(home) if HALF in path or path.startswith("stores/.")]
                     assert [path for path in left if not path.endswith(".lock")] == [], call
@@ -149,7 +155,7 @@ def test_a_store_of_a_table_on_a_failing_disk(run: Run, tmp_path: Path, figures:
         options = ["--series", "id", "--target", "a", "--store", "yes", "--cache-dir", home, "--json"]
         return ["data", "check", table, *options]
 
-    figures(**every_fault(run, tmp_path, Command(check, check, stores, step=5)))
+    figures(**every_fault(run, tmp_path, Command(check, check, stores, step=5, sound=stores)))
 
 
 def test_the_stores_of_a_corpus_on_a_failing_disk(run: Run, tmp_path: Path, figures: Figures) -> None:
@@ -163,4 +169,34 @@ def test_the_stores_of_a_corpus_on_a_failing_disk(run: Run, tmp_path: Path, figu
         options = ["--rungs", "ngram", "--store", "yes", "--cache-dir", home, "--name", f"run-{count}", "--json"]
         return ["compare", "generate", book, *options, "--quiet"]
 
-    figures(**every_fault(run, tmp_path, Command(learn, learn, stores, step=9)))
+    figures(**every_fault(run, tmp_path, Command(learn, learn, stores, step=9, sound=stores)))
+
+
+def test_an_update_on_a_failing_disk(run: Run, hourly: pl.DataFrame, tmp_path: Path, figures: Figures) -> None:
+    hourly.head(400).write_csv("old.csv")
+    hourly[400:401].write_csv("new.csv")
+    hourly[401:402].write_csv("newer.csv")
+    assert run("train", "forecast", "old.csv", *SMALL[:6], "--rung", "persistence", "--name", "f", "--quiet").code == 0
+    assert run("predict", "f", "new.csv", "--update").code == 0
+
+    def begin(home: Path) -> None:
+        shutil.copytree(tmp_path / "runs" / "f", home)
+
+    def update(home: Path) -> list[object]:
+        return ["predict", home, "newer.csv", "--update", "--json"]
+
+    def kept(home: Path) -> tuple[int, int]:
+        forecasts = logged_forecasts(home / "live")
+        assert forecasts is not None
+        return pl.read_parquet(home / "live" / ROWS)["time"].max(), forecasts.height
+
+    def sound(home: Path) -> None:
+        rows, forecasts = kept(home)
+        assert (rows, forecasts) == before or forecasts == after[1], "no row without its forecasts"
+
+    before = kept(tmp_path / "runs" / "f")
+    begin(tmp_path / "after")
+    assert run(*update(tmp_path / "after")).code == 0
+    after = kept(tmp_path / "after")
+    assert before[0] < after[0] and before[1] < after[1]
+    figures(**every_fault(run, tmp_path, Command(update, update, kept, step=2, begin=begin, sound=sound)))
