@@ -185,7 +185,7 @@ def test_an_update_on_a_failing_disk(run: Run, hourly: pl.DataFrame, tmp_path: P
     def update(home: Path) -> list[object]:
         return ["predict", home, "newer.csv", "--update", "--json"]
 
-    def kept(home: Path) -> tuple[int, int]:
+    def kept(home: Path) -> tuple[Any, int]:
         forecasts = logged_forecasts(home / "live")
         assert forecasts is not None
         return pl.read_parquet(home / "live" / ROWS)["time"].max(), forecasts.height
