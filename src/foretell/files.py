@@ -94,14 +94,23 @@ def make_folder(folder: Path) -> None:
         StorageError: It cannot be made.
     """
     try:
-        missing = [own for own in (folder, *folder.parents) if not own.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for own in reversed(missing):
-            sync_folder(own.parent)
+        make_lasting(folder)
     except OSError as error:
         raise StorageError(
             f"the folder {folder} cannot be made: {error.strerror}", folder=str(folder), errno=error.errno
         ) from None
+
+
+def make_lasting(folder: Path) -> None:
+    """The same as :func:`make_folder`, for those who say in words of their own why it could not be made.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    missing = [own for own in (folder, *folder.parents) if not own.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for own in reversed(missing):
+        sync_folder(own.parent)
 
 
 def cache_folder(named: Path | None = None) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from ..errors import DataError, InputError, StorageError, UnsafeFileError
-from ..files import cache_folder, json_text, make_folder, sync_folder
+from ..files import cache_folder, json_text, make_lasting, sync_folder
 from ..folders import sync_tree
 from ..passes import followed
 
@@ -144,7 +144,7 @@ def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[P
     """
     stores = stores_in(cache)
     try:
-        make_folder(stores)
+        make_lasting(stores)
         with _turn(stores / f".{key}.lock"):
             found = kept_as(key, cache)  # somebody else may have made it while this one waited
             if found is None:
