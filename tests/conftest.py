@@ -1,5 +1,6 @@
 """Shapes and types are checked in every test; real data is used where it is at hand, and skipped where it is not."""
 
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,14 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         return Result(int(stopped.value.code or 0), printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def processes() -> Any:
+    """Processes forked from a server that has already imported torch, so that each starts in no time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.tasks.killing", "tests.trust.killed_work", "lightning_fabric"])
+    return context
 
 
 @pytest.fixture(scope="module")

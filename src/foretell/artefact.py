@@ -6,8 +6,7 @@ It builds no model and runs nothing: it turns a folder into documents and arrays
 import json
 import os
 import platform
-import shutil
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from .errors import InputError, StorageError, UnsafeFileError
-from .files import json_text, remove_leftovers, sync_folder, write_atomically
+from .files import json_text, remove_leftovers
+from .folders import folder_beside, heal, put_in_place
 
 FORMAT = "1.2"
 DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
@@ -63,42 +63,37 @@ def write_artefact(folder: Path, artefact: Artefact, *, replace: bool = False) -
 
     Raises:
         InputError: Something is there already.
-        StorageError: The disk is full; nothing half-written stays.
+        StorageError: The disk is full; what stood there before is intact, and nothing half-written stays.
     """
     if folder.exists() and not replace:
         raise InputError(f"{folder} exists already; choose another folder or delete it", folder=str(folder))
-    beside: Path | None = None
     remove_leftovers(folder)
+    document = {"format": FORMAT, "task": artefact.task, "versions": versions(), **artefact.document}
+    weights = {name: np.asarray(array, order="C") for name, array in artefact.arrays.items()}
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        new = beside / "new"
-        new.mkdir()
-        document = {"format": FORMAT, "task": artefact.task, "versions": versions(), **artefact.document}
-        write_atomically(new / DOCUMENT, _json(document))
-        write_atomically(
-            new / WEIGHTS, save({name: np.asarray(array, order="C") for name, array in artefact.arrays.items()})
-        )
-        for name, content in artefact.files.items():
-            write_atomically(new / name, _json(content))
-        write_atomically(new / CARD, artefact.card.encode())
-        old = beside / "replaced"
-        if folder.exists():
-            folder.rename(old)
-        try:
-            new.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
-        sync_folder(folder.parent)
+        with folder_beside(folder) as beside:
+            (beside / DOCUMENT).write_bytes(_json(document))
+            (beside / WEIGHTS).write_bytes(save(weights))
+            for name, content in artefact.files.items():
+                (beside / name).write_bytes(_json(content))
+            (beside / CARD).write_bytes(artefact.card.encode())
+            put_in_place(beside, folder)
     except OSError as error:
+        intact = "; what stood there before is intact" if folder.exists() else ""
         raise StorageError(
-            f"{folder} could not be written: {error.strerror}", folder=str(folder), errno=error.errno
+            f"{folder} could not be written: {error.strerror}{intact}", folder=str(folder), errno=error.errno
         ) from None
-    finally:
-        if beside is not None and beside.exists():
-            shutil.rmtree(beside, ignore_errors=True)
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model; one that a crash left beside its name is put back first.
+
+    Args:
+        folder: Any folder.
+    """
+    with suppress(OSError):
+        heal(folder)
+    return (folder / DOCUMENT).exists()
 
 
 def read_artefact(folder: Path) -> Artefact:
@@ -111,7 +106,7 @@ def read_artefact(folder: Path) -> Artefact:
         InputError: It is no model folder.
         UnsafeFileError: It is damaged, of a newer format, or holds links.
     """
-    if not (folder / DOCUMENT).exists():
+    if not is_model(folder):
         raise InputError(f"{folder} is no model folder: it holds no {DOCUMENT}", folder=str(folder))
     document = _read_json(folder / DOCUMENT)
     if not isinstance(document, dict) or not isinstance(document.get("task"), str):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .artefact import CARD, DOCUMENT, WEIGHTS, versions
+from .artefact import CARD, DOCUMENT, WEIGHTS, is_model, versions
 from .errors import ForetellError, InputError, MissingError, UnsafeFileError, UsageError, counted
 from .files import finite, printable
 from .predictor import Predictor
@@ -62,7 +62,7 @@ def check(folder: Path) -> dict[str, Any]:
 
 
 def _checked(folder: Path) -> dict[str, Any]:
-    if not (folder / DOCUMENT).exists():
+    if not is_model(folder):
         raise InputError(f"{printable(str(folder))} is no model folder: it holds no {DOCUMENT}", folder=str(folder))
     _require_harmless(folder, list(strangers(folder, frozenset())))
     predictor = Predictor(folder)

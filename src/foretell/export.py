@@ -1,12 +1,12 @@
 """Export: a model for another program, in a folder that appears whole or not at all."""
 
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError, StorageError, UsageError, nearest
+from .files import remove_leftovers
+from .folders import folder_beside, put_in_place
 from .predictor import Predictor
 from .tasks import get_task
 from .tasks.interface import Exported, Exports
@@ -55,22 +55,18 @@ def export(predictor: Predictor, form: str, folder: Path, source: object) -> dic
     task = exporter(predictor.task, form)
     if folder.exists():
         raise InputError(f"{folder} exists already; choose another folder or delete it", folder=str(folder))
+    remove_leftovers(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        with folder_beside(folder) as beside:
+            exported = task.export(predictor.fitted, form, beside, source)
+            told = compared(exported)
+            with (beside / USAGE).open("a", encoding="utf-8") as page:
+                page.write(f"\n## Compared\n\n{told[0].upper()}{told[1:]}.\n")
+            put_in_place(beside, folder)
     except OSError as error:
-        raise StorageError(f"{folder} cannot be made: {error.strerror}", folder=str(folder)) from None
-    try:
-        exported = task.export(predictor.fitted, form, beside, source)
-        told = compared(exported)
-        with (beside / USAGE).open("a", encoding="utf-8") as page:
-            page.write(f"\n## Compared\n\n{told[0].upper()}{told[1:]}.\n")
-        beside.chmod(0o755)
-        beside.rename(folder)
-    except OSError as error:
-        raise StorageError(f"{folder} could not be written: {error.strerror}", folder=str(folder)) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise StorageError(
+            f"{folder} could not be written: {error.strerror}", folder=str(folder), errno=error.errno
+        ) from None
     if exported.same < exported.compared:
         warnings.warn(told, stacklevel=2)
     speed = exported.seconds / exported.their_seconds if exported.their_seconds else None

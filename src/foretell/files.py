@@ -1,15 +1,19 @@
 """Files that are either old or new, never half of each: written beside, flushed, renamed."""
 
+import glob
 import io
 import json
 import math
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import StorageError
+
+HALF = ".half"  # how the name of what is not whole yet ends; it begins with a dot and the name that it shall have
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -22,23 +26,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StorageError: The disk is full, or writing is not allowed; the old file is intact.
     """
-    handle, beside = None, None
+    beside: Path | None = None
+    placed = False
     try:
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=HALF, dir=path.parent)
+        beside = Path(name)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
+            beside.chmod(0o644)
             os.fsync(stream.fileno())
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
+        beside.replace(path)
+        placed = True
         sync_folder(path.parent)
     except OSError as error:
-        if beside is not None:
-            Path(beside).unlink(missing_ok=True)
         intact = "; what stood there before is intact" if path.exists() else ""
+        told = "; it is there, but a power cut may take it away again" if placed else intact
         raise StorageError(
-            f"{path} could not be written: {error.strerror}{intact}", file=str(path), errno=error.errno
+            f"{path} could not be written: {error.strerror}{told}", file=str(path), errno=error.errno
         ) from None
+    finally:
+        if beside is not None and not placed:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
 
 def require_place(path: Path) -> None:
@@ -68,13 +78,39 @@ def write_parquet(path: Path, frame: Any) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{path.parent} cannot be made: {error.strerror}", folder=str(path.parent)) from None
+    make_folder(path.parent)
     stream = io.BytesIO()
     frame.write_parquet(stream)
     write_atomically(path, stream.getvalue())
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, so that they survive a power cut; one that is there stays as it is.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        make_lasting(folder)
+    except OSError as error:
+        raise StorageError(
+            f"the folder {folder} cannot be made: {error.strerror}", folder=str(folder), errno=error.errno
+        ) from None
+
+
+def make_lasting(folder: Path) -> None:
+    """The same as :func:`make_folder`, for those who say in words of their own why it could not be made.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    missing = [own for own in (folder, *folder.parents) if not own.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for own in reversed(missing):
+        sync_folder(own.parent)
 
 
 def cache_folder(named: Path | None = None) -> Path:
@@ -91,12 +127,24 @@ def cache_folder(named: Path | None = None) -> Path:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Removes what a kill in the middle of a write left beside a file or folder."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    """Removes what a kill in the middle of a write left beside a file or folder; nothing else that is called alike."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{HALF}*"):
+        remove(left)
+
+
+def remove_all_leftovers(folder: Path) -> None:
+    """Removes what kills in the middle of writes left anywhere in a folder that nobody else writes to."""
+    for left in folder.rglob(f".*{HALF}*"):
+        remove(left)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def json_text(document: Any) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import ForetellError, InputError, RefusedError, RunError, StorageError
-from .files import json_text, write_atomically
+from .files import json_text, remove_all_leftovers, write_atomically
+from .folders import folder_beside, put_in_place
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED, STOPPED = "waiting", "running", "done", "failed", "cancelled", "stopped"
 OVER = (DONE, FAILED, CANCELLED, STOPPED)
@@ -52,7 +53,9 @@ class Jobs:
             folder.mkdir(parents=True, exist_ok=True)
             self._alone = _held_alone(folder / _LOCK)
         except OSError as error:
-            raise StorageError(f"{folder} cannot be used: {error.strerror}", folder=str(folder)) from None
+            told = f"{folder} cannot be used: {error.strerror}"
+            raise StorageError(told, folder=str(folder), errno=error.errno) from None
+        remove_all_leftovers(folder)
         for job in self.all():
             if job["state"] == RUNNING:  # whoever saw to it is gone; what waits goes on waiting
                 _end_orphan(job)
@@ -77,6 +80,7 @@ class Jobs:
 
         Raises:
             RefusedError: Too many wait.
+            StorageError: It cannot be kept.
         """
         with self._lock:
             known = self.all()
@@ -84,13 +88,18 @@ class Jobs:
             about = {**about, "run": named(known)} if named else dict(about)
             identifier = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
             home = self.folder / identifier
-            home.mkdir()
-            for name, content in (files or {}).items():
-                write_atomically(home / name, content)
             stands_for = {"{folder}": str(home), "{run}": str(about.get("run"))}
             command = [_filled(argument, stands_for) for argument in arguments]
             job = {"id": identifier, "state": WAITING, "created": _now(), **about, "arguments": command}
-            self._write(job)
+            try:
+                with folder_beside(home) as beside:
+                    for name, content in (files or {}).items():
+                        (beside / name).write_bytes(content)
+                    (beside / _DOCUMENT).write_bytes(_as_kept(job))
+                    put_in_place(beside, home)
+            except OSError as error:
+                told = f"a job cannot be kept in {self.folder}: {error.strerror}"
+                raise StorageError(told, folder=str(self.folder), errno=error.errno) from None
             self._tidy()
             return job
 
@@ -107,7 +116,8 @@ class Jobs:
 
     def all(self) -> list[dict[str, Any]]:
         """All jobs, the oldest first."""
-        return [job for path in sorted(self.folder.glob(f"*/{_DOCUMENT}")) if (job := _read(path)) is not None]
+        found = [path for path in sorted(self.folder.glob(f"*/{_DOCUMENT}")) if _ID.fullmatch(path.parent.name)]
+        return [job for path in found if (job := _read(path)) is not None]
 
     def get(self, identifier: str) -> dict[str, Any]:
         """A job.
@@ -129,12 +139,12 @@ class Jobs:
         """
         with self._lock:
             job = self.get(identifier)
-            if job["state"] == WAITING:
-                return self._update(identifier, state=CANCELLED, finished=_now())
             process = self._processes.get(identifier)
             if process is not None:
                 self._cancelled.add(identifier)
                 threading.Thread(target=_end, args=(process,), daemon=True).start()
+            elif job["state"] == WAITING:
+                return self._update(identifier, state=CANCELLED, finished=_now())
         return self.get(identifier)
 
     def close(self) -> None:
@@ -166,10 +176,13 @@ class Jobs:
         """Sees which jobs have ended, and starts the next."""
         for identifier, process in list(self._processes.items()):
             if process.poll() is not None:
+                if (self.folder / identifier).is_dir():  # else somebody removed it
+                    self._finish(identifier, process.returncode)  # again and again while the disk is full
                 del self._processes[identifier]
-                self._finish(identifier, process.returncode)
         if self._open and len(self._processes) < self.at_once:
-            waiting = next((job for job in self.all() if job["state"] == WAITING), None)
+            # One that could not be written down as running, as the disk is full, runs all the same.
+            left = (job for job in self.all() if job["state"] == WAITING and job["id"] not in self._processes)
+            waiting = next(left, None)
             if waiting is not None:
                 self._start(waiting)
 
@@ -191,7 +204,6 @@ class Jobs:
         further: dict[str, Any] = {}
         if identifier in self._cancelled:
             state = CANCELLED
-            self._cancelled.discard(identifier)
         elif code == 0:
             state = DONE
         else:
@@ -199,6 +211,7 @@ class Jobs:
             told = (home / _ERRORS).read_text("utf-8", "replace")[-_LONGEST:].strip()
             further["error"] = document.get("error") or {"code": "failed", "message": told or f"it ended with {code}"}
         self._update(identifier, state=state, finished=_now(), exit_code=code, **further)
+        self._cancelled.discard(identifier)
 
     def _update(self, identifier: str, **changes: Any) -> dict[str, Any]:
         with self._lock:
@@ -207,16 +220,20 @@ class Jobs:
             return job
 
     def _write(self, job: dict[str, Any]) -> None:
-        write_atomically(self.folder / job["id"] / _DOCUMENT, (json_text(job) + "\n").encode())
+        write_atomically(self.folder / job["id"] / _DOCUMENT, _as_kept(job))
 
     def _tidy(self) -> None:
         """Removes the oldest of those that are over."""
         over = [job for job in self.all() if job["state"] in OVER]
         for job in over[: max(0, len(over) - self.kept)]:
             home = self.folder / job["id"]
-            for path in home.iterdir():
+            for path in sorted(home.iterdir(), key=lambda own: own.name == _DOCUMENT):  # what says that it is one, last
                 path.unlink()
             home.rmdir()
+
+
+def _as_kept(job: dict[str, Any]) -> bytes:
+    return (json_text(job) + "\n").encode()
 
 
 def _filled(argument: str, stands_for: Mapping[str, str]) -> str:

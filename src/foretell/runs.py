@@ -10,13 +10,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from .artefact import DOCUMENT, versions
+from .artefact import DOCUMENT, is_model, versions
 from .config import TaskConfiguration
 from .errors import InputError, StorageError, UnsafeFileError, UsageError, nearest
-from .files import write_atomically
+from .files import remove, sync_folder, write_atomically
+from .folders import folder_beside, heal, put_in_place
 from .tasks import task_measure
 
 _ROW = {"rung", "kind", "split", "skill", "verdict", "seconds", "parameters"}
+_DELETED = ".deleted"  # how the name of a run ends that is being removed
 STUDY = "study"  # the verb of a run that holds a comparison for each value of an option
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -69,27 +71,40 @@ def create(runs_dir: Path, name: str | Iterator[str], job: dict[str, Any], confi
         StorageError: It cannot be written.
     """
     names = iter([name]) if isinstance(name, str) else name
-    for candidate in names:
-        folder = runs_dir / candidate
-        try:
-            folder.mkdir(parents=True)
-            break
-        except FileExistsError:
-            if not folder.is_dir():
-                raise StorageError(f"{folder} cannot be made: a file is in its way") from None
-        except OSError as error:
-            raise StorageError(
-                f"the run folder {folder} cannot be made: {error.strerror}", folder=str(folder)
-            ) from None
-    else:
-        raise InputError(f"the run folder {runs_dir / str(name)} exists already; choose another --name", name=name)
+    told = {"created": _now(), "finished": None, "versions": versions(), **job}
     try:
-        write_atomically(folder / "config.toml", configuration.toml().encode())
-        _write_job(folder, {"created": _now(), "finished": None, "versions": versions(), **job})
-    except StorageError:
-        shutil.rmtree(folder, ignore_errors=True)
+        with folder_beside(runs_dir / "run") as beside:
+            (beside / "config.toml").write_bytes(configuration.toml().encode())
+            (beside / "run.json").write_bytes(_as_kept(told))
+            for candidate in names:
+                if _took_place(beside, runs_dir / candidate):
+                    return runs_dir / candidate
+    except OSError as error:
+        raise StorageError(
+            f"a run folder in {runs_dir} could not be written: {error.strerror}",
+            folder=str(runs_dir),
+            errno=error.errno,
+        ) from None
+    raise InputError(f"the run folder {runs_dir / str(name)} exists already; choose another --name", name=name)
+
+
+def _took_place(new: Path, folder: Path) -> bool:
+    """Gives a new run its name, if that is free.
+
+    Raises:
+        StorageError: A file is in its way.
+    """
+    if folder.is_dir():
+        return False
+    if os.path.lexists(folder):
+        raise StorageError(f"{folder} cannot be made: a file is in its way", folder=str(folder))
+    try:
+        put_in_place(new, folder)
+    except OSError:
+        if folder.is_dir():  # somebody else was as quick
+            return False
         raise
-    return folder
+    return True
 
 
 def finish(folder: Path) -> None:
@@ -134,7 +149,8 @@ def find(reference: str, runs_dir: Path) -> Path:
         InputError: There is none.
     """
     for candidate in (runs_dir / reference, Path(reference)):
-        if (candidate / "run.json").exists() or (candidate / DOCUMENT).exists() or (candidate / "model").is_dir():
+        heal(candidate / "model")
+        if (candidate / "run.json").exists() or is_model(candidate) or (candidate / "model").is_dir():
             return candidate
     for candidate in (Path(reference), runs_dir / reference):
         if os.path.lexists(candidate):
@@ -157,7 +173,7 @@ def of_name(name: str, runs_dir: Path) -> Path:
 
 def names_in(runs_dir: Path) -> list[str]:
     """The names of all runs in a folder."""
-    return sorted(path.parent.name for path in runs_dir.glob("*/run.json")) if runs_dir.is_dir() else []
+    return sorted(folder.name for folder in _folders_in(runs_dir))
 
 
 def model_folder(reference: str, runs_dir: Path) -> Path:
@@ -169,7 +185,7 @@ def model_folder(reference: str, runs_dir: Path) -> Path:
     folder = find(reference, runs_dir)
     require_one(folder, reference)
     for candidate in (folder, folder / "model"):
-        if (candidate / DOCUMENT).exists():
+        if is_model(candidate):
             return candidate
     if not (home_of(folder) / "run.json").exists():
         raise InputError(f"{folder} is no model folder: it holds no {DOCUMENT}", folder=str(folder))
@@ -216,9 +232,14 @@ def remedy(job: dict[str, Any], reference: str) -> str:
 
 def listing(runs_dir: Path) -> list[dict[str, Any]]:
     """Every run in a folder, oldest first: its job, whether it is done, and its best result."""
-    paths = runs_dir.glob("*/run.json") if runs_dir.is_dir() else ()
-    found = [entry(path.parent) for path in paths]
+    found = [entry(folder) for folder in _folders_in(runs_dir)]
     return sorted(found, key=lambda run: (run["created"], run["name"]))
+
+
+def _folders_in(runs_dir: Path) -> list[Path]:
+    """The folders of all runs; what is being made or removed, which no run's name begins like, is none."""
+    found = [path.parent for path in runs_dir.glob("*/run.json")] if runs_dir.is_dir() else []
+    return [folder for folder in found if not folder.name.startswith(".")]
 
 
 def entry(folder: Path) -> dict[str, Any]:
@@ -236,7 +257,7 @@ def entry(folder: Path) -> dict[str, Any]:
 
 
 def delete(folder: Path) -> None:
-    """Removes a run folder and all in it.
+    """Removes a run folder and all in it: in one step it is no run any more, whatever happens then.
 
     Raises:
         InputError: The folder is no run, a link to one, or a part of a study.
@@ -247,10 +268,17 @@ def delete(folder: Path) -> None:
         raise InputError(f"{folder} is a link; delete what it points to", folder=str(folder))
     if (folder.parent / "run.json").exists():
         raise InputError(f"{folder} is a part of {folder.parent}; delete that as a whole", folder=str(folder))
+    gone = folder.with_name(f".{folder.name}{_DELETED}")
     try:
-        shutil.rmtree(folder)
+        for left in folder.parent.glob(f".*{_DELETED}"):  # of others that were not removed to the end
+            remove(left)
+        folder.rename(gone)
+        sync_folder(folder.parent)
+        shutil.rmtree(gone)
     except OSError as error:
-        raise StorageError(f"{folder} could not be removed: {error.strerror}", folder=str(folder)) from None
+        part = f"; it is no run any more, and the rest of it is {gone}" if gone.exists() else ""
+        told = f"{folder} could not be removed: {error.strerror}{part}"
+        raise StorageError(told, folder=str(folder), errno=error.errno) from None
 
 
 def _entry(folder: Path, name: str, rung: str | None) -> dict[str, Any]:
@@ -278,7 +306,11 @@ def _entry(folder: Path, name: str, rung: str | None) -> dict[str, Any]:
 
 
 def _write_job(folder: Path, job: dict[str, Any]) -> None:
-    write_atomically(folder / "run.json", (json.dumps(job, indent=1) + "\n").encode())
+    write_atomically(folder / "run.json", _as_kept(job))
+
+
+def _as_kept(job: dict[str, Any]) -> bytes:
+    return (json.dumps(job, indent=1) + "\n").encode()
 
 
 def read_document(path: Path, absent: str = "there is no such file") -> dict[str, Any]:

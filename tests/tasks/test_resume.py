@@ -1,7 +1,6 @@
 """A run that is killed at any moment loses at most one interval and ends with the very same weights."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -19,14 +18,6 @@ from .killing import train_tiny
 
 KILLS = 20
 PATIENCE_SECONDS = 120.0
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    """Processes forked from a server that has already imported torch, so that each starts in no time."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.tasks.killing", "lightning_fabric"])
-    return context
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ ROOMS = [
     "config",
     "axes",
     "files",
+    "folders",
     "stopping",
     "passes",
     "data",

@@ -44,6 +44,15 @@ def test_nothing_is_overwritten(folder: Path) -> None:
         write_artefact(folder, ARTEFACT)
 
 
+def test_what_is_called_alike_stays_and_what_a_kill_left_goes(tmp_path: Path) -> None:
+    for name in (".model.original", ".model.json.swp", ".model.half-done"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".model.0a1b2c3d.half").mkdir()
+    write_artefact(tmp_path / "model", ARTEFACT)
+    kept = [".model.half-done", ".model.json.swp", ".model.original", "model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError):

@@ -82,9 +82,9 @@ def test_an_encoder_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkey
 
 
 def test_what_a_kill_left_beside_a_film_goes_with_the_next_one(tmp_path: Path) -> None:
-    (tmp_path / ".film.gif.abc.gif").touch()
+    (tmp_path / ".film.gif.abc.half.gif").touch()
     write_film(tmp_path / "film.gif", frames_in(tmp_path), 20.0)
-    assert not (tmp_path / ".film.gif.abc.gif").exists()
+    assert not (tmp_path / ".film.gif.abc.half.gif").exists()
 
 
 @pytest.mark.parametrize(("fps", "unit"), [(24.0, 10), (24.0, 1), (7.0, 10), (50.0, 10)])

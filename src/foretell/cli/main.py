@@ -146,7 +146,9 @@ def _failed(error: ForetellError, as_json: bool, hint: str | None = None) -> int
 def _of_the_system(error: OSError) -> ForetellError:
     if error.errno == errno.ENAMETOOLONG:
         return DataError(f'"{str(error.filename)[:60]}..." is too long for the name of a file')
-    return StorageError(f"the output could not be written: {error.strerror or error}")
+    where = f": {error.filename}" if isinstance(error.filename, str) else ""
+    told = f"the output could not be written: {error.strerror or error}{where}"
+    return StorageError(told, file=error.filename, errno=error.errno)
 
 
 def _unexpected(error: Exception) -> ForetellError:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files import remove_all_leftovers
 from .origin import from_kept, shown
 from .output import tell
 from .starting import start_again
@@ -61,6 +62,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
     named = {f"training.{name}": given.get(name) for name in WITH if given.get(name) is not None}
     configuration = take_part(configuration.changed(named), given)
     folder = own_copy(folder, configuration)
+    remove_all_leftovers(folder)  # of the kill after which it goes on
     if given.get("on"):
         configuration = configuration.changed({"run.on": given["on"]})
     if job["data"] == "-":

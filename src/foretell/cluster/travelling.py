@@ -12,7 +12,7 @@ import numpy as np
 
 from ..artefact import Artefact
 from ..errors import ForetellError
-from ..files import json_text, write_atomically
+from ..files import json_text, make_folder, write_atomically
 from ..tasks import get_task
 from ..tasks.interface import Evaluation, Prepared, Task
 from ..training.curves import CURVE, RATES, RangeTest
@@ -68,7 +68,7 @@ def unpacked(task: Task, work: Work, travelled: Travelled) -> Done:
         travelled: As it has arrived; it may lie in memory that is not ours.
     """
     for name, content in travelled.files.items():
-        (work.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((work.folder / name).parent)
         write_atomically(work.folder / name, content)
     own = deepcopy(travelled)
     fitted = task.restore(_as_read(own.artefact)).with_history(own.history, own.rates)

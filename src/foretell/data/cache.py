@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from ..errors import DataError, InputError, StorageError, UnsafeFileError
-from ..files import cache_folder, json_text, sync_folder, write_atomically
+from ..files import cache_folder, json_text, make_lasting, sync_folder
+from ..folders import sync_tree
 from ..passes import followed
 
 FORMAT = 1
@@ -143,7 +144,7 @@ def keep(key: str, cache: Path | None, about: dict[str, Any], write: Callable[[P
     """
     stores = stores_in(cache)
     try:
-        stores.mkdir(parents=True, exist_ok=True)
+        make_lasting(stores)
         with _turn(stores / f".{key}.lock"):
             found = kept_as(key, cache)  # somebody else may have made it while this one waited
             if found is None:
@@ -209,7 +210,8 @@ def _make(stores: Path, key: str, about: dict[str, Any], write: Callable[[Path],
         files = {path.name: path.stat().st_size for path in sorted(beside.iterdir())}
         hashes = _hashes(beside, files)
         document = {"format": FORMAT, **about, **told, "files": files, "hashes": hashes, "made": time.time()}
-        write_atomically(beside / DOCUMENT, (json_text(document) + "\n").encode())
+        (beside / DOCUMENT).write_bytes((json_text(document) + "\n").encode())
+        sync_tree(beside)  # else a power cut might leave a document that tells of files that hold something else
         _put(beside, stores / key)
     finally:
         if beside is not None:

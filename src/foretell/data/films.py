@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..errors import DataError, InputError, MissingError, RunError, StorageError, UnsafeFileError, UsageError
-from ..files import remove_leftovers, require_place, write_atomically
+from ..files import HALF, make_folder, remove_leftovers, require_place, sync_folder, write_atomically
 from .pictures import Picture, read_picture
 
 SUFFIXES = (".mp4", ".gif", ".webp")
@@ -51,7 +51,7 @@ class Frames:
         known = json.dumps(about, sort_keys=True).encode()
         found = cls(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             mark = folder / _ABOUT
             if (mark.read_bytes() if mark.is_file() else b"") != known and len(found) > 0:
                 raise InputError(
@@ -158,7 +158,7 @@ def write_film(path: Path, frames: Frames, fps: float, count: int | None = None)
         RunError: The encoder failed.
     """
     remove_leftovers(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix.lower(), dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f"{HALF}{path.suffix.lower()}", dir=path.parent)
     os.close(handle)
     beside = Path(name)
     try:
@@ -167,6 +167,7 @@ def write_film(path: Path, frames: Frames, fps: float, count: int | None = None)
             os.fsync(written.fileno())
         beside.chmod(0o644)
         beside.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path} could not be written: {error.strerror or error}", file=str(path)) from None
     finally:

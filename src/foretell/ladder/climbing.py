@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from ..artefact import DOCUMENT, read_artefact, write_artefact
+from ..artefact import is_model, read_artefact, write_artefact
 from ..cluster.work import Done, Executor, Here, Shared, Work, done_or_raise
 from ..tasks.interface import Fitted, Start, Task
 from ..tasks.rung import Rung
@@ -175,7 +175,7 @@ def _outcome(trial: Trial, done: Done) -> Outcome:
 
 def _found(task: Task, folder: Path) -> tuple[Fitted, float] | None:
     """The model that an earlier climb left, and how long it took."""
-    if not (folder / "model" / DOCUMENT).exists():
+    if not is_model(folder / "model"):
         return None
     artefact = read_artefact(folder / "model")
     fitted = task.restore(artefact)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ..cluster.work import Work
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..training.curves import CURVE
 from ..training.loop import Watcher
 
@@ -118,5 +118,5 @@ class _Curve:
     def write(self) -> None:
         """Writes all of it."""
         self._written = time.monotonic()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in self.records).encode())

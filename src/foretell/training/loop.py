@@ -20,13 +20,13 @@ from torch import Tensor, nn
 
 from ..config import TrainingSection
 from ..errors import DivergedError, counted
-from ..files import remove_leftovers, write_atomically
+from ..files import make_folder, remove_all_leftovers, remove_leftovers, write_atomically
 from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .averaging import Averaging
 from .carrying import Carrying
 from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
-from .curves import CURVE, RangeTest
+from .curves import CURVE, RATES, RangeTest
 from .group import ALONE, Group, join, noticing_loss
 from .losses import Loss
 from .optimisers import make_optimiser
@@ -145,8 +145,10 @@ def train(
     check_devices(section)
     group = join(section)
     checkpoints = folder / "checkpoint"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(checkpoints / FILE)
+    make_folder(checkpoints)
+    remove_all_leftovers(checkpoints)
+    for name in (CURVE, RATES):
+        remove_leftovers(folder / name)
     total = section.epochs * sampler.steps
     with (
         noticing_loss(),

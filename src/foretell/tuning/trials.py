@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..cluster.work import Failed, GivenUp, Result, Work
 from ..errors import DivergedError, InputError, MissingError
+from ..files import make_folder, write_atomically
 from ..ladder import LadderWatcher
 from ..ladder.following import Follower
 from ..tasks.interface import Task
@@ -87,7 +88,7 @@ class Trials:
             values = {path: _proposed(trial, path, span) for path, span in self.search.spans.items()}
             self.watcher.trial(number, values)
             home = self.folder / f"{trial.number:03d}"
-            home.mkdir(parents=True, exist_ok=True)
+            make_folder(home)
             try:
                 self.data(values)
             except InputError:
@@ -161,6 +162,7 @@ def open_study(folder: Path, seed: int) -> "optuna.Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = str(folder / JOURNAL)
+    _heal(folder / JOURNAL)
     storage = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
     known = optuna.study.get_all_study_names(storage)
     done = len(optuna.load_study(study_name="tune", storage=storage).trials) if known else 0
@@ -175,6 +177,15 @@ def open_study(folder: Path, seed: int) -> "optuna.Study":
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         study.enqueue_trial(trial.params)
     return study
+
+
+def _heal(journal: Path) -> None:
+    """Takes away what a kill in the middle of a write left of a study: half a line, and a lock that nobody holds."""
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        write_atomically(journal, whole)
 
 
 def _proposed(trial: "optuna.Trial", path: str, span: Span) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import runs
-from ..artefact import DOCUMENT
+from ..artefact import DOCUMENT, is_model
 from ..errors import ForetellError, RefusedError, nearest
 from .models import Models, Served, opened
 
@@ -56,7 +56,7 @@ class RunModels(Models):
         return built_in + [
             {"name": run["name"], "task": run["task"], "rung": run["rung"]}
             for run in reversed(runs.listing(self.runs_dir))
-            if run.get("rung") and (self.runs_dir / run["name"] / "model" / DOCUMENT).exists()
+            if run.get("rung") and is_model(self.runs_dir / run["name"] / "model")
         ]
 
     @property
@@ -72,7 +72,7 @@ class RunModels(Models):
         except ForetellError:
             known = [own["name"] for own in self.entries()]
             raise RefusedError(404, f'there is no model "{name[:100]}" here; {nearest(name, known)}') from None
-        if not (folder / DOCUMENT).exists():
+        if not is_model(folder):
             raise RefusedError(404, f"{name} has no model yet; it is still at work, or was stopped")
         return folder
 

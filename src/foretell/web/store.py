@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import re
-import secrets
 import shutil
 import zipfile
 import zlib
@@ -19,7 +18,8 @@ from starlette.requests import ClientDisconnect
 
 from ..data.builtin import SUMMARIES, builtin_path
 from ..errors import RefusedError, StorageError
-from ..files import json_text, write_atomically
+from ..files import json_text, remove
+from ..folders import folder_beside, put_in_place
 
 MOST_BYTES, MOST_IN_ALL = 500_000_000, 10_000_000_000  # of one file, and of all
 MOST_UNPACKED = 1_000_000_000
@@ -40,7 +40,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for left in folder.glob(".*"):  # of a server that was killed
-            left.unlink(missing_ok=True)
+            remove(left)
 
     async def keep(self, name: str, parts: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keeps a file as it comes.
@@ -53,38 +53,33 @@ class Store:
             RefusedError: It is too large, empty, of an unknown kind, or there are too many.
         """
         suffix = _suffix(name)
-        self.folder.mkdir(parents=True, exist_ok=True)
         known = self.all()
         if len(known) >= MOST_FILES or sum(own.get("bytes", 0) for own in known) >= MOST_IN_ALL:
             told = f"at most {MOST_FILES} files and {MOST_IN_ALL:,} bytes are kept"
             raise RefusedError(422, f"{told}; delete some from the folder of runs, .page/data")
-        beside = self.folder / f".{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
+        own = f"{_stem(name, suffix)}{suffix}"
         try:
-            with beside.open("wb") as file:
-                async for part in _in_time(parts):
-                    size += len(part)
-                    if size > MOST_BYTES:
-                        raise RefusedError(413, f"a file has at most {MOST_BYTES:,} bytes", most=MOST_BYTES)
-                    digest.update(part)
-                    file.write(part)
-            if not size:
-                raise RefusedError(422, f"{_short(name)} is empty; a table has a header and rows")
-            await to_thread.run_sync(_require_reasonable, beside, suffix)
-            identifier = digest.hexdigest()[:16]
-            home = self.folder / identifier
-            self.remove(identifier)
-            home.mkdir()
-            beside.replace(home / f"{_stem(name, suffix)}{suffix}")
-            about = {"id": identifier, "name": f"{_stem(name, suffix)}{suffix}", "bytes": size}
-            write_atomically(home / _ABOUT, json_text(about).encode())
-            return about
+            with folder_beside(self.folder / "file") as beside:
+                with (beside / own).open("wb") as file:
+                    async for part in _in_time(parts):
+                        size += len(part)
+                        if size > MOST_BYTES:
+                            raise RefusedError(413, f"a file has at most {MOST_BYTES:,} bytes", most=MOST_BYTES)
+                        digest.update(part)
+                        file.write(part)
+                if not size:
+                    raise RefusedError(422, f"{_short(name)} is empty; a table has a header and rows")
+                await to_thread.run_sync(_require_reasonable, beside / own, suffix)
+                identifier = digest.hexdigest()[:16]
+                about = {"id": identifier, "name": own, "bytes": size}
+                (beside / _ABOUT).write_bytes(json_text(about).encode())
+                await to_thread.run_sync(put_in_place, beside, self.folder / identifier)
+                return about
         except OSError as error:
             raise StorageError(f"the file could not be kept: {error.strerror}", errno=error.errno) from None
         except ClientDisconnect:
             raise RefusedError(400, f"the file broke off after {size} bytes") from None
-        finally:
-            beside.unlink(missing_ok=True)
 
     def remove(self, identifier: str) -> bool:
         """Removes a file; says whether there was one."""
@@ -96,7 +91,8 @@ class Store:
 
     def all(self) -> list[dict[str, Any]]:
         """What there is, what comes with Foretell first."""
-        own = [about for path in sorted(self.folder.glob(f"*/{_ABOUT}")) if (about := _about(path))]
+        found = [path for path in sorted(self.folder.glob(f"*/{_ABOUT}")) if _ID.fullmatch(path.parent.name)]
+        own = [about for path in found if (about := _about(path))]
         return [
             {"id": name, "name": name, "summary": SUMMARIES[name]} for name in SUMMARIES if builtin_path(name)
         ] + own

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ...errors import MissingError, StorageError, UnsafeFileError
-from ...files import cache_folder, write_atomically
+from ...files import cache_folder, make_folder, write_atomically
 
 NAME = "efficientnet-lite0"
 MEAN, DEVIATION = (127 / 255,) * 3, (128 / 255,) * 3  # as its authors trained it
@@ -125,7 +125,7 @@ def _weights(packed: Path, folder: Path) -> dict[str, Tensor]:
         name: tensor.contiguous() for name, tensor in numbers.items() if not name.endswith("num_batches_tracked")
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_atomically(kept, save(weights))
     except (OSError, StorageError) as error:
         warnings.warn(f"the network's weights are not kept for the next time: {error}; see --cache-dir", stacklevel=2)

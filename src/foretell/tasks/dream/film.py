@@ -14,7 +14,7 @@ from torch.nn import functional
 from ...data.films import Frames, require_frame, write_film
 from ...data.pictures import Picture
 from ...dreaming import Pixels, Step, Watcher, pixels_of, resized, tensor_of
-from ...files import remove_leftovers
+from ...files import HALF, remove_leftovers
 from .dreams import Dream, Dreaming
 
 Told = Callable[[int, int], Watcher]
@@ -80,7 +80,7 @@ def octave_film(dreaming: Dreaming, picture: Picture, path: Path, watcher: Watch
     original, strength = tensor_of(picture, dreaming.backbone.device), dreaming.asked.ascent.strength
     kept = path.with_name(f"frames-of-{path.name}")
     remove_leftovers(kept)
-    with tempfile.TemporaryDirectory(prefix=f".{kept.name}.", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=f".{kept.name}.", suffix=HALF, dir=path.parent) as folder:
         frames = Frames(Path(folder))
         frames.add(1, picture.opaque())
         shown = 1

@@ -85,10 +85,11 @@ class Follower:
         """
         if self.table is None or self.forecasts is None:
             return
-        write_parquet(folder / ROWS, frame_of(self.table))
         made = next(name for name in MADE if name in self.forecasts.columns)
         moment: Any = self.forecasts[made].max()
         write_parquet(folder / FORECASTS / f"{moment:%Y%m%dT%H%M%S%f}.parquet", self.forecasts)
+        # Last, so that an update that was cut short is made again from the rows of before, and nothing is missing.
+        write_parquet(folder / ROWS, frame_of(self.table))
 
     @classmethod
     def open(cls, learned: LearnedForecaster, folder: Path) -> "Follower":
