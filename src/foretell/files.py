@@ -182,7 +182,7 @@ def _spelled(code: int) -> str:
 
 def sync_file(path: Path) -> None:
     """Makes what was written into a file survive a power cut."""
-    with path.open("rb") as stream:
+    with path.open("rb" if os.name == "posix" else "rb+") as stream:
         os.fsync(stream.fileno())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .files import HALF, make_folder, remove, sync_folder
+from .files import HALF, make_folder, remove, sync_file, sync_folder
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 _UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)  # the system, or the file system, exchanges no names
@@ -78,8 +78,7 @@ def sync_tree(folder: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             sync_tree(path)
         elif path.is_file():
-            with path.open("rb" if os.name == "posix" else "rb+") as stream:
-                os.fsync(stream.fileno())
+            sync_file(path)
     sync_folder(folder)
 
 

@@ -39,7 +39,7 @@ CASES: dict[str, tuple[bytes | None, bytes | None, list[str], int, str]] = {
     "a vocabulary below its letters": (None, None, ["--vocabulary", "9"], 3, "too few for the"),
     "validation from a file that is none": (None, None, ["--validation-data", "x.en,x.de"], 3, "there is no file x.en"),
     "a vocabulary of one": (None, None, ["--vocabulary", "1"], 3, "greater than or equal to 2"),
-    "not UTF-8": (b"sch\xf6n\n" * 200, None, [], 3, "a.en: byte 3 (0xf6) is not utf-8"),
+    "not UTF-8": (b"sch\xf6n\n" * 200, None, [], 3, "a.en, line 1: byte 3 (0xf6) is not utf-8"),
     "zero bytes": (None, b"\0\1\2" * 50, [], 3, "has no partner"),
     "spans that are no shares": (None, None, ["--spans", "0.5,0.5"], 3, "shares above zero that add up to 1, of train"),
     "no such file": (None, None, ["--test-data", "none.en,none.de"], 3, "there is no file"),

@@ -47,7 +47,7 @@ CASES: dict[str, tuple[bytes, list[str], int, str]] = {
         b"text,label\nsch\xf6n,pos\nbad,neg\n",
         [],
         3,
-        "texts.csv: byte 14 (0xf6) is not utf-8; say --encoding",
+        "texts.csv, line 2: byte 14 (0xf6) is not utf-8; say --encoding",
     ),
     "no such encoding": (csv().encode(), ["--encoding", "utf-9"], 3, 'there is no encoding "utf-9"'),
     "no such column": (csv().encode(), ["--text", "review"], 3, 'has no column "review"'),
@@ -123,7 +123,7 @@ def test_bytes_that_are_not_utf8_are_named_in_files_of_a_folder(run: Run) -> Non
     bad.write_bytes(b"sch\xf6n")
     result = run("compare", "classify", "reviews", "--rungs", "majority")
     assert result.code == 3
-    assert "reviews/train/pos/1000.txt: byte 3 (0xf6) is not utf-8" in result.err
+    assert "reviews/train/pos/1000.txt, line 1: byte 3 (0xf6) is not utf-8" in result.err
     assert run("compare", "classify", "reviews", "--rungs", "majority", "--encoding", "latin-1").code == 0
 
 
@@ -173,7 +173,7 @@ def test_what_predict_is_given(run: Run) -> None:
     assert "is empty (0 bytes)" in run("predict", "m", "empty.txt").err
     assert run("predict", "m", "none.csv").code == 3
     Path("latin.txt").write_bytes("schön\n".encode("latin-1"))
-    assert "latin.txt: byte 3 (0xf6) is not utf-8" in run("predict", "m", "latin.txt").err
+    assert "latin.txt, line 1: byte 3 (0xf6) is not utf-8" in run("predict", "m", "latin.txt").err
     assert run("predict", "m", "latin.txt", "--encoding", "latin-1").code == 0
     Path("some.csv").write_text("text,other\ngood,1\n,2\n")
     some = run("predict", "m", "some.csv")

@@ -170,7 +170,7 @@ def test_standard_input_is_decoded_as_was_said(monkeypatch: pytest.MonkeyPatch) 
     [
         (b"", r"standard input is empty \(0 bytes\)"),
         (BINARY, "standard input is no text: byte 0 is zero"),
-        (b"sch\xf6n", r"standard input: byte 3 \(0xf6\) is not utf-8"),
+        (b"sch\xf6n", r"standard input, line \d+: byte 3 \(0xf6\) is not utf-8"),
     ],
 )
 def test_what_is_wrong_with_standard_input_is_told(monkeypatch: pytest.MonkeyPatch, content: bytes, told: str) -> None:
@@ -525,13 +525,13 @@ def test_bytes_that_are_zero_are_told(tmp_path: Path) -> None:
 
 def test_a_text_that_cannot_be_decoded_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, b"so sch\xf6n")
-    with pytest.raises(DataError, match=r"text.txt: byte 6 \(0xf6\) is not utf-8; say --encoding") as caught:
+    with pytest.raises(DataError, match=r"text.txt, line \d+: byte 6 \(0xf6\) is not utf-8; say --encoding") as caught:
         corpus(path)
-    assert caught.value.details == {"file": "text.txt", "offset": 6}
-    with pytest.raises(DataError, match=r"text.txt: byte 6 \(0xf6\) is not ascii"):
+    assert caught.value.details == {"file": "text.txt", "line": 1, "offset": 6}
+    with pytest.raises(DataError, match=r"text.txt, line \d+: byte 6 \(0xf6\) is not ascii"):
         corpus(path, encoding="ascii")
     table = written(tmp_path, b"text\nso\nsch\xf6n\n", "t.csv")
-    with pytest.raises(DataError, match=r"t.csv: byte 11 \(0xf6\) is not utf-8"):
+    with pytest.raises(DataError, match=r"t.csv, line \d+: byte 11 \(0xf6\) is not utf-8"):
         corpus(table)
     assert corpus(table, encoding="latin-1").text == "so\nschön\n"
 

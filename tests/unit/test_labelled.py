@@ -363,7 +363,7 @@ def test_files_are_read_as_they_are_encoded(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "films", files)
     texts = read(folder, encoding="latin-1")
     assert contents(texts)[-1] == "  schön, très bien \r\n"
-    with pytest.raises(DataError, match=r"films/pos/1\.txt: byte 5 \(0xf6\) is not utf-8; say --encoding"):
+    with pytest.raises(DataError, match=r"films/pos/1\.txt, line \d+: byte 5 \(0xf6\) is not utf-8; say --encoding"):
         read(folder)
     wide = folder_of(tmp_path / "wide", {path: text.encode("utf-16") for path, text in FLAT.items()})
     assert contents(read(wide, encoding="utf-16")) == [text for _, text in sorted(FLAT.items())]
@@ -810,7 +810,9 @@ AT = LATIN.index(b"\xf6")
 def test_what_is_not_utf8_is_told_with_its_file_and_byte(
     tmp_path: Path, name: str, content: bytes, place: str, offset: int
 ) -> None:
-    with pytest.raises(DataError, match=rf"^{place}: byte {offset} \(0xf[6f]\) is not utf-8; say --encoding") as caught:
+    with pytest.raises(
+        DataError, match=rf"^{place}, line \d+: byte {offset} \(0xf[6f]\) is not utf-8; say --encoding"
+    ) as caught:
         read(written(tmp_path, content, name))
     assert caught.value.details["offset"] == offset
 

@@ -235,7 +235,7 @@ def test_damaged_and_wrongly_encoded_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(UnsafeFileError, match=r"a\.de\.gz is damaged"):
         read_pairs((good, tmp_path / "a.de.gz"), PairSection())
     (tmp_path / "a.de").write_bytes("schön\n".encode("latin-1") * 4)
-    with pytest.raises(DataError, match=r"a\.de: byte 3 \(0xf6\) is not utf-8; say --encoding"):
+    with pytest.raises(DataError, match=r"a\.de, line \d+: byte 3 \(0xf6\) is not utf-8; say --encoding"):
         read_pairs((good, tmp_path / "a.de"), PairSection())
     assert as_list(read_pairs((good, tmp_path / "a.de"), PairSection(encoding="latin-1")))[0][1] == "schön"
 

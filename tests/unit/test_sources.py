@@ -177,7 +177,7 @@ def test_latin_1_is_read_and_pointed_out(tmp_path: Path) -> None:
     path = written(tmp_path, "time,T (°C)\n2021-01-01,1\n2021-01-02,2\n".encode("latin-1"))
     source = read_source(path)
     assert source.frame.columns == ["time", "T (°C)"]
-    assert source.notes == ["the file is not UTF-8 (byte 8) and was read as latin-1"]
+    assert source.notes == ["the file is not UTF-8 (byte 8, line 1) and was read as latin-1"]
     assert unit_of(read_table(path).columns[0]) == "°C"
 
 

@@ -273,8 +273,8 @@ def test_what_cannot_go_through_a_store_says_so(tmp_path: Path) -> None:
     [
         (None, DataError, "there is no file"),
         (b"", DataError, r"a.txt is empty \(0 bytes\)"),
-        (b"so\xc3\xb6 schoen\n and so \xff on", DataError, r"a.txt: byte 20 \(0xff\) is not utf-8"),
-        (b"the end \xc3", DataError, r"a.txt: byte 8 \(0xc3\) is not utf-8"),
+        (b"so\xc3\xb6 schoen\n and so \xff on", DataError, r"a.txt, line \d+: byte 20 \(0xff\) is not utf-8"),
+        (b"the end \xc3", DataError, r"a.txt, line \d+: byte 8 \(0xc3\) is not utf-8"),
         (b"zero after\n\0", DataError, "byte 11 is zero"),
         (gzip.compress(b"so good " * 99, mtime=0)[:-9], UnsafeFileError, "a.txt is damaged"),
         (b"\n" * 9, None, ""),

@@ -181,7 +181,7 @@ def test_a_damaged_gzip_is_unsafe(tmp_path: Path, content: bytes) -> None:
 
 
 def test_what_is_no_text_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^vectors\.txt: byte 11 \(0xe9\) is not utf-8"):
+    with pytest.raises(DataError, match=r"^vectors\.txt, line \d+: byte 11 \(0xe9\) is not utf-8"):
         read_vectors(written(tmp_path, "the 1 2\ncaf\xe9 1 2\n".encode("latin-1")), VOCABULARY)
     with pytest.raises(ForetellError, match=r"vectors\.txt"):
         read_vectors(written(tmp_path, bytes(range(256))), VOCABULARY)

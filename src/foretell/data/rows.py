@@ -210,9 +210,9 @@ def not_encoded(name: str, error: UnicodeDecodeError, encoding: str, offset: int
         lines: How many lines of it come before.
     """
     at, line = offset + error.start, lines + error.object.count(b"\n", 0, error.start) + 1
+    found = f"byte {at} (0x{error.object[error.start]:02x})"
     return DataError(
-        f"{name}, line {line}: byte {at} (0x{error.object[error.start]:02x}) is not {encoding}, as what comes before "
-        "it; say --encoding, such as latin-1, or save all of the file as UTF-8",
+        f"{name}, line {line}: {found} is not {encoding}; say --encoding, such as latin-1, or save the file as UTF-8",
         file=name,
         line=line,
         offset=at,
