@@ -31,8 +31,10 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from foretell.cli.main import main  # noqa: E402
 
 from .browser import CHROMIUM, QUIET  # noqa: E402
+from .serving import models, runs_dir, serve  # noqa: E402
 from .tasks.commands import Result, Run  # noqa: E402
 
+__all__ = ["models", "runs_dir", "serve"]  # fixtures of all folders
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 torch.set_num_threads(2)

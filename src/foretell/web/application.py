@@ -94,9 +94,9 @@ class Service:
         alone = models.at_hand and len(models.all()) == 1
         self.workshop = Workshop(options.workers, options.queue, options.deadline, alone=alone)
         self.closing = False
-        routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)
+        routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=self._life)
         self.guard = Guard(Gate(routes, self.workshop.check, large), token, own, public)
-        self.measures = Measures(self.guard, self.workshop)
+        self.measures = Measures(self.guard, self.workshop, models.has)
         self.application: ASGIApp = self.measures
         routes.include_router(self._routes(routes))
         routes.include_router(predicting(models, self.workshop, options))
@@ -165,7 +165,7 @@ async def _not_there(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     told = _TEXTS.get(status) or str(getattr(error, "detail", "the request cannot be answered"))
-    return response_of(RefusedError(status, f"{told}: {request.method} {request.url.path[:200]}"), headers)
+    return response_of(RefusedError(status, f"{told}: {request.method} {request.scope['path'][:200]}"), headers)
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:
