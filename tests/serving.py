@@ -86,7 +86,7 @@ def serve(models: Models) -> Iterator[Serve]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         begun.append((server, thread))
-        client = Client(address_of(listening), service)
+        client = Client(address_of(listening), service, server)
         client.wait()
         return client
 

@@ -11,6 +11,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from foretell.web.store import SUFFIXES
+
 from ..service.client import Reply, form
 from .amounts import Figures, much
 from .served import SECRETS, Service, require_untold
@@ -39,12 +41,12 @@ ROUTES = [
     ("GET", "/page/{name}"),
 ]
 FIELDS = [
-    ("GET", "/v1/data/nyc-weather/health?task={0}"),
-    *(("GET", f"/v1/data/nyc-weather/health?{reading}") for reading in READING),
-    ("GET", "/v1/data/nyc-weather/picture?column={0}"),
-    ("GET", "/v1/data/nyc-weather/picture?column=a&series={0}"),
-    ("GET", "/v1/data/nyc-weather/tail?rows={0}"),
-    ("GET", "/v1/data/nyc-weather/tail?rows=2&timezone={0}&duplicates={0}"),
+    ("GET", "/v1/data/{1}/health?task={0}"),
+    *(("GET", "/v1/data/{1}/health?" + reading) for reading in READING),
+    ("GET", "/v1/data/{1}/picture?column={0}"),
+    ("GET", "/v1/data/{1}/picture?column=a&series={0}"),
+    ("GET", "/v1/data/{1}/tail?rows={0}"),
+    ("GET", "/v1/data/{1}/tail?rows=2&timezone={0}&duplicates={0}"),
 ]
 JOBS: list[dict[str, Any]] = [
     {"task": "{0}", "data": "nyc-weather"},
@@ -64,13 +66,23 @@ Asked = tuple[str, str, bytes | None, str]
 def tricks() -> list[str]:
     """Names as nobody means them; in the long run also many that are put together by chance."""
     generator = random.Random(1)
-    parts = [*TRICKS, *string.punctuation, "%00", "%2e%2e", "%252e", "etc/passwd", "weather", "mood", "proc/self/environ"]
+    parts = [
+        *TRICKS,
+        *string.punctuation,
+        "%00",
+        "%2e%2e",
+        "%252e",
+        "etc/passwd",
+        "weather",
+        "mood",
+        "proc/self/environ",
+    ]
     made = ("".join(generator.choices(parts, k=generator.randint(2, 5)))[:400] for _ in range(much(0, 1500)))
     return [*TRICKS, *made]
 
 
-def questions() -> Iterator[Asked]:
-    """Each way to ask with each of these names."""
+def questions(small: str) -> Iterator[Asked]:
+    """Each way to ask with each of these names; ``small`` are data that are read soon."""
     for trick in tricks():
         for method, path in ROUTES:
             before, _, rest = path.partition("{")
@@ -80,7 +92,7 @@ def questions() -> Iterator[Asked]:
             plain = quote(trick, safe="/.\\:*;$&~")
             yield method, before + plain + after, body, "application/json"
         for method, path in FIELDS:
-            yield method, path.replace("{0}", quote(trick, safe="")), None, ""
+            yield method, path.format(quote(trick, safe=""), small), None, ""
         for job in JOBS:
             text = json.dumps(job).replace("{0}", json.dumps(trick)[1:-1])
             yield "POST", "/v1/jobs", text.encode(), "application/json"
@@ -103,6 +115,14 @@ class Asking:
         return reply
 
 
+@pytest.fixture
+def asking(service: Service) -> Iterator[Asking]:
+    """A connection, closed with the test."""
+    own = Asking(service)
+    yield own
+    own.connection.close()
+
+
 def files_in(folder: Path) -> dict[str, int]:
     """Every file below a folder, and how long it is."""
     return {str(own.relative_to(folder)): own.stat().st_size for own in folder.rglob("*") if own.is_file()}
@@ -115,9 +135,10 @@ def test_every_route_that_takes_a_name_is_attacked(service: Service) -> None:
     assert named == attacked - {("GET", "/page/{name}")}, "the page's own files are in no description"
 
 
-def test_no_name_leads_elsewhere(service: Service, figures: Figures) -> None:
-    before, asking, counted = files_in(service.folder), Asking(service), 0
-    for method, path, body, kind in questions():
+def test_no_name_leads_elsewhere(service: Service, asking: Asking, figures: Figures) -> None:
+    small = asking.ask("POST", "/v1/data?name=small.csv", b"time,a\n2021-01-01,1\n2021-01-02,2\n2021-01-03,3\n")
+    before, counted = files_in(service.folder), 0
+    for method, path, body, kind in questions(small.document["id"]):
         reply = asking.ask(method, path, body, kind)
         counted += 1
         if reply.status in REFUSED:
@@ -131,8 +152,8 @@ def test_no_name_leads_elsewhere(service: Service, figures: Figures) -> None:
     figures(questions=counted)
 
 
-def test_what_is_sent_under_a_name_lies_where_it_should(service: Service, figures: Figures) -> None:
-    before, asking = files_in(service.folder), Asking(service)
+def test_what_is_sent_under_a_name_lies_where_it_should(service: Service, asking: Asking, figures: Figures) -> None:
+    before = files_in(service.folder)
     content = b"time,a\n2021-01-01,1\n2021-01-02,2\n"
     kept = 0
     for number, trick in enumerate(tricks()[: much(len(TRICKS), 400)]):
@@ -145,7 +166,8 @@ def test_what_is_sent_under_a_name_lies_where_it_should(service: Service, figure
             kept += 1
             home = service.folder / "runs" / ".page" / "data" / reply.document["id"]
             assert {own.name for own in home.iterdir()} == {"about.json", reply.document["name"]}
-            stem = reply.document["name"].removesuffix(".csv")
+            stem, dot, suffix = reply.document["name"].partition(".")
+            assert dot + suffix in SUFFIXES
             assert stem and set(stem) <= {*string.ascii_letters, *string.digits, "-", "_"} and len(stem) <= 60
             assert asking.ask("DELETE", f"/v1/data/{reply.document['id']}").status == 200
     assert kept > len(TRICKS)
@@ -154,8 +176,7 @@ def test_what_is_sent_under_a_name_lies_where_it_should(service: Service, figure
     figures(kept=kept)
 
 
-def test_what_clients_make_up_is_in_no_count(service: Service) -> None:
-    asking = Asking(service)
+def test_what_clients_make_up_is_in_no_count(asking: Asking) -> None:
     for number in range(20):
         for method, path in (("DELETE", "/v1/models/made-up-{}"), ("PUT", "/v1/models/made-up-{}/predict"),
                              ("GET", "/v1/models/made-up-{}"), ("GET", "/made-up-{}")):  # fmt: skip

@@ -2,14 +2,14 @@
 
 import json
 import random
+import re
 import time
 
 import pytest
 
-from ..service.client import Client
 from ..serving import Serve
 from .amounts import Figures, much
-from .served import SECRETS, Service, error_of, head, sent, status_of
+from .served import SECRETS, Service, connected, error_of, head, require_untold, sent, status_of
 
 JSON, CHUNKED, CLOSE = "Content-Type: application/json", "Transfer-Encoding: chunked", "Connection: close"
 BODY = b'{"texts": ["a film"]}'
@@ -25,7 +25,7 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "a length with a sign": (head("POST", ASK, JSON, "Content-Length: +21") + BODY, 400),
     "a length beyond all numbers": (head("POST", ASK, JSON, "Content-Length: " + "9" * 40), 400),
     "a length larger than is taken": (head("POST", ASK, JSON, "Content-Length: 999999999", CLOSE), 413),
-    "another coding of transfer": (head("POST", ASK, JSON, "Transfer-Encoding: gzip, chunked", "X: 1", CLOSE), 400),
+    "another coding of transfer": (head("POST", ASK, JSON, "Transfer-Encoding: gzip, chunked", CLOSE) + b"0\r\n\r\n", 400),
     "a coding that is none": (head("POST", ASK, JSON, "Transfer-Encoding: xchunked") + b"0\r\n\r\n", 400),
     "a coding hidden by a blank": (head("POST", ASK, JSON, "Transfer-Encoding : chunked") + b"0\r\n\r\n", 400),
     "a chunk without a size": (CHUNKS + b"zz\r\n", 400),
@@ -58,9 +58,7 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "an address elsewhere": (head("GET", "http://evil.example/nowhere", CLOSE), 404),
     "an address that ends in a slash": (head("GET", "/v1/models/", CLOSE), 404),
     "an empty line": (b"\r\n\r\n \r\n\r\n", 400),
-    "many requests ahead of their responses": (head("POST", ASK, JSON, f"Content-Length: {len(BODY)}") * 2 + b"", 0),
 }  # fmt: skip
-del REQUESTS["many requests ahead of their responses"]
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -78,10 +76,10 @@ def test_one_request_is_never_two(service: Service) -> None:
     hidden = head("GET", "/metrics", CLOSE)
     for lines in ((CHUNKED, f"Content-Length: {len(hidden)}"), (f"Content-Length: {len(hidden)}", CHUNKED)):
         answer = sent(service.address, head("POST", ASK, JSON, *lines) + b"0\r\n\r\n" + hidden)
-        assert answer.count(b"HTTP/1.1 ") == 1 and b"foretell_requests" not in answer
+        assert len(re.findall(rb"HTTP/1.1 \d{3} ", answer)) == 1 and b"foretell_requests" not in answer
     # What follows a body that was refused is read as a body, not as a request.
     answer = sent(service.address, head("POST", ASK, JSON, "Content-Length: 999999999", CLOSE) + hidden)
-    assert answer.count(b"HTTP/1.1 ") == 1
+    assert len(re.findall(rb"HTTP/1.1 \d{3} ", answer)) == 1
 
 
 def test_requests_sent_ahead_are_answered_in_order_or_refused(service: Service) -> None:
@@ -93,7 +91,12 @@ def test_requests_sent_ahead_are_answered_in_order_or_refused(service: Service) 
 
 
 def test_a_wish_for_a_websocket_is_not_heard(service: Service) -> None:
-    wish = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==", "Sec-WebSocket-Version: 13")
+    wish = (
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==",
+        "Sec-WebSocket-Version: 13",
+    )
     answer = sent(service.address, head("GET", "/v1/about", *wish))
     assert status_of(answer) == 200 and b"switching" not in answer.lower()
     without = head("GET", "/v1/about", *wish).replace(SECRETS["token"].encode(), b"x")
@@ -115,7 +118,12 @@ def test_a_long_cookie_keeps_nobody_waiting(serve: Serve) -> None:
 
 def test_parts_of_files_are_not_sent(service: Service) -> None:
     whole = service.client.get("/page/app.js")
-    for ranges in ("bytes=0-0", "bytes=a", "bytes=99999999-", "bytes=" + ",".join(f"{3 * n}-{3 * n}" for n in range(90))):
+    for ranges in (
+        "bytes=0-0",
+        "bytes=a",
+        "bytes=99999999-",
+        "bytes=" + ",".join(f"{3 * n}-{3 * n}" for n in range(90)),
+    ):
         reply = service.client.get("/page/app.js", Range=ranges)
         assert (reply.status, reply.content) == (200, whole.content)
 
@@ -153,7 +161,10 @@ def test_bodies_of_any_kind_are_answered(service: Service, figures: Figures) -> 
             for path in ("mood", "weather", "writer", "days"):
                 reply = service.client.predict(path, body, kind)
                 counted += 1
-                assert reply.status in (200, 400, 413, 415, 422) and (reply.status == 200 or reply.error), (body, reply.content)
+                assert reply.status in (200, 400, 413, 415, 422) and (reply.status == 200 or reply.error), (
+                    body,
+                    reply.content,
+                )
             for path in ("/v1/jobs", "/v1/session"):
                 reply = service.client.post(path, body, kind)
                 assert reply.status in (400, 401, 415, 422) and reply.error, (path, body, reply.content)
@@ -183,13 +194,13 @@ def test_bytes_by_chance_break_nothing(service: Service, figures: Figures) -> No
     assert set(statuses) <= {0, 200, 400, 401, 404, 405, 413, 415, 422, 431}, statuses
     assert service.client.predict("mood", json.loads(BODY)).status == 200
     assert service.open_files() <= files + 5 and service.status("RssAnon") < memory + 60_000
-    figures(requests=sum(statuses.values()), **{f"status_{status}": count for status, count in sorted(statuses.items())})
+    figures(
+        requests=sum(statuses.values()), **{f"status_{status}": count for status, count in sorted(statuses.items())}
+    )
 
 
 def halved(service: Service, content: bytes) -> bytes:
     """What comes back for bytes after which the client says nothing more: it does not wait for the rest of a request."""
-    from .served import connected, require_untold
-
     answer = b""
     with connected(service.address) as connection:
         connection.settimeout(0.5)
@@ -201,6 +212,3 @@ def halved(service: Service, content: bytes) -> bytes:
             pass
     require_untold(answer)
     return answer
-
-
-__all__ = ["Client"]

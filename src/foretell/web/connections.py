@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from ..errors import RefusedError
 from .guard import HEADERS
@@ -98,6 +99,18 @@ class Connection(HttpToolsProtocol):
         self._expect_to_take()
         if self._coming == _BODY and self.cycle.response_complete:
             self._expect()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answers a request; nothing more is written once the client has gone, which the loop knows before we do."""
+
+        async def present(scope: Scope, receive: Receive, send: Send) -> None:
+            async def sent(message: Message) -> None:
+                cycle.disconnected |= self.transport.is_closing()
+                await send(message)
+
+            await app(scope, receive, sent)
+
+        super()._start_asgi_task(cycle, present)  # type: ignore[arg-type]  # two names for the same types
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what cannot be read as a request, and lets the client go."""
