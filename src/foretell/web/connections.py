@@ -33,6 +33,7 @@ class Connection(HttpToolsProtocol):
         self._refusal = RefusedError(400, "this is no HTTP/1.1 request that can be read")
         self._coming, self._head_bytes, self._over = _IDLE, 0, False
         self._last_asked = self.loop.time()
+        self._answered: RequestResponseCycle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._taking_timer: asyncio.TimerHandle | None = None
         self._expect()
@@ -45,6 +46,9 @@ class Connection(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._unset_keepalive_if_required()
+        if self._answered is not None:  # uvicorn tells the request that came last, which need not be this one
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -109,6 +113,8 @@ class Connection(HttpToolsProtocol):
                 await send(message)
 
             await app(scope, receive, sent)
+
+        self._answered = cycle
 
         super()._start_asgi_task(cycle, present)  # type: ignore[arg-type]  # two names for the same types
 
