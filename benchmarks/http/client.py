@@ -22,11 +22,13 @@ class Client:
         port: Where it listens.
         model: Who is asked.
         body: With what.
+        token: That of the service, if it asks for one.
     """
 
-    def __init__(self, port: int, model: str, body: bytes) -> None:
+    def __init__(self, port: int, model: str, body: bytes, token: str | None = None) -> None:
         self.port = port
         head = f"POST /v1/models/{model}/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head += f"Authorization: Bearer {token}\r\n" if token else ""
         self.request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         self.free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self.answers: list[tuple[int, float]] = []
@@ -55,7 +57,9 @@ class Client:
         return int(head.split()[1])
 
 
-async def load(port: int, model: str, body: bytes, rate: float, seconds: float) -> list[tuple[int, float]]:
+async def load(
+    port: int, model: str, body: bytes, rate: float, seconds: float, token: str | None = None
+) -> list[tuple[int, float]]:
     """Asks so many times a second.
 
     Args:
@@ -64,11 +68,12 @@ async def load(port: int, model: str, body: bytes, rate: float, seconds: float) 
         body: With what.
         rate: Requests a second.
         seconds: For how long.
+        token: That of the service, if it asks for one.
 
     Returns:
         Of each request the status and how long its answer took.
     """
-    client, started = Client(port, model, body), time.perf_counter()
+    client, started = Client(port, model, body, token), time.perf_counter()
     asked = set()
     for number in range(round(rate * seconds)):
         due = started + number / rate
