@@ -116,6 +116,17 @@ def test_a_long_cookie_keeps_nobody_waiting(serve: Serve) -> None:
         assert client.get("/v1/models", Cookie=f"a=b; {cookie}; c").status == 200
 
 
+def test_how_an_address_is_asked_is_told_in_full(service: Service) -> None:
+    for path, methods in (
+        ("/v1/jobs", "GET, POST"),
+        ("/v1/jobs/x", "DELETE, GET"),
+        ("/v1/about", "GET"),
+        (ASK, "POST"),
+    ):
+        reply = service.client.ask("PUT", path, None, {})
+        assert (reply.status, reply.headers["allow"]) == (405, methods) and reply.error
+
+
 def test_parts_of_files_are_not_sent(service: Service) -> None:
     whole = service.client.get("/page/app.js")
     for ranges in (
