@@ -44,17 +44,27 @@ class Client:
 
     async def _asked(self) -> int:
         while self.free and self.free[0][1].is_closing():
-            self.free.popleft()
+            self.free.popleft()[1].close()
         reader, writer = self.free.popleft() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(self.request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-        await reader.readexactly(length)
-        if "connection: close" in head:
-            writer.close()
-        else:
-            self.free.append((reader, writer))
+        kept = False
+        try:
+            writer.write(self.request)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = int(head.partition("content-length:")[2].partition("\r\n")[0])
+            await reader.readexactly(length)
+            kept = "connection: close" not in head
+        finally:
+            if kept:
+                self.free.append((reader, writer))
+            else:
+                writer.close()
         return int(head.split()[1])
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        for _, writer in self.free:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for _, writer in self.free), return_exceptions=True)
 
 
 async def load(
@@ -83,6 +93,7 @@ async def load(
         asked.add(task)
         task.add_done_callback(asked.discard)
     await asyncio.gather(*asked)
+    await client.close()
     return client.answers
 
 

@@ -25,7 +25,7 @@ def figures(request: pytest.FixtureRequest) -> Figures:
     return keep
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(runs_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """``foretell ui`` with a token, over models of every task; secrets lie beside and among what it serves."""
     folder = tmp_path_factory.mktemp("attacked")
