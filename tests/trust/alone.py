@@ -23,7 +23,7 @@ ip link set beyond addrgenmode none up
 ip addr add 10.99.0.2/24 dev out
 ip link set out up
 ip route add default via 10.99.0.1
-echo nameserver 10.99.0.1 > "$1/resolv.conf"
+printf "nameserver 10.99.0.1\noptions timeout:1 attempts:1\n" > "$1/resolv.conf"
 mount --bind "$1/resolv.conf" /etc/resolv.conf
 code=0
 sh -c "$2" || code=$?
