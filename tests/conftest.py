@@ -32,11 +32,23 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from foretell.cli.main import main  # noqa: E402
 
 from .browser import CHROMIUM, QUIET  # noqa: E402
+from .outside import Outside  # noqa: E402
+from .serving import models, runs_dir, serve  # noqa: E402
 from .tasks.commands import Result, Run  # noqa: E402
 
+__all__ = ["models", "runs_dir", "serve"]  # fixtures of all folders
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 torch.set_num_threads(2)
+outside = Outside()
+# The examples of exported graphs run as their users run them, but for this: onnxruntime would tell its maker.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """A test fails whose sockets, or those of what it starts, reach beyond this machine."""
+    outside.require_none(item)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

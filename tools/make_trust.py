@@ -41,9 +41,8 @@ def table_of(lines: list[dict[str, Any]]) -> str:
             continue
         module, _, name = test.partition("::")
         told = ", ".join(f"{key.replace('_', ' ')}: {_value(value)}" for key, value in row.items() if value != "")
-        out.append(
-            f"| `{module}.py`: {name.removeprefix('test_').replace('_', ' ')} | {'long' if long else 'small'} | {told} |"
-        )
+        words = name.removeprefix("test_").replace("_", " ")
+        out.append(f"| `{module}.py`: {words} | {'long' if long else 'small'} | {told} |")
     return "\n".join(out) + "\n"
 
 

@@ -22,11 +22,13 @@ class Client:
         port: Where it listens.
         model: Who is asked.
         body: With what.
+        token: That of the service, if it asks for one.
     """
 
-    def __init__(self, port: int, model: str, body: bytes) -> None:
+    def __init__(self, port: int, model: str, body: bytes, token: str | None = None) -> None:
         self.port = port
         head = f"POST /v1/models/{model}/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head += f"Authorization: Bearer {token}\r\n" if token else ""
         self.request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         self.free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self.answers: list[tuple[int, float]] = []
@@ -42,20 +44,32 @@ class Client:
 
     async def _asked(self) -> int:
         while self.free and self.free[0][1].is_closing():
-            self.free.popleft()
+            self.free.popleft()[1].close()
         reader, writer = self.free.popleft() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(self.request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-        await reader.readexactly(length)
-        if "connection: close" in head:
-            writer.close()
-        else:
-            self.free.append((reader, writer))
+        kept = False
+        try:
+            writer.write(self.request)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = int(head.partition("content-length:")[2].partition("\r\n")[0])
+            await reader.readexactly(length)
+            kept = "connection: close" not in head
+        finally:
+            if kept:
+                self.free.append((reader, writer))
+            else:
+                writer.close()
         return int(head.split()[1])
 
+    async def close(self) -> None:
+        """Ends all connections."""
+        for _, writer in self.free:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for _, writer in self.free), return_exceptions=True)
 
-async def load(port: int, model: str, body: bytes, rate: float, seconds: float) -> list[tuple[int, float]]:
+
+async def load(
+    port: int, model: str, body: bytes, rate: float, seconds: float, token: str | None = None
+) -> list[tuple[int, float]]:
     """Asks so many times a second.
 
     Args:
@@ -64,11 +78,12 @@ async def load(port: int, model: str, body: bytes, rate: float, seconds: float) 
         body: With what.
         rate: Requests a second.
         seconds: For how long.
+        token: That of the service, if it asks for one.
 
     Returns:
         Of each request the status and how long its answer took.
     """
-    client, started = Client(port, model, body), time.perf_counter()
+    client, started = Client(port, model, body, token), time.perf_counter()
     asked = set()
     for number in range(round(rate * seconds)):
         due = started + number / rate
@@ -78,6 +93,7 @@ async def load(port: int, model: str, body: bytes, rate: float, seconds: float) 
         asked.add(task)
         task.add_done_callback(asked.discard)
     await asyncio.gather(*asked)
+    await client.close()
     return client.answers
 
 

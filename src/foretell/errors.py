@@ -140,6 +140,7 @@ class RefusedError(ForetellError):
         415: "unsupported-media-type",
         422: "input",
         429: "too-many-requests",
+        431: "too-large",
         503: "unavailable",
     }
 

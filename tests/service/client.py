@@ -38,8 +38,8 @@ class Reply:
 class Client:
     """Asks a service."""
 
-    def __init__(self, address: str, service: Any = None) -> None:
-        self.address, self.service = address, service
+    def __init__(self, address: str, service: Any = None, server: Any = None) -> None:
+        self.address, self.service, self.server = address, service, server
 
     def wait(self) -> None:
         """Until it is there."""

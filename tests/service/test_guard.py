@@ -13,8 +13,8 @@ from foretell.tasks import CONFIGURED, task_configuration
 from foretell.web.guard import HEADERS, POLICY, Guard, is_loopback, read_token
 from foretell.web.server import require_token
 
+from ..serving import Serve
 from ..tasks.commands import Run
-from .conftest import Serve
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 

@@ -13,8 +13,8 @@ import pytest
 
 from foretell.stopping import heed
 
+from ..serving import Serve
 from .client import Client, until
-from .conftest import Serve
 
 Hold = Callable[[Client, str], threading.Event]
 

@@ -17,8 +17,8 @@ from foretell.predictor import Predictor
 from foretell.tasks import SERVED
 from foretell.web.models import Models
 
+from ..serving import OPTIONS, Serve
 from .client import form, until
-from .conftest import OPTIONS, Serve
 
 LEFT = pytest.approx
 

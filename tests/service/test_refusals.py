@@ -11,8 +11,8 @@ import pytest
 
 from foretell.web.models import Models
 
+from ..serving import Serve
 from .client import Client, form
-from .conftest import Serve
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -1,12 +1,15 @@
-"""Where what the tests of trust counted goes: docs/trust.md is made from it."""
+"""Where what the tests of trust counted goes, from which docs/trust.md is made; a service that is attacked."""
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .amounts import LONG, Figures
+from .served import SECRETS, Service
 
 
 @pytest.fixture
@@ -20,3 +23,15 @@ def figures(request: pytest.FixtureRequest) -> Figures:
                 lines.write(json.dumps({"test": name, "long": LONG, **counted}) + "\n")
 
     return keep
+
+
+@pytest.fixture(scope="session")
+def service(runs_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """``foretell ui`` with a token, over models of every task; secrets lie beside and among what it serves."""
+    folder = tmp_path_factory.mktemp("attacked")
+    shutil.copytree(runs_dir, folder / "runs")
+    running = Service(folder, "ui", "--runs-dir", folder / "runs", "--deadline", "5s", "--stream-deadline", "2s")
+    for place in ("runs", "runs/.page", "runs/weather"):
+        (folder / place / "secret.txt").write_text(SECRETS["file"])
+    yield running
+    running.close()

@@ -59,7 +59,7 @@ def require_serving() -> None:
     """
     from importlib.util import find_spec
 
-    for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
+    for package in ("fastapi", "uvicorn", "httptools", "python_multipart", "prometheus_client"):
         if find_spec(package) is None:
             raise MissingError(f"serving needs {package}: pip install 'foretell[serve]'", extra="serve")
 

@@ -1,10 +1,11 @@
 """A graph that was written, read again by onnxruntime: the other program, to be compared with."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,18 @@ Feed = Mapping[str, np.ndarray]
 Asked = TypeVar("Asked")
 
 
+def runtime() -> Any:
+    """onnxruntime, which reports nothing of its use: else its first session sends its maker what runs here.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read as it is imported
+    import onnxruntime
+
+    return onnxruntime
+
+
 def comparable() -> bool:
     """Whether onnxruntime is installed, to compare with what was written.
 
@@ -22,7 +35,7 @@ def comparable() -> bool:
         UserWarning: It is not.
     """
     try:
-        import onnxruntime  # noqa: F401 - it is asked for, not used
+        runtime()
     except ImportError:
         told = "nothing was compared: onnxruntime is not installed here; pip install 'foretell[export]' brings it"
         warnings.warn(told, stacklevel=2)
@@ -40,7 +53,7 @@ def session(path: Path) -> Callable[[Feed], dict[str, np.ndarray]]:
         MissingError: onnxruntime is not installed.
     """
     try:
-        import onnxruntime
+        onnxruntime = runtime()
     except ImportError:
         told = "what was written is compared in onnxruntime, not installed here: pip install 'foretell[export]'"
         raise MissingError(told, extra="export") from None

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from .. import __version__
@@ -29,6 +30,8 @@ from .warned import listening
 from .workshop import Workshop
 
 _TEXTS = {404: "there is nothing at this address", 405: "this address is not asked in this way"}
+
+_METHODS = ("DELETE", "GET", "POST")
 
 
 class Health(BaseModel):
@@ -94,9 +97,9 @@ class Service:
         alone = models.at_hand and len(models.all()) == 1
         self.workshop = Workshop(options.workers, options.queue, options.deadline, alone=alone)
         self.closing = False
-        routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)
+        routes = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=self._life)
         self.guard = Guard(Gate(routes, self.workshop.check, large), token, own, public)
-        self.measures = Measures(self.guard, self.workshop)
+        self.measures = Measures(self.guard, self.workshop, models.has)
         self.application: ASGIApp = self.measures
         routes.include_router(self._routes(routes))
         routes.include_router(predicting(models, self.workshop, options))
@@ -163,9 +166,17 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _not_there(request: Request, error: Exception) -> Response:
     """What the framework itself refuses, in our shape."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
+    headers = dict((isinstance(error, HTTPException) and error.headers) or {})
+    if status == 405:  # the framework names the methods of the first route alone
+        headers["Allow"] = ", ".join(method for method in _METHODS if _is_asked(request, method))
     told = _TEXTS.get(status) or str(getattr(error, "detail", "the request cannot be answered"))
-    return response_of(RefusedError(status, f"{told}: {request.method} {request.url.path[:200]}"), headers)
+    return response_of(RefusedError(status, f"{told}: {request.method} {request.scope['path'][:200]}"), headers)
+
+
+def _is_asked(request: Request, method: str) -> bool:
+    """Whether a route answers a method at the address of a request."""
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:

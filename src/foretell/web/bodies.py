@@ -15,6 +15,7 @@ from .order import Body
 
 FORM = "multipart/form-data"
 _MOST_PARTS = 100
+_SMALL_ONES = 16  # small bodies for which there is always room
 
 
 def media_type(request: Request) -> str:
@@ -25,12 +26,15 @@ def media_type(request: Request) -> str:
 class Held:
     """Counts the bytes of all bodies that are held at once, so that many large ones do not fill the memory.
 
+    Small ones find room where large ones do not: a few clients who send much, slowly, keep nobody else out.
+
     Args:
         most: Bytes.
+        small: Bytes of a body that is small; there is room for a few of these on top.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most, self.bytes = most, 0
+    def __init__(self, most: int, small: int = 0) -> None:
+        self.most, self.small, self.bytes = most, small, 0
 
     @contextmanager
     def of_one(self) -> Iterator[Callable[[int], None]]:
@@ -43,7 +47,8 @@ class Held:
 
         def add(size: int) -> None:
             nonlocal own
-            if self.bytes + size > self.most:
+            room = self.most + (_SMALL_ONES * self.small if own + size <= self.small else 0)
+            if self.bytes + size > room:
                 raise RefusedError(429, f"bodies of {self.bytes:,} bytes are held already; ask again in a moment")
             own, self.bytes = own + size, self.bytes + size
 

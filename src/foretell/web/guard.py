@@ -7,10 +7,10 @@ reach it under another name (DNS rebinding); anywhere else a client needs the to
 import asyncio
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable, Sequence
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 COOKIE = "foretell-token"
 OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
 SHORTEST_TOKEN = 16
+# What nobody behind the guard reads: the token, cookies, which the framework would read for minutes, parts of files.
+_FOR_NOBODY = (b"authorization", b"cookie", b"range", b"if-range")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
 SMALL_BYTES, SMALL_SECONDS = 1_000_000, 30.0
 MODELS, ASKED = "/v1/models", "/predict"
 ROUTE = f"{MODELS}/{{name}}{ASKED}"
@@ -96,10 +99,12 @@ class Guard:
 
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
+            _require_one_host(scope)
             self._check(scope, headers)
         except RefusedError as error:
             await response_of(error)(scope, receive, sent)
             return
+        scope["headers"] = [own for own in scope["headers"] if own[0] not in _FOR_NOBODY]
         await self.application(scope, receive, sent)
 
     def knows(self, token: str) -> bool:
@@ -115,6 +120,9 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and _place_of(origin) != host.lower():
             raise RefusedError(400, f'pages of other sites may not ask this service; found the origin "{origin[:100]}"')
+        foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")  # another port is the same site
+        if foreign and headers.get("sec-fetch-mode") != "navigate":
+            raise RefusedError(400, "pages of other sites may not ask this service; open its own page")
         path = str(scope["path"])
         if self.token is None or any(path == own for own in self.public):
             return
@@ -200,16 +208,24 @@ def _held(content: bytes) -> Receive:
     return receive
 
 
+def _require_one_host(scope: Scope) -> None:
+    """Checks that a request says in one way which host it is for."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) > 1 or (hosts and hosts[0] and not _HOST.fullmatch(hosts[0])):
+        raise RefusedError(400, f"a request names one host; found {len(hosts) if len(hosts) > 1 else 'none'}")
+
+
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def _cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+    """The token in a header of cookies; nothing where it has none.
+
+    The standard library's reader is not used: there are headers that keep it busy for minutes.
+    """
+    own = (part.strip().partition("=") for part in header.split(";"))
+    return next((unquote(value) for name, _, value in own if name == COOKIE), "")
 
 
 def _place_of(origin: str) -> str:

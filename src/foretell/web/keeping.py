@@ -63,7 +63,7 @@ def keeping(store: Store) -> APIRouter:
         """The data at hand."""
         return {"data": store.all()}
 
-    @router.post("/v1/data", responses=refusals(413, 422))
+    @router.post("/v1/data", responses=refusals(413, 422, 429, 503))
     async def send_data(name: str, request: Request) -> dict[str, Any]:
         """Keeps a file, the body of the request, under a name."""
         return await store.keep(name, request.stream())

@@ -1,6 +1,7 @@
 """What a service counts of itself, as Prometheus reads it."""
 
 import time
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -19,10 +20,11 @@ class Measures:
     Args:
         application: Whose requests are counted.
         workshop: Whose queue is told.
+        known: Whether there is a model of a name.
     """
 
-    def __init__(self, application: ASGIApp, workshop: Workshop) -> None:
-        self.application = application
+    def __init__(self, application: ASGIApp, workshop: Workshop, known: Callable[[str], bool]) -> None:
+        self.application, self.known = application, known
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         labels = ("route", "model")
@@ -61,8 +63,8 @@ class Measures:
             # What is no route, or asks for no model that is there, has no label of its own: clients make these up.
             found = scope.get("route", "none")
             route = str(getattr(found, "path", found))
-            known = route.startswith(MODELS) and status != 404
-            model = str(scope.get("path_params", {}).get("name", "")) if known else ""
+            named = str(scope.get("path_params", {}).get("name", "")) if route.startswith(MODELS) else ""
+            model = named if named and self.known(named) else ""
             self._requests.labels(route, model, str(status)).inc()
             self._seconds.labels(route, model).observe(time.perf_counter() - started)
 

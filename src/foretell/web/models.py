@@ -59,8 +59,14 @@ class Models:
     def __getitem__(self, name: str) -> Served:
         found = self._served.get(name)
         if found is None:
-            raise RefusedError(404, f'there is no model "{name[:100]}" here; {nearest(name, self._served)}', model=name)
+            raise RefusedError(
+                404, f'there is no model "{name[:100]}" here; {nearest(name[:100], self._served)}', model=name
+            )
         return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a model of a name, as far as that is known at once."""
+        return name in self._served
 
     def all(self) -> list[Served]:
         """All models, in the order in which they were named."""

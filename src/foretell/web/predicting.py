@@ -23,6 +23,7 @@ from .workshop import Workshop
 
 EVENTS = "text/event-stream"
 _AT_ONCE = 8  # bodies as large as they may be that are held at once
+_SMALL = 16  # times smaller than a body may be is a small one
 _GRACE = 0.2  # seconds that a thread may need to notice that it is too late
 
 
@@ -34,7 +35,7 @@ def predicting(models: Models, workshop: Workshop, options: ServingSection) -> A
         workshop: Who answers.
         options: How large and how slow a request may be.
     """
-    router, held = APIRouter(), Held(_AT_ONCE * options.max_body)
+    router, held = APIRouter(), Held(_AT_ONCE * options.max_body, options.max_body // _SMALL)
 
     @router.post(ROUTE, include_in_schema=False)
     async def predict(name: str, request: Request) -> Response:

@@ -68,8 +68,10 @@ def response_of(error: Exception, headers: Mapping[str, str] | None = None) -> R
 
 
 def document_of(error: ForetellError) -> bytes:
-    """The JSON of a failure."""
-    return json.dumps(error.document(), default=str, ensure_ascii=False).encode("utf-8", "replace")
+    """The JSON of a failure, its message in one line whatever a client called things."""
+    message = "".join(letter if letter.isprintable() else " " for letter in error.message)
+    document = {"error": {"code": error.code, "message": message, "details": error.details}}
+    return json.dumps(document, default=str, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def broken_rule(error: ValidationError) -> RefusedError:

@@ -46,6 +46,10 @@ class RunModels(Models):
                 self._loaded.popitem(last=False)
         return known[1]
 
+    def has(self, name: str) -> bool:
+        """Whether a model is loaded."""
+        return name in self._loaded
+
     def all(self) -> list[Served]:
         """Those that are loaded."""
         return [served for _, served in tuple(self._loaded.values())]
@@ -71,7 +75,7 @@ class RunModels(Models):
             folder = runs.of_name(name, self.runs_dir) / "model"
         except ForetellError:
             known = [own["name"] for own in self.entries()]
-            raise RefusedError(404, f'there is no model "{name[:100]}" here; {nearest(name, known)}') from None
+            raise RefusedError(404, f'there is no model "{name[:100]}" here; {nearest(name[:100], known)}') from None
         if not is_model(folder):
             raise RefusedError(404, f"{name} has no model yet; it is still at work, or was stopped")
         return folder

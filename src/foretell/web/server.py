@@ -14,6 +14,7 @@ import uvicorn
 
 from ..errors import RunError, StoppedError, UsageError
 from .application import Service
+from .connections import Connection
 from .guard import is_loopback
 
 _SWITCH_SECONDS = 0.001  # after which a thread lets others in, so that refusals do not wait for those who compute
@@ -104,8 +105,22 @@ def run(service: Service, listening: socket.socket, on_reload: Callable[[], None
     sys.setswitchinterval(_SWITCH_SECONDS)
     torch.set_num_threads(max(1, torch.get_num_threads() // service.workshop.workers))
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(
+    server = _Server(configured(service), service, on_reload)
+    server.run(sockets=[listening])
+    if server.interrupted:
+        raise StoppedError("stopped")
+
+
+def configured(service: Service) -> uvicorn.Config:
+    """How uvicorn runs a service.
+
+    Args:
+        service: The service.
+    """
+    return uvicorn.Config(
         service.application,
+        http=Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -114,10 +129,6 @@ def run(service: Service, listening: socket.socket, on_reload: Callable[[], None
         timeout_keep_alive=10,
         timeout_graceful_shutdown=max(1, round(service.options.deadline)),
     )
-    server = _Server(config, service, on_reload)
-    server.run(sockets=[listening])
-    if server.interrupted:
-        raise StoppedError("stopped")
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -58,7 +59,7 @@ def showing(guard: Callable[[], Guard], about: Callable[[], dict[str, Any]]) -> 
             return {"open": True}
         if not guard().knows(given.token.strip()):
             raise RefusedError(401, "this is not the token of the service")
-        response.set_cookie(COOKIE, given.token.strip(), httponly=True, samesite="strict", path="/")
+        response.set_cookie(COOKIE, quote(given.token.strip(), safe=""), httponly=True, samesite="strict", path="/")
         return {"open": True}
 
     @router.get("/v1/about", responses=refusals())

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from pyarrow import ArrowException, parquet
 from starlette.requests import ClientDisconnect
 
@@ -25,6 +26,9 @@ MOST_BYTES, MOST_IN_ALL = 500_000_000, 10_000_000_000  # of one file, and of all
 MOST_UNPACKED = 1_000_000_000
 MOST_FILES = 200
 _SECONDS = 30.0  # in which another part of a file must come
+_SLOWEST = 10_000  # bytes a second of a whole file, beyond that time
+_AT_ONCE = 4  # files that come
+_CHECKED_AT_ONCE = 2  # files that are unpacked to see how large they are
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".zip", ".txt", ".json", ".jsonl")
 _ID = re.compile(r"[0-9a-f]{16}")
 _ABOUT = "about.json"
@@ -39,6 +43,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._coming: dict[object, int] = {}  # bytes of files that are not there as a whole
+        self._few = CapacityLimiter(_CHECKED_AT_ONCE)
         for left in folder.glob(".*"):  # of a server that was killed
             remove(left)
 
@@ -53,24 +59,28 @@ class Store:
             RefusedError: It is too large, empty, of an unknown kind, or there are too many.
         """
         suffix = _suffix(name)
-        known = self.all()
-        if len(known) >= MOST_FILES or sum(own.get("bytes", 0) for own in known) >= MOST_IN_ALL:
-            told = f"at most {MOST_FILES} files and {MOST_IN_ALL:,} bytes are kept"
-            raise RefusedError(422, f"{told}; delete some from the folder of runs, .page/data")
+        if len(self._coming) >= _AT_ONCE:
+            raise RefusedError(429, f"{_AT_ONCE} files are being sent already; ask again in a moment")
         digest, size = hashlib.sha256(), 0
-        own = f"{_stem(name, suffix)}{suffix}"
+        own, coming = f"{_stem(name, suffix)}{suffix}", object()
+        self._coming[coming] = 0
         try:
             with folder_beside(self.folder / "file") as beside:
+                kept = self._bytes_kept()
                 with (beside / own).open("wb") as file:
                     async for part in _in_time(parts):
                         size += len(part)
+                        self._coming[coming] = size
                         if size > MOST_BYTES:
                             raise RefusedError(413, f"a file has at most {MOST_BYTES:,} bytes", most=MOST_BYTES)
+                        if kept + sum(self._coming.values()) > MOST_IN_ALL:
+                            raise _full()
                         digest.update(part)
                         file.write(part)
                 if not size:
                     raise RefusedError(422, f"{_short(name)} is empty; a table has a header and rows")
-                await to_thread.run_sync(_require_reasonable, beside / own, suffix)
+                await to_thread.run_sync(_require_reasonable, beside / own, suffix, limiter=self._few)
+                self._bytes_kept()  # others may have come meanwhile
                 identifier = digest.hexdigest()[:16]
                 about = {"id": identifier, "name": own, "bytes": size}
                 (beside / _ABOUT).write_bytes(json_text(about).encode())
@@ -80,6 +90,20 @@ class Store:
             raise StorageError(f"the file could not be kept: {error.strerror}", errno=error.errno) from None
         except ClientDisconnect:
             raise RefusedError(400, f"the file broke off after {size} bytes") from None
+        finally:
+            del self._coming[coming]
+
+    def _bytes_kept(self) -> int:
+        """How much is kept.
+
+        Raises:
+            RefusedError: There is no room for more.
+        """
+        known = self.all()
+        size = sum(own.get("bytes", 0) for own in known)
+        if len(known) >= MOST_FILES or size >= MOST_IN_ALL:
+            raise _full()
+        return size
 
     def remove(self, identifier: str) -> bool:
         """Removes a file; says whether there was one."""
@@ -113,11 +137,12 @@ class Store:
 
 
 async def _in_time(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Parts as they come, as long as each of them comes soon.
+    """Parts as they come, as long as each of them comes soon, and all of them at more than a trickle.
 
     Raises:
         RefusedError: One does not.
     """
+    began, size = time.monotonic(), 0
     while True:
         try:
             async with asyncio.timeout(_SECONDS):
@@ -126,7 +151,15 @@ async def _in_time(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             return
         except TimeoutError:
             raise RefusedError(400, f"nothing of the file came for {_SECONDS:g} seconds") from None
+        size += len(part)
+        if time.monotonic() - began > _SECONDS + size / _SLOWEST:
+            raise RefusedError(400, f"the file comes too slowly; {size} bytes did; send at least {_SLOWEST:,} a second")
         yield part
+
+
+def _full() -> RefusedError:
+    told = f"at most {MOST_FILES} files and {MOST_IN_ALL:,} bytes are kept"
+    return RefusedError(422, f"{told}; delete some from the folder of runs, .page/data")
 
 
 def _require_reasonable(path: Path, suffix: str) -> None:
@@ -154,7 +187,9 @@ def _require_reasonable(path: Path, suffix: str) -> None:
             raise RefusedError(422, f"the file is no {suffix[1:]}, whatever its name says")
         else:
             return
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, ArrowException) as error:
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk, not the file
         raise RefusedError(422, f"the file is damaged: {str(error).partition(chr(10))[0]}") from None
     if size > MOST_UNPACKED:
         raise RefusedError(413, told, most=MOST_UNPACKED)

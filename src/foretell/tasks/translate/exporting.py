@@ -13,7 +13,7 @@ from ...data.joint import BEGIN, END, PADDING, SPECIAL, UNKNOWN
 from ...data.storage import TokenArray
 from ...errors import ConfigurationError
 from ...exporting.pairs import to_ctranslate2, to_onnx
-from ...exporting.session import comparable
+from ...exporting.session import comparable, runtime
 from ...files import write_atomically
 from ...nn.threads import usable_processors
 from ...training.seeds import steady
@@ -104,8 +104,7 @@ def _ctranslate2(folder: Path, tokens: Sequence[str], length: int) -> Greedy:
 
 
 def _onnx(folder: Path, length: int) -> Greedy:
-    import onnxruntime
-
+    onnxruntime = runtime()
     encoder, decoder = (
         onnxruntime.InferenceSession(str(folder / name), providers=["CPUExecutionProvider"])
         for name in ("encoder.onnx", "decoder.onnx")

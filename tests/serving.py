@@ -12,10 +12,10 @@ from foretell.config.serving import Serving
 from foretell.data.builtin.dates import dates
 from foretell.web.application import Service
 from foretell.web.models import Models
-from foretell.web.server import address_of, open_socket
+from foretell.web.server import address_of, configured, open_socket
 
-from ..tasks.made_texts import frame
-from .client import Client
+from .service.client import Client
+from .tasks.made_texts import frame
 
 OPTIONS = {
     "weather": [
@@ -82,12 +82,11 @@ def serve(models: Models) -> Iterator[Serve]:
         section = Serving.build({"deadline": "20s", **options}, environment={}).serving
         service = Service(own or models, section, token, own=token is None)
         listening = open_socket("127.0.0.1", 0)
-        config = uvicorn.Config(service.application, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configured(service))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         begun.append((server, thread))
-        client = Client(address_of(listening), service)
+        client = Client(address_of(listening), service, server)
         client.wait()
         return client
 
