@@ -1,13 +1,15 @@
 """The faults of a table: each series looked at by every detector, each fault told with its column, time and row."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
 
 from ...errors import counted
+from ...passes import followed
+from ...stopping import heed
 from ..health import Health
 from ..sources import Source
 from ..tables import AnyTable, show_time
@@ -20,8 +22,9 @@ from .units import Change, changes
 
 Place = Callable[[int], tuple[str, int] | None]
 
+_HERE = "\0"  # in a sentence: where the place of a fault goes
 _MOST_TOLD = 20  # of a kind
-_MOST_CELLS, _MOST_ROWS = 30_000_000, 1_000_000  # that are looked at: of all, of a series
+_MOST_CELLS, _MOST_ROWS, _MOST_SERIES = 30_000_000, 1_000_000, 300  # that are looked at: of all, of a series
 _MOST_BESIDE = 40  # columns that are looked at in pairs
 
 
@@ -32,20 +35,28 @@ def point_out_faults(table: AnyTable, place: Place | None = None) -> None:
         table: Checked, on its grid.
         place: Where a row of it stands in the file: in words, and as a number.
     """
+    plan = list(_plan(table))
+    looked = sum(last - first for _, first, last in plan)
     faults = _Faults(table, place)
-    cells = looked = 0
-    for code in range(len(table.series)):
+    what = f"looking at {table.source}"
+    for code, first, last in followed(plan, lambda own: own[2] - own[1], what, looked, "rows"):
+        faults.look_at(code, first, last)
+    if looked < table.rows:
+        told = f"values of {looked:,} of {table.rows:,} rows were looked at for faults"
+        table.health.note("looked", told, rows=looked)
+    faults.tell_rest()
+
+
+def _plan(table: AnyTable) -> Iterator[tuple[int, int, int]]:
+    """The number of each series that is looked at, its first row, and the one after its last."""
+    cells = 0
+    for code in range(min(len(table.series), _MOST_SERIES)):
         first, last = int(table.starts[code]), int(table.starts[code + 1])
         last = min(last, first + _MOST_ROWS)
         cells += (last - first) * len(table.columns)
-        if looked and cells > _MOST_CELLS:
-            break
-        faults.look_at(code, first, last)
-        looked += last - first
-    if looked < table.rows:
-        told = f"values of the first {looked:,} of {table.rows:,} rows were looked at for faults"
-        table.health.note("looked", told, rows=looked)
-    faults.tell_rest()
+        if code and cells > _MOST_CELLS:
+            return
+        yield code, first, last
 
 
 def point_out_letters(rows: Source, health: Health) -> None:
@@ -88,17 +99,20 @@ class _Faults:
             pair = [some[one], some[other]]
             self._tell_exchanged(code, pair[0], pair[1], first + begin, first + end)
             values[begin:end, pair] = np.nan
+        heed()
         for column, begin, end in still_stretches(values):
             stands = f"stands still at {values[begin, column]:.6g} for {counted(end - begin, 'row')}"
-            sentence = f"{stands} from {{}} on, far longer than elsewhere"
+            sentence = f"{stands} from {_HERE} on, far longer than elsewhere"
             self._tell("still", code, column, first + begin, end - begin, sentence)
             values[begin:end, column] = np.nan
         for column, own in enumerate(values.T):
             for row in spikes(own):
-                self._tell("spike", code, column, first + row, 1, f"{own[row]:.6g} in {{}} is far from all others")
+                self._tell("spike", code, column, first + row, 1, f"{own[row]:.6g} in {_HERE} is far from all others")
             own[spikes(own)] = np.nan
+        heed()
         for change in changes(values, table.frequency):
             self._tell_change(code, first, len(values), change)
+        heed()
         for copy in copies(values[:, some], tuple(some.index(own) for own in self._targets() if own in some)):
             self._tell_copy(some[copy.column], some[copy.of], copy.ahead, copy.exact)
 
@@ -112,8 +126,8 @@ class _Faults:
         return [self.table.columns.index(name) for name in self.table.targets]
 
     def _in_pairs(self) -> list[int]:
-        order = [*self._targets(), *range(len(self.table.columns))]
-        return sorted(dict.fromkeys(order).keys() & set(list(dict.fromkeys(order))[:_MOST_BESIDE]))
+        first = dict.fromkeys([*self._targets(), *range(len(self.table.columns))])
+        return sorted(list(first)[:_MOST_BESIDE])
 
     def _take_out_sentinels(self, values: Float64[np.ndarray, "row column"]) -> None:
         """What was pointed out as standing for missing values is not pointed out again."""
@@ -130,7 +144,9 @@ class _Faults:
         name = self.table.columns[column]
         where, number = self._where(row)
         owner = f" of {self.table.series[code]}" if self.table.series_column else ""
-        self.health.warn(kind, f'"{name}"{owner}: {sentence.format(where)}{remedy}', column=name, rows=rows, row=number)
+        self.health.warn(
+            kind, f'"{name}"{owner}: {sentence.replace(_HERE, where)}{remedy}', column=name, rows=rows, row=number
+        )
 
     def _where(self, row: int) -> tuple[str, int | None]:
         rows: Int64[np.ndarray, " row"] = np.array([row])
@@ -141,7 +157,7 @@ class _Faults:
     def _tell_exchanged(self, code: int, one: int, other: int, first: int, last: int) -> None:
         names = [self.table.columns[column] for column in (one, other)]
         sentence = (
-            f'exchanged with "{names[1]}" in {counted(last - first, "row")} from {{}} on: each continues the other'
+            f'exchanged with "{names[1]}" in {counted(last - first, "row")} from {_HERE} on: each continues the other'
         )
         self._tell("exchanged", code, one, first, last - first, sentence)
 
@@ -153,7 +169,7 @@ class _Faults:
             change.column,
             first + change.first,
             change.last - change.first,
-            f"other numbers from {{}} on{until}{_likely(change)}",
+            f"other numbers from {_HERE} on{until}{_likely(change)}",
             "; if its unit changes there, bring all rows to one",
         )
 

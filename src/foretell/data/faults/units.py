@@ -241,11 +241,18 @@ def _change(own: Float64[np.ndarray, " row"], column: int, sides: _Sides, block:
 
 def _size(values: np.ndarray) -> float:
     """How large steps and range of values are, as one number."""
-    low, high = np.nanquantile(values, [0.1, 0.9])
+    low, _, high = _spread(values)
     steps = np.abs(np.diff(values))
     moved = steps[steps > 0]
     usual = np.sort(moved)[: max(1, int(0.9 * len(moved)))].mean() if len(moved) else 0.0
     return float(np.sqrt(usual * (high - low)))
+
+
+def _spread(values: np.ndarray) -> tuple[float, float, float]:
+    """Between which values most lie, and the middle one; NaN where none is there."""
+    present = values[~np.isnan(values)]
+    low, middle, high = np.quantile(present, [0.1, 0.5, 0.9]).tolist() if len(present) else [np.nan] * 3
+    return low, middle, high
 
 
 def _border(values: Float64[np.ndarray, " row"], place: int, block: int, reach: int) -> int:
@@ -254,8 +261,8 @@ def _border(values: Float64[np.ndarray, " row"], place: int, block: int, reach: 
     sides = (values[max(0, place - reach) : start], values[stop : place + reach])
     scores = []
     for side in sides:
-        low, middle, high = np.nanquantile(side, [0.1, 0.5, 0.9])
-        spread = max(float(high - low), 1e-12)
+        low, middle, high = _spread(side)
+        spread = max(high - low, 1e-12)
         scores.append(np.abs(values[start:stop] - middle) / spread + np.log(spread))
     better = np.nan_to_num(scores[1] - scores[0])  # above zero: it looks like those before
     return start + int(np.concatenate([[0], np.cumsum(better)]).argmax())
