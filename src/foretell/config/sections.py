@@ -47,7 +47,7 @@ def own(default: Any, **rules: Any) -> Any:
 class Section(BaseModel):
     """A group of options; unknown names are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def owned(cls) -> set[str]:

@@ -20,6 +20,7 @@ from ..errors import (
     UnsafeFileError,
     UsageError,
 )
+from ..files import finite
 
 _log = logging.getLogger(__name__)
 _CLIENTS = (UsageError, InputError, UnsafeFileError, DivergedError, NoGradientError)
@@ -69,7 +70,7 @@ def response_of(error: Exception, headers: Mapping[str, str] | None = None) -> R
 
 def document_of(error: ForetellError) -> bytes:
     """The JSON of a failure."""
-    return json.dumps(error.document(), default=str, ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(finite(error.document()), default=str, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def broken_rule(error: ValidationError) -> RefusedError:
