@@ -66,7 +66,7 @@ def _without_clock_column(page: str) -> str:
     start = page.index("<table><thead><tr><th>rung</th>")
     end = page.index("</table>", start)
     head, *rows = page[start:end].split("<tr>")[1:]
-    place = [heading for heading in re.findall("<th>([^<]*)</th>", head)].index("seconds")
+    place = re.findall("<th>([^<]*)</th>", head).index("seconds")
     cells = [[row] if not row else _SECONDS.split(row) for row in rows]
     for row in cells:
         if len(row) > 1:

@@ -60,7 +60,9 @@ def everything(seed: int) -> list[list[str]]:
         chosen = ["--rungs", ",".join(rungs(task)), "--seed", str(seed)]
         done += [["compare", *options, *chosen, "--name", task, "--json"]]
         done += [command for rung in rungs(task) for command in asked(task, f"{task}/{rung}")]
-    done += [["tune", *tiny.FORECAST, "--rung", "gru", "--trials", "3", "--seed", str(seed), "--name", "tune", "--json"]]
+    done += [
+        ["tune", *tiny.FORECAST, "--rung", "gru", "--trials", "3", "--seed", str(seed), "--name", "tune", "--json"]
+    ]
     gru = ["train", *tiny.FORECAST, "--rung", "gru", "--intervals", "0.8", "--json"]
     done += [[*gru, "--seeds", "2", "--seed", str(seed), "--name", "alone"], [*gru, "--seed", "77", "--name", "other"]]
     wide = ["train", *tiny.FORECAST, "--units", "32", "--batch-size", "256", "--json"]
@@ -116,5 +118,3 @@ def test_the_same_seed_gives_the_same_bytes_in_every_task_and_on_every_rung(tmp_
         for needed in ("dream.png", "dream.webp", "noise.png", "runs/tune/model/weights.safetensors"):
             assert len(one[needed]) > 100
     figures(files=compared, weights=weights, seeds=much(1, 6), minutes=round((time.monotonic() - begin) / 60, 1))
-
-

@@ -136,6 +136,7 @@ def load_checkpoint(
         return None
     try:
         tensors = dict(sorted(load(content).items()))
+        _require_numbers(tensors)
         position = Position(**json.loads(_metadata(content)["position"]))
         give_weights(network, _under(tensors, "weights/"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -154,6 +155,18 @@ def load_checkpoint(
     carrying.state = tuple(own) if all(map(len, own)) else ()
     _restore_generators(tensors, position, group)
     return position, _under(tensors, "best/")
+
+
+def _require_numbers(tensors: dict[str, Tensor]) -> None:
+    """Checks that no number is none; a running mean of squares alone may have grown beyond what 32 bits hold.
+
+    Raises:
+        ValueError: One is.
+    """
+    for name, tensor in tensors.items():
+        wrong = tensor.isnan() if name.startswith("optimiser/") else ~tensor.isfinite()
+        if wrong.any():
+            raise ValueError(f"{name} must hold finite numbers")
 
 
 def _restore_generators(tensors: dict[str, Tensor], position: Position, group: Group) -> None:
