@@ -151,7 +151,7 @@ def test_a_loss_that_is_no_number_ends_with_1(
     hourly_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    options = ["--rung", "mlp", "--learning-rate", "1e30", "--clip", "0", "--checkpoint-seconds", "0", "--name", "bad"]
+    options = ["--rung", "mlp", "--learning-rate", "1e38", "--clip", "0", "--checkpoint-seconds", "0", "--name", "bad"]
     with pytest.raises(SystemExit) as stopped:
         main(["train", "forecast", str(hourly_csv), *TARGET, *options])
     assert stopped.value.code == 1

@@ -16,11 +16,16 @@ from foretell.cli.main import main
 from ..distributed.starting import ended, surroundings
 from ..tasks.commands import Result
 
+_STREAMS = io.StringIO(), io.StringIO()  # always the same, as click holds on to every stream that it has written to
+
 
 def carry_out(arguments: list[str]) -> dict[str, Any]:
     """What a command prints, and its exit code; what it raises instead ends the process with its traceback."""
-    out, err = io.StringIO(), io.StringIO()
     code: object = None
+    for stream in _STREAMS:
+        stream.seek(0)
+        stream.truncate()
+    out, err = _STREAMS
     with redirect_stdout(out), redirect_stderr(err):
         try:
             main(arguments)

@@ -333,7 +333,7 @@ DIVERGING = {
 
 @pytest.mark.parametrize("task", DIVERGING)
 def test_a_training_that_diverges_ends_with_1_and_leaves_no_model(home: Path, task: str) -> None:
-    for rate in ("1e30", "1e20"):
+    for rate in ("3.3e38", "1e30"):
         name = f"diverging-{task}-{rate}"
         fast = ["--learning-rate", rate, "--clip", "0", "--warmup-steps", "0", "--schedule", "constant", "--name", name]
         # Gates that are wide open or shut for good are numbers all the same.

@@ -62,7 +62,7 @@ Seconds = Annotated[float, BeforeValidator(_as_seconds)]
 """A time on the clock, in seconds: ``90s``, ``10m``, ``2h``."""
 
 
-LARGEST_FACTOR = 1e30  # by which an optimiser multiplies; single precision ends soon after
+LARGEST_FACTOR = 3.4e38  # by which an optimiser multiplies: where single precision ends
 
 
 def _as_rate(value: object) -> object:
