@@ -67,7 +67,7 @@ def _without_clock_column(page: str) -> str:
     end = page.index("</table>", start)
     head, *rows = page[start:end].split("<tr>")[1:]
     place = re.findall("<th>([^<]*)</th>", head).index("seconds")
-    cells = [[row] if not row else _SECONDS.split(row) for row in rows]
+    cells: list[list[str]] = [_SECONDS.split(row) for row in rows]
     for row in cells:
         if len(row) > 1:
             row[2 * place + 1] = "<td>DIFFERS</td>"

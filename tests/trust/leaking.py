@@ -7,19 +7,25 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
+import uvicorn
 
 import foretell as ft
 from foretell.config.serving import Serving
 from foretell.nn import GRU, LSTM
 from foretell.web.application import Service
 from foretell.web.models import Models
+from foretell.web.server import address_of, open_socket
+from foretell.web.workshop import Workshop
 
+from ..service.client import Client
 from . import tiny
 from .carrying_out import answering
 from .sound import said
@@ -36,7 +42,7 @@ def held() -> dict[str, int]:
     tasks = list(Path("/proc/self/task").iterdir())
     return {
         "memory": 1024 * anonymous,
-        "files": len(os.listdir("/proc/self/fd")),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
         "threads": len(tasks),
         "children": sum(len((task / "children").read_text().split()) for task in tasks),
         "left": sum(len(files) for folder in (os.environ["TMPDIR"], ".") for _, _, files in os.walk(folder)),
@@ -58,6 +64,12 @@ def trained(
     return once
 
 
+def dreamt(number: int) -> None:
+    """A dream, and its picture deleted."""
+    said([*tiny.DREAM, "--seed", number, "-o", "dream.png"], 0)
+    Path("dream.png").unlink()
+
+
 def stored(number: int) -> None:
     """A table read through a store, and the store removed again."""
     tiny.table(200 + number % 50).write_parquet("stored.parquet")
@@ -71,7 +83,7 @@ def stored(number: int) -> None:
 def estimators(number: int) -> None:
     """A forecaster from Python, saved, loaded and asked; always of another length and width."""
     table = tiny.table(150 + number % 97)
-    options = {"target": "temperature", "ahead": "3", "epochs": 1, "threads": 1, "batch_size": 64}
+    options: dict[str, Any] = {"target": "temperature", "ahead": "3", "epochs": 1, "threads": 1, "batch_size": 64}
     made = ft.Forecaster("lstm", lookback=str(6 + number % 19), units=2 + number % 13, **options).fit(table)
     made.evaluate()
     made.save("model")
@@ -95,11 +107,42 @@ def loads(_: int) -> None:
         own.document()
 
 
-def services(_: int) -> None:
-    """A service that begins and ends with its threads."""
-    models = Models({"forecast": Path("kept/forecast/model")})
-    service = Service(models, Serving.build({"workers": 2}, environment={}).serving, None, own=True)
-    service.workshop.close(5.0)
+@cache
+def serving() -> tuple[Models, Client]:
+    """A service that runs on a thread of its own until the process ends."""
+    models = Models({task: Path("kept") / task / "model" for task in ("forecast", "classify", "generate", "translate")})
+    section = Serving.build({"workers": 2, "deadline": "60s"}, environment={}).serving
+    listening = open_socket("127.0.0.1", 0)
+    config = uvicorn.Config(Service(models, section, None, own=True).application, log_config=None, lifespan="on")
+    Thread(target=uvicorn.Server(config).run, kwargs={"sockets": [listening]}, daemon=True).start()
+    client = Client(address_of(listening))
+    client.wait()
+    return models, client
+
+
+def services(number: int) -> None:
+    """Questions to a service, some of them refused, and its models loaded anew. A process has one service."""
+    models, client = serving()
+    for own in models.all():
+        example = own.predictor.service.example(own.predictor.fitted)
+        assert client.predict(own.name, example).status == 200
+        assert client.predict(own.name, {"nothing": number}).status == 422
+    assert client.get(f"/nowhere/{number}").status == 404
+    shop = Workshop(2, 4, 5.0)
+    shop.close(5.0)
+    models.reload()
+
+
+_KEPT: list[Any] = []
+
+
+def broken(number: int) -> None:
+    """Memory, a file, a thread and something on disk that nobody gives back."""
+    waiting = Thread(target=Event().wait, daemon=True)
+    waiting.start()
+    left = Path(os.environ["TMPDIR"]) / f"left-{number}"
+    left.touch()
+    _KEPT.append((np.full(500_000, 1.0), left.open(), waiting))
 
 
 KINDS: dict[str, Callable[[int], None]] = {
@@ -129,14 +172,13 @@ KINDS: dict[str, Callable[[int], None]] = {
     ),
     "translate": trained(tiny.TRANSLATE, "gru-attention", ["translate", "one", "May 4"], seed=lambda number: number),
     "recall": trained(tiny.RECALL, "lstm", ["evaluate", "one"], gap=lambda number: 3 + number % 9),
-    "dream": lambda number: (said([*tiny.DREAM, "--seed", number, "-o", "dream.png"], 0), Path("dream.png").unlink())[
-        1
-    ],
+    "dream": dreamt,
     "store": stored,
     "estimators": estimators,
     "kernels": kernels,
     "loads": loads,
     "service": services,
+    "broken": broken,
 }
 
 

@@ -211,8 +211,15 @@ def shops(size: float, plan: float, rows: int = tiny.ROWS) -> pl.DataFrame:
 
 
 def test_static_numbers_and_plans_are_missing_far_or_used_but_never_a_silent_nan(home: Path) -> None:
-    options = {"target": "temperature", "lookback": "12", "ahead": "1:3", "units": 4, "epochs": 1, "threads": 1}
-    beside = {"series": "shop", "static": "size", "known": "plan", "layers": 1, "feed_forward": 8}
+    options: dict[str, Any] = {
+        "target": "temperature",
+        "lookback": "12",
+        "ahead": "1:3",
+        "units": 4,
+        "epochs": 1,
+        "threads": 1,
+    }
+    beside: dict[str, Any] = {"series": "shop", "static": "size", "known": "plan", "layers": 1, "feed_forward": 8}
     for rung in ("transformer", "gru"):
         forecaster = ft.Forecaster(rung, **options, **beside).fit(shops(1.0, 0.5))
         missing = forecaster.predict(shops(math.nan, 0.5))
@@ -360,10 +367,10 @@ def test_sampling_at_the_ends_of_what_is_allowed_writes_a_text(home: Path, optio
 
 
 def test_python_takes_no_number_that_is_none(home: Path) -> None:
-    generator = ft.load(home / "runs" / "generate" / "lstm" / "model")
+    generator: Any = ft.load(home / "runs" / "generate" / "lstm" / "model").fitted
     for options in ({"temperature": math.nan}, {"top_p": math.inf}, {"temperature": math.inf}, {"min_p": math.nan}):
         with pytest.raises(ForetellError):
-            generator.fitted.write(["X:1"], **options)
+            generator.write(["X:1"], **options)
     forecaster = ft.load(home / "runs" / "forecast" / "gru-dropout" / "model")
     table = tiny.table(60)
     assert forecaster.predict(table.with_columns(noise=pl.lit(math.inf)))["forecast temperature"].is_finite().all()
