@@ -17,18 +17,19 @@ pytest.importorskip("fastapi", reason="services need foretell[serve]")
 if not sys.platform.startswith("linux"):
     pytest.skip("what a process holds is read from Linux's /proc", allow_module_level=True)
 
-# Rounds after the warm-up: in CI, and under make trust, where trainings add up to 10,000.
+# Rounds after the warm-up: in CI, where what shares most of its way with others is left out, and under make trust, where
+# trainings add up to 10,000.
 ROUNDS = {
-    "forecast": (4, 2000),
-    "trees": (3, 1000),
+    "forecast": (3, 2000),
+    "trees": (0, 1000),
     "classify": (3, 1500),
-    "linear": (3, 500),
+    "linear": (0, 500),
     "generate": (3, 1500),
-    "translate": (3, 1000),
-    "recall": (3, 1000),
-    "dream": (4, 500),
+    "translate": (0, 1000),
+    "recall": (0, 1000),
+    "dream": (0, 500),
     "store": (3, 500),
-    "estimators": (4, 1000),
+    "estimators": (6, 1000),
     "kernels": (20, 4000),
     "loads": (4, 1000),
     "service": (3, 500),
@@ -43,7 +44,8 @@ PATIENCE = 14_400.0 if LONG else 400.0
 def test_the_same_work_again_and_again_holds_no_more_than_at_first(tmp_path: Path, figures: Figures) -> None:
     for name in ("work", "scratch"):
         (tmp_path / name).mkdir()
-    asked = "".join(json.dumps([kind, rounds[LONG], SAMPLES[LONG]]) + "\n" for kind, rounds in ROUNDS.items())
+    tried = {kind: rounds[LONG] for kind, rounds in ROUNDS.items() if rounds[LONG]}
+    asked = "".join(json.dumps([kind, rounds, SAMPLES[LONG]]) + "\n" for kind, rounds in tried.items())
     done = subprocess.run(
         [sys.executable, "-m", "tests.trust.leaking"],
         input=asked,
@@ -56,7 +58,7 @@ def test_the_same_work_again_and_again_holds_no_more_than_at_first(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr[-3000:]
     slopes, wrong = {}, []
-    for kind, line in zip(ROUNDS, done.stdout.splitlines(), strict=True):
+    for kind, line in zip(tried, done.stdout.splitlines(), strict=True):
         found = json.loads(line)
         # What is held at the end may not be more than after the warm-up; threads of a pool may begin late, once.
         for what, room in (("files", 0), ("children", 0), ("left", 0), ("threads", 2)):
@@ -72,7 +74,4 @@ def test_the_same_work_again_and_again_holds_no_more_than_at_first(tmp_path: Pat
     assert told == ["broken:files", "broken:left", "broken:threads", f"broken:{slopes['broken']:,.0f}"], wrong
     others = [line for line in wrong if not line.startswith("broken")]
     assert not others, "\n".join(others)
-    figures(
-        rounds=sum(own[LONG] for own in ROUNDS.values()),
-        **{f"{kind}_bytes": round(own) for kind, own in slopes.items()},
-    )
+    figures(rounds=sum(tried.values()), **{f"{kind}_bytes": round(own) for kind, own in slopes.items()})
