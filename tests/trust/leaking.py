@@ -130,7 +130,7 @@ def services(number: int) -> None:
     assert client.get(f"/nowhere/{number}").status == 404
     shop = Workshop(2, 4, 5.0)
     shop.close(5.0)
-    models.reload()
+    models.reload(lambda line: None)
 
 
 _KEPT: list[Any] = []
