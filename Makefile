@@ -41,8 +41,9 @@ bench-scale: $(VENV)/ready
 docs: $(VENV)/ready
 	$(BIN)/python tools/make_docs.py
 
+# The same commit gives the same bytes: built with what is pinned, and dated by the commit.
 wheel: $(VENV)/ready
-	$(BIN)/python -m build
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600) $(BIN)/python -m build --no-isolation
 
 clean:
 	rm -rf $(VENV) $(PEERS) dist build

@@ -35,10 +35,10 @@ def begun(*arguments: object, cwd: Path, **options: Any) -> subprocess.Popen[str
     )
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str], patience: float = PATIENCE) -> tuple[int, str, str]:
     """How a command ends: its exit code, what it printed, what it said."""
     try:
-        out, errors = process.communicate(timeout=PATIENCE)
+        out, errors = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -16,6 +16,7 @@ ROOMS = [
     "errors",
     "config",
     "axes",
+    "numbers",
     "files",
     "folders",
     "stopping",

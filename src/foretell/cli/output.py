@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import ForetellError
-from ..files import json_text
+from ..files import finite, json_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,7 +41,7 @@ def output_options(function: Function) -> Function:
 def print_error(error: ForetellError, as_json: bool, hint: str | None = None) -> int:
     """Prints one sentence, or the error's JSON, and returns the exit code."""
     if as_json:
-        click.echo(json.dumps(error.document(), default=str))
+        click.echo(json.dumps(finite(error.document()), default=str))
     else:
         click.echo(f"{styled('Error:', 'red', sys.stderr)} {error.message}", err=True)
         if hint:

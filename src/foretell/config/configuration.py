@@ -6,7 +6,7 @@ are the same option everywhere.
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -166,7 +166,7 @@ def _from_file(file: str | Path | None) -> Iterator[tuple[str, str, object]]:
         raise ConfigurationError(
             f"the configuration file {file} cannot be read: {error.strerror}", file=str(file)
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
         raise ConfigurationError(f"the configuration file {file} is not TOML: {error}", file=str(file)) from None
     for section, entries in document.items():
         if not isinstance(entries, dict):
@@ -193,19 +193,33 @@ def _explain(
         )
     rule = _rule(first["type"], first["msg"], _bounds(model, section, name))
     return ConfigurationError(
-        f"{name or section} from {origin} breaks its rule: {rule}; found {first['input']!r}",
+        f"{name or section} from {origin} breaks its rule: {rule}; found {_shown(first['input'], repr)}",
         option=name,
-        value=str(first["input"]),
+        value=_shown(first["input"], str),
     )
 
 
+def _shown(value: object, told: Callable[[object], str]) -> str:
+    """A value as it was found; of a long one the beginning."""
+    try:
+        shown = told(value)
+    except ValueError:  # Python writes out no whole number of thousands of digits
+        return "a number of thousands of digits"
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]} ..."
+
+
+_SHOWN = 100  # characters of a value that a message repeats
 _NEEDED = {
     "int_parsing": "a whole number is needed",
     "int_from_float": "a whole number is needed",
     "int_type": "a whole number is needed",
     "float_parsing": "a number is needed",
     "float_type": "a number is needed",
+    "finite_number": "a finite number is needed",
     "bool_parsing": "true or false is needed",
+    "bool_type": "true or false is needed",
+    "string_type": "a text is needed",
+    "path_type": "a path is needed",
 }
 
 

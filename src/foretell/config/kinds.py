@@ -62,6 +62,9 @@ Seconds = Annotated[float, BeforeValidator(_as_seconds)]
 """A time on the clock, in seconds: ``90s``, ``10m``, ``2h``."""
 
 
+LARGEST_FACTOR = 3.4e38  # by which an optimiser multiplies: where single precision ends
+
+
 def _as_rate(value: object) -> object:
     if value == "auto":
         return value
@@ -69,8 +72,8 @@ def _as_rate(value: object) -> object:
         rate = float(str(value))
     except ValueError:
         rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise ValueError("a learning rate is a number above zero, or 'auto'")
+    if not 0 < rate <= LARGEST_FACTOR:
+        raise ValueError(f"a learning rate is a number above zero and at most {LARGEST_FACTOR:g}, or 'auto'")
     return rate
 
 

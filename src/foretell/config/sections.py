@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from .kinds import Activations, Duration, LearningRate, Levels, Names, Place, Seconds, Sizes
+from .kinds import LARGEST_FACTOR, Activations, Duration, LearningRate, Levels, Names, Place, Seconds, Sizes
 
 FILES: dict[str, Any] = {"files": True}
 """Marks an option whose texts name files."""
@@ -47,7 +47,7 @@ def own(default: Any, **rules: Any) -> Any:
 class Section(BaseModel):
     """A group of options; unknown names are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def owned(cls) -> set[str]:
@@ -190,8 +190,8 @@ class TrainingSection(Section):
         "constant", description="Course of the learning rate after its warm-up."
     )
     warmup_steps: int = own(0, ge=0, description="Steps over which the learning rate rises from zero.")
-    weight_decay: float = own(0.0, ge=0, description="Decoupled weight decay (adamw).")
-    clip: float = own(1.0, ge=0, description="Largest norm of the gradient; 0 leaves it alone.")
+    weight_decay: float = own(0.0, ge=0, le=LARGEST_FACTOR, description="Decoupled weight decay (adamw).")
+    clip: float = own(1.0, ge=0, le=LARGEST_FACTOR, description="Largest norm of the gradient; 0 leaves it alone.")
     epochs: int = own(20, ge=1, description="Most epochs to train.")
     steps_per_epoch: int | None = Field(
         None, ge=1, description="Steps of an epoch (when not named, each example once)."

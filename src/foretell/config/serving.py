@@ -11,13 +11,15 @@ from .kinds import Seconds
 from .sections import Section
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
+_MOST = 1e18  # bytes
 
 
 def _as_bytes(value: object) -> object:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)i?b?\s*", str(value).lower())
-    if match is None or float(match[1]) == 0:
+    size = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not 0 < size < _MOST:
         raise ValueError("a size is a number of bytes above zero, such as 500kB or 16MB")
-    return int(float(match[1]) * _UNITS[match[2]])
+    return int(size)
 
 
 Size = Annotated[int, BeforeValidator(_as_bytes)]

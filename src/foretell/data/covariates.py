@@ -17,7 +17,7 @@ from ..axes import AnchorArray, FeatureArray, TimeArray, TrainingRows
 from ..errors import DataError
 from .filling import fill_forward
 from .frequency import Frequency
-from .scaling import SMALLEST, Scaling
+from .scaling import FARTHEST, SMALLEST, Scaling
 from .tables import AnyTable, Stretch, Table, local_times, show_time
 
 YEAR_DAYS = 365.2425
@@ -45,7 +45,11 @@ class Static:
         return len(self.categories) or 1
 
     def inputs(self, table: AnyTable) -> Float32[np.ndarray, "series input"]:
-        """Its value for each series of a table; zeros where it is missing or was never seen."""
+        """Its value for each series of a table; zeros where it is missing or was never seen.
+
+        Raises:
+            DataError: A number is too far from those of training.
+        """
         values = table.statics[self.name]
         out = np.zeros((len(table.series), self.width), np.float32)
         for code, value in enumerate(values):
@@ -57,7 +61,16 @@ class Static:
                 if word in self.categories:
                     out[code, self.categories.index(word)] = 1
             elif isinstance(value, float):
-                out[code] = (value - self.mean) / self.deviation
+                scaled = (value - self.mean) / self.deviation
+                if abs(scaled) > FARTHEST:
+                    raise DataError(
+                        f'{table.source}, column "{self.name}": static numbers lie within {FARTHEST:g} training '
+                        f'deviations of the mean; series "{table.series[code]}" has {value:g}',
+                        file=table.source,
+                        column=self.name,
+                        series=table.series[code],
+                    )
+                out[code] = scaled
         return out
 
     def unseen(self, table: AnyTable) -> list[str]:

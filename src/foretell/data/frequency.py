@@ -5,6 +5,7 @@ calendar: months of unequal length, or weekdays without weekends.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,8 @@ _SHOWN = (
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
 _MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_DIGITS = 15  # of a number of rows
+_LONGEST = 100_000 * 366 * DAY  # in microseconds, which 64 bits hold
 
 Unit = Literal["microsecond", "weekday", "month"]
 Origin = int | np.int64 | Int64[np.ndarray, "*#row"]
@@ -137,6 +140,8 @@ class Frequency:
         """
         text = duration.strip()
         if re.fullmatch(r"[+-]?\d+", text):
+            if len(text) > _DIGITS:
+                raise ConfigurationError(f"{option} {text[:20]}... is more rows than any table has", option=option)
             return int(text)
         if not re.match(r"[+-]?\d", text):
             raise ConfigurationError(
@@ -180,10 +185,13 @@ def parse_duration(text: str, option: str) -> tuple[Unit, int]:
     ('microsecond', 5400000000)
     """
     match = _DURATION.fullmatch(text.lower())
-    if match and match[2] in _UNITS:
-        return "microsecond", round(float(match[1]) * _UNITS[match[2]])
-    if match and match[2] in _MONTHS:
-        return "month", round(float(match[1]) * _MONTHS[match[2]])
+    units: tuple[tuple[Unit, Mapping[str, int]], ...] = (("microsecond", _UNITS), ("month", _MONTHS))
+    for unit, sizes in units:
+        if match and match[2] in sizes:
+            amount = float(match[1]) * sizes[match[2]]
+            if amount > _LONGEST:
+                raise ConfigurationError(f"{option} {text[:20]} is longer than times can tell", option=option)
+            return unit, round(amount)
     raise ConfigurationError(
         f'{option} "{text}" is no duration; durations look like 10d, 1h, 90min, 3mo', option=option, value=text
     )

@@ -7,6 +7,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from ..errors import ConfigurationError, DataError
+from .columns import LARGEST
 from .sources import Source
 
 StaticValues = tuple[str | float | None, ...]
@@ -15,7 +16,8 @@ StaticValues = tuple[str | float | None, ...]
 def read_statics(
     rows: Source, names: tuple[str, ...], series_column: str | None, codes: Int64[ndarray, " row"], series: list[str]
 ) -> dict[str, StaticValues]:
-    """The value of each static column for each series; None where it is missing.
+    """The value of each static column for each series; None where it is missing, which numbers beyond
+    those of columns are as well.
 
     Args:
         rows: As they came.
@@ -42,7 +44,8 @@ def _read(
         column = rows.frame[name]
         column = column if column.dtype == pl.Float64 else column.cast(pl.String)
         seen = pl.DataFrame({"series": codes, "value": column}).drop_nulls().unique().sort("series", "value")
-        seen = seen.filter(pl.col("value").is_not_nan()) if column.dtype == pl.Float64 else seen
+        if column.dtype == pl.Float64:  # neither NaN nor what columns of rows read as missing
+            seen = seen.filter(pl.col("value").is_not_nan() & (pl.col("value").abs() <= LARGEST))
         found: list[str | float | None] = [None] * len(series)
         for code, value in seen.iter_rows():
             if found[code] is not None:

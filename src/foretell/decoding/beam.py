@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ..nn.likeliest import likeliest
+from ..numbers import require_numbers
 from ..stopping import heed
 from .steps import Prompt, Steps
 
@@ -80,6 +81,7 @@ def beam_search(
         heed()
         last = lengths[going] == step
         total, parents, tokens = _best(torch.from_numpy(scores), sums, beam)
+        require_numbers(total[total != -np.inf])
         ends = np.zeros(tokens.shape, bool) if beam.end is None else tokens == beam.end
         own = np.concatenate([np.take_along_axis(found, parents[..., None], 1), tokens[..., None]], 2)
         if ended is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from ..numbers import require_numbers
 from ..stopping import heed
 from .steps import Prompt, Scores, Steps, Tokens, log_softmax
 
@@ -135,6 +136,7 @@ def sample(
     numbers = np.zeros((len(prompts), 0))
     for step in range(length):
         heed()
+        require_numbers(scores.max(axis=1))
         if step % _AT_ONCE == 0:
             numbers = np.stack([draw.random(_AT_ONCE) for draw in draws])
         tokens = choose(sampling.weights(scores, written), numbers[rows, step % _AT_ONCE])

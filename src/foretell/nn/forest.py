@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
+from ..numbers import usable
 from .threads import share
 from .ways import numba_problem
 
@@ -96,7 +97,7 @@ def _check(forest: Forest, features: int) -> None:
     nodes = (forest.feature, forest.threshold, forest.missing_left, forest.left, forest.right)
     if any(array.shape != (inner,) for array in nodes) or forest.value.shape != (leaves,):
         raise ValueError(f"trees of {leaves} leaves have {inner} inner nodes")
-    if not np.isfinite(forest.value).all() or np.isnan(forest.threshold).any():
+    if not usable(forest.value) or np.isnan(forest.threshold).any():
         raise ValueError("leaves hold finite numbers, thresholds numbers")
     if inner and not (forest.feature.min() >= 0 and forest.feature.max() < features):
         raise ValueError(f"trees look at one of {features} numbers")

@@ -11,6 +11,7 @@ from torch import nn
 from ..artefact import DOCUMENT, FILES, WEIGHTS
 from ..errors import ConfigurationError, UnsafeFileError
 from ..nn import GRU, load_torch_state
+from ..numbers import usable
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
         ValueError: One does not.
     """
     for name, array in arrays.items():
-        if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+        if not usable(array):
             raise ValueError(f"{name} must hold finite numbers")
 
 

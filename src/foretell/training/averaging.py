@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save
+from safetensors.torch import load, load_file
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
 from ..files import write_atomically
+from .checkpoints import packed
 from .group import ALONE, Group
 from .sharding import give_weights, weights_of
 
@@ -36,7 +37,7 @@ class Averaging:
             return
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights_of(network).items()}
         if self.group.leads:
-            write_atomically(self._file(epoch), save(weights))
+            write_atomically(self._file(epoch), packed(weights))
             self._file(epoch - self.count).unlink(missing_ok=True)
 
     @contextmanager
@@ -60,7 +61,7 @@ class Averaging:
         """The mean as the first process finds it."""
         if self.group.size == 1:
             return self._mean(epochs)
-        return load(self.group.first(save(self._mean(epochs)) if self.group.leads else b""))
+        return load(self.group.first(packed(self._mean(epochs)) if self.group.leads else b""))
 
     def _mean(self, epochs: range) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}

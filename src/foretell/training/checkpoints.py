@@ -5,13 +5,16 @@ processes the first one writes and reads it, with what each of them has of its o
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.numpy import save
+from safetensors.torch import load
+from safetensors.torch import save as save_any
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
@@ -87,7 +90,7 @@ def save_checkpoint(
     if group.leads:
         position.processes = group.size
         metadata = {"format": _FORMAT, "position": json.dumps(asdict(position))}
-        write_atomically(folder / FILE, save(_plain(tensors), metadata))
+        write_atomically(folder / FILE, packed(tensors, metadata))
 
 
 def _gathered(carrying: Carrying, group: Group) -> dict[str, Tensor]:
@@ -98,7 +101,7 @@ def _gathered(carrying: Carrying, group: Group) -> dict[str, Tensor]:
         own["generator/cuda"] = torch.cuda.get_rng_state()
     if group.size == 1:
         return own
-    several = [load(content) for content in group.gathered(save(_plain(own)))]
+    several = [load(content) for content in group.gathered(packed(own))]
     found = {
         name + (f"/{rank}" if rank else ""): tensor
         for rank, theirs in enumerate(several)
@@ -136,6 +139,7 @@ def load_checkpoint(
         return None
     try:
         tensors = dict(sorted(load(content).items()))
+        _require_numbers(tensors)
         position = Position(**json.loads(_metadata(content)["position"]))
         give_weights(network, _under(tensors, "weights/"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -156,6 +160,18 @@ def load_checkpoint(
     return position, _under(tensors, "best/")
 
 
+def _require_numbers(tensors: dict[str, Tensor]) -> None:
+    """Checks that no number is none; a running mean of squares alone may have grown beyond what 32 bits hold.
+
+    Raises:
+        ValueError: One is.
+    """
+    for name, tensor in tensors.items():
+        wrong = tensor.isnan() if name.startswith("optimiser/") else ~tensor.isfinite()
+        if wrong.any():
+            raise ValueError(f"{name} must hold finite numbers")
+
+
 def _restore_generators(tensors: dict[str, Tensor], position: Position, group: Group) -> None:
     if position.processes != group.size:
         torch.manual_seed(seed_of(torch.initial_seed(), group.rank, len(position.history), position.step))
@@ -173,8 +189,18 @@ def _metadata(content: bytes) -> dict[str, str]:
     return found
 
 
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def packed(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Tensors as one safetensors file.
+
+    Args:
+        tensors: By name, wherever they lie.
+        metadata: What is said beside them.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    if any(tensor.dtype == torch.bfloat16 for tensor in plain.values()):  # numpy has no such numbers
+        return save_any(plain, metadata)
+    # By way of numpy, as safetensors leaves types behind in ctypes for each size of a tensor that it has seen.
+    return save({name: tensor.numpy() for name, tensor in plain.items()}, metadata)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

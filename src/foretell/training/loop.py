@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Int64
 from numpy import ndarray
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from ..config import TrainingSection
@@ -25,7 +25,7 @@ from ..nn.threads import kernel_threads, usable_processors
 from ..nn.ways import recurrence
 from .averaging import Averaging
 from .carrying import Carrying
-from .checkpoints import FILE, Position, load_checkpoint, save_checkpoint
+from .checkpoints import FILE, Position, load_checkpoint, packed, save_checkpoint
 from .curves import CURVE, RATES, RangeTest
 from .group import ALONE, Group, join, noticing_loss
 from .losses import Loss
@@ -231,7 +231,12 @@ def train(
                     fabric.clip_gradients(model, optimiser, max_norm=section.clip, error_if_nonfinite=False)
                 if not math.isfinite(value):
                     raise _diverged("loss", value, position, len(batches), checkpoints)
-                optimiser.step()
+                try:
+                    optimiser.step()
+                except RuntimeError as error:
+                    if "overflow" not in str(error):
+                        raise
+                    raise _diverged("step", math.inf, position, len(batches), checkpoints) from None
                 position.step += 1
                 position.loss_sum += value
                 watcher.step(position.epoch + 1, position.step, len(batches), value)
@@ -295,7 +300,7 @@ def _copy(held: nn.Module) -> dict[str, Tensor]:
 
 def _of_the_first(weights: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
     """The weights of the first process, lest those of unlike processors differ in a last bit."""
-    return weights if group.size == 1 else load(group.first(save(weights) if group.leads else b""))
+    return weights if group.size == 1 else load(group.first(packed(weights) if group.leads else b""))
 
 
 def _write_metrics(folder: Path, position: Position) -> None:
@@ -310,7 +315,7 @@ def _require_finite(held: nn.Module, position: Position, steps: int, checkpoints
 
 
 def _diverged(what: str, value: float, position: Position, steps: int, checkpoints: Path) -> DivergedError:
-    step = position.epoch * steps + position.step + (what == "loss")
+    step = position.epoch * steps + position.step + (what in ("loss", "step"))
     kept = "the last good checkpoint is kept" if (checkpoints / FILE).exists() else "no checkpoint had been written yet"
     return DivergedError(
         f"the {what} must be finite; at step {step} (epoch {position.epoch + 1}) it is {value}; {kept}; try a smaller "

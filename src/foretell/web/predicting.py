@@ -119,6 +119,6 @@ def _event(name: str, about: object) -> bytes:
     >>> _event("text", {"text": "a"})
     b'event: text\\ndata: {"text": "a"}\\n\\n'
     """
-    document = failure(about).document() if isinstance(about, Exception) else finite(about)
-    told = json.dumps(document, ensure_ascii=False, default=str)
+    document = failure(about).document() if isinstance(about, Exception) else about
+    told = json.dumps(finite(document), ensure_ascii=False, default=str)
     return f"event: {name}\ndata: {told}\n\n".encode("utf-8", "replace")

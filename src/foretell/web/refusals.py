@@ -20,6 +20,7 @@ from ..errors import (
     UnsafeFileError,
     UsageError,
 )
+from ..files import finite
 
 _log = logging.getLogger(__name__)
 _CLIENTS = (UsageError, InputError, UnsafeFileError, DivergedError, NoGradientError)
@@ -70,7 +71,7 @@ def response_of(error: Exception, headers: Mapping[str, str] | None = None) -> R
 def document_of(error: ForetellError) -> bytes:
     """The JSON of a failure, its message in one line whatever a client called things."""
     message = "".join(letter if letter.isprintable() else " " for letter in error.message)
-    document = {"error": {"code": error.code, "message": message, "details": error.details}}
+    document = {"error": {"code": error.code, "message": message, "details": finite(error.details)}}
     return json.dumps(document, default=str, ensure_ascii=False).encode("utf-8", "replace")
 
 

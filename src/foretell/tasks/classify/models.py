@@ -13,6 +13,7 @@ from ...data.storage import TokenArray
 from ...evaluation.calibration import probabilities
 from ...evaluation.saliency import contributions
 from ...nn import TextNetwork
+from ...numbers import require_numbers
 from ...stopping import heed
 from .config import TextNetworkSection
 from .linear import Linear
@@ -130,6 +131,7 @@ class NetworkModel:
                 heed()
                 batch = self.reader.filled([cut[number] for number in some])
                 scores = self.network(batch.tokens, batch.lengths).double().numpy()
+                require_numbers(scores)
                 found = np.zeros((len(cut), scores.shape[1])) if found is None else found
                 found[some] = scores
         return np.zeros((0, 1)) if found is None else found

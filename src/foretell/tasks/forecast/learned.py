@@ -22,6 +22,7 @@ from ...data.times import Written
 from ...data.windows import WindowShape, anchors_within, missing_share, require_rows, spread_over, targets_missing
 from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
+from ...numbers import usable
 from ...training.curves import RangeTest
 from ..cards import document_of
 from ..weights import load_network, of_a_model_folder
@@ -268,8 +269,7 @@ def _must_make_sense(shape: WindowShape, frequency: Frequency, arrays: Mapping[s
         raise ValueError(f"there is no frequency {frequency!r}")
     for name, array in arrays.items():
         # Trees ask with a threshold of infinity whether a number is there; they check their arrays themselves.
-        finite = ~np.isnan(array) if TREES_PREFIX in name and array.dtype.kind == "f" else np.isfinite(array)
-        if array.dtype.kind not in "fib" or not finite.all():
+        if not (usable(array) or (TREES_PREFIX in name and array.dtype.kind == "f" and not np.isnan(array).any())):
             raise ValueError(f"{name} must hold finite numbers")
 
 
@@ -284,7 +284,7 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
     rows = (len(names["series"]), len(names["series"]) + 1) if names["series"] else (1,)
     if mean.shape not in [(count, len(names["columns"])) for count in rows] or deviation.shape != mean.shape:
         raise ValueError("scaling.json must hold a mean and a deviation for each column, and for each series")
-    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+    if not (usable(mean) and usable(deviation) and (deviation > 0).all()):
         raise ValueError("the means of scaling.json must be finite, the deviations above zero")
     if not set(names["targets"] + names["features"]) <= set(names["columns"]) or not set(names["masked"]) <= set(
         names["features"]

@@ -11,6 +11,7 @@ from torch import nn
 from ...axes import AnchorArray, ForecastArray, QuantileArray
 from ...data.windows import WindowShape
 from ...evaluation.baselines import Baseline
+from ...numbers import require_numbers
 from ...stopping import heed
 from .config import ForecastNetwork
 from .prepare import View
@@ -98,6 +99,7 @@ class NetworkModel:
             for chunk, own in chunks(anchors, view):
                 codes = view.table.codes_of(own)
                 outputs = self.network(*view.inputs_at(own, self.own_past)).double().numpy()
+                require_numbers(outputs)
                 scaled = outputs.reshape(len(own), *forecasts.shape[1:])
                 forecasts[chunk] = scaled * deviation[codes][:, None, :, None] + mean[codes][:, None, :, None]
         return np.sort(forecasts, axis=-1) if self.quantiles > 1 else forecasts

@@ -15,6 +15,7 @@ from ...data.streams import BEFORE, in_parts, windows_before
 from ...decoding import Prompt, Scores, Steps, Tokens, log_softmax
 from ...evaluation.kneser_ney import KneserNey
 from ...nn import LanguageNetwork
+from ...numbers import require_numbers
 from .config import LanguageSection
 
 AT_ONCE = 8_000_000  # scores that are held at once
@@ -204,6 +205,7 @@ class WindowModel:
                 some = same[start : start + size]
                 logarithms = log_softmax(self._read(windows[start : start + size]).astype(np.float64))
                 found[some] = -logarithms[np.arange(len(some)), tokens[known + some]]
+            require_numbers(found)
         return found
 
     def begin(self, prompts: Sequence[Prompt]) -> tuple[Scores, Any]:
@@ -306,6 +308,7 @@ def network_nats(network: nn.Module, tokens: Int64[np.ndarray, "part time"]) -> 
                 .cpu()
                 .numpy()
             )
+    require_numbers(found)
     return found
 
 

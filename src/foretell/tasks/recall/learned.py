@@ -13,6 +13,7 @@ from ...artefact import Artefact
 from ...data.sources import read_source
 from ...errors import DataError, UnsafeFileError, UsageError, counted, nearest
 from ...nn import RecurrentNetwork
+from ...numbers import require_numbers, usable
 from ...training.curves import RangeTest
 from ..cards import Card, card, document_of
 from ..layers import recurrent_layers, sizes
@@ -69,7 +70,9 @@ class LearnedRecall:
         with torch.inference_mode():
             for start in range(0, len(sequences), CHUNK):
                 inputs = torch.from_numpy(one_hot(sequences[start : start + CHUNK], self.configuration.recall.symbols))
-                found.append(self.model(inputs)[:, 0].double().softmax(dim=1).numpy())
+                likely = self.model(inputs)[:, 0].double().softmax(dim=1).numpy()
+                require_numbers(likely)
+                found.append(likely)
         return np.concatenate(found)
 
     def read(self, source: object) -> Sequences:
@@ -146,7 +149,7 @@ class LearnedRecall:
             if rung not in RUNGS:
                 raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')
             for name, array in arrays.items():
-                if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
+                if not (np.issubdtype(array.dtype, np.floating) and usable(array)):
                     raise ValueError(f"{name} must hold finite numbers")
             model: nn.Module | Shares
             if RUNGS[rung].kind == "model":
