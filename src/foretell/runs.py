@@ -13,7 +13,7 @@ from typing import Any
 from .artefact import DOCUMENT, versions
 from .config import TaskConfiguration
 from .errors import InputError, StorageError, UnsafeFileError, UsageError, nearest
-from .files import write_atomically
+from .files import read_json, write_atomically
 from .tasks import task_measure
 
 _ROW = {"rung", "kind", "split", "skill", "verdict", "seconds", "parameters"}
@@ -288,12 +288,9 @@ def read_document(path: Path, absent: str = "there is no such file") -> dict[str
         InputError: It is not there.
         UnsafeFileError: It is damaged.
     """
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(absent, file=str(path)) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
+    if not os.path.lexists(path):
+        raise InputError(absent, file=str(path))
+    document = read_json(path)
     if not isinstance(document, dict):
         raise UnsafeFileError(f"{path} is damaged: it holds no object", file=str(path))
     return document

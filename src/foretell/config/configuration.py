@@ -166,7 +166,7 @@ def _from_file(file: str | Path | None) -> Iterator[tuple[str, str, object]]:
         raise ConfigurationError(
             f"the configuration file {file} cannot be read: {error.strerror}", file=str(file)
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"the configuration file {file} is not TOML: {error}", file=str(file)) from None
     for section, entries in document.items():
         if not isinstance(entries, dict):

@@ -20,12 +20,14 @@ import narwhals as nw
 import polars as pl
 
 from ..errors import DataError, UnsafeFileError
+from .unpacking import Gzip
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
 TABLES = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
 _SEPARATORS = (",", ";", "\t", "|")
 _MARK = "\ufeff"  # of a byte order
 _AT_ONCE = 4096  # rows of a Parquet file
+LONGEST_LINE = 256 * 1024 * 1024  # bytes
 csv.field_size_limit(1 << 30)
 
 
@@ -164,7 +166,7 @@ def unpacked(stream: io.BufferedIOBase) -> Any:
     """A stream that can be looked into, without its gzip where it has one."""
     raw: Any = stream
     buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
-    return io.BufferedReader(gzip.GzipFile(fileobj=buffered)) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
+    return io.BufferedReader(Gzip(buffered)) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
 
 
 def known_encoding(encoding: str) -> None:
@@ -228,7 +230,9 @@ def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterat
         return
     offset = 0
     try:
-        for line in stream:
+        while line := stream.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{name}: a line has at most {LONGEST_LINE:,} bytes; is it a text at all?", file=name)
             if offset == 0 and line.startswith(codecs.BOM_UTF8):
                 offset, line = len(codecs.BOM_UTF8), line.removeprefix(codecs.BOM_UTF8)
             yield decoded(name, line, encoding, offset)
@@ -299,7 +303,7 @@ def _json_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, int | No
             continue
         number += 1
         try:
-            document = json.loads(text)
+            document = _document(text)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{name}, line {line} is not JSON: {error}", file=name, line=line) from None
         if not isinstance(document, dict):
@@ -312,9 +316,23 @@ def _json_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, int | No
         yield number, line, document
 
 
+def _document(text: str) -> Any:
+    """JSON, without halves of letters, which it can spell and which nothing can write."""
+    found = json.loads(text)
+    return _mended(found) if "\\ud" in text or "\\uD" in text else found
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(own) for own in value]
+    return {_mended(name): _mended(own) for name, own in value.items()} if isinstance(value, dict) else value
+
+
 def _json_array(name: str, text: str) -> Iterator[tuple[int, int | None, dict[str, Any]]]:
     try:
-        documents = json.loads(text)
+        documents = _document(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not JSON: {error}", file=name) from None
     for number, document in enumerate(documents, start=1):
@@ -336,7 +354,7 @@ def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
     try:
         file = pq.ParquetFile(seekable or io.BytesIO(stream.read()))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnsafeFileError(f"{name} is damaged: {str(error).splitlines()[0]}", file=name) from None
+        raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
     if file.metadata.num_rows == 0:
         raise DataError(f"{name} holds no rows", file=name)
 
@@ -347,8 +365,8 @@ def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
                 for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     number += 1
                     yield Row(number, None, cells)
-        except (pa.ArrowException, OSError) as error:
-            raise UnsafeFileError(f"{name} is damaged: {str(error).splitlines()[0]}", file=name) from None
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
 
     return Rows(name, _named(name, file.schema_arrow.names), rows())
 

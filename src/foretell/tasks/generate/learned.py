@@ -21,7 +21,7 @@ from ...evaluation.kneser_ney import KneserNey, Level
 from ...nn import LanguageNetwork
 from ...training.curves import RangeTest
 from ..cards import Card, card, document_of, pieces, source_name
-from ..weights import load_network, of_a_model_folder, require_finite
+from ..weights import load_network, of_a_model_folder, require_finite, require_kinds
 from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
 from .judging import evaluation_of
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel
@@ -30,6 +30,7 @@ from .writing import Text, Writer, writing_section
 
 VOCABULARY = "vocabulary.json"
 _LONGEST = 20  # tokens of an n-gram from a model folder
+_ABOUT = {"source": str, "fingerprint": str, "opening": str, "characters": dict[str, int]}
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,7 @@ class LearnedGenerator:
             require_finite(artefact.arrays)
             model = _model(rung, document["model"], artefact.arrays, len(tokenizer))
             about, note = dict(document["data"]), str(document["note"])
-            if not {"fingerprint", "opening", "characters"} <= about.keys():
-                raise ValueError("it does not say what it learned from")
+            require_kinds(about, _ABOUT)
             return cls(rung, configuration, model, tokenizer, about, note)
 
 
