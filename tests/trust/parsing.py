@@ -51,6 +51,7 @@ from foretell.web.models import opened
 from ..tasks.made_texts import reviews
 from . import mutating
 from .made_models import made_runs
+from .watched import forget_peak, status
 
 SECONDS, SPARE = 2.0, 256 * 2**20  # of a case, and bytes beyond twice its file
 LONGEST = 2_000  # letters of a sentence
@@ -205,10 +206,10 @@ def run(
         content = kind.mutated(name, number)
         path.write_bytes(content)
         keep(number)
-        before = _forget_peak()
+        before = forget_peak()
         started = time.perf_counter()
         wrong = _wrong(kind.read, path, told)
-        seconds, grown = time.perf_counter() - started, _peak() - before
+        seconds, grown = time.perf_counter() - started, status("VmHWM") - before
         told["slowest"], told["largest"] = max(told["slowest"], seconds), max(told["largest"], grown)
         if wrong is None and seconds > SECONDS:
             wrong = f"it took {seconds:.1f} s"
@@ -233,23 +234,6 @@ def _wrong(read: Read, path: Path, told: dict[str, Any]) -> str | None:
     else:
         told["read"] += 1
     return None
-
-
-def _status(line: str) -> int:
-    for own in Path("/proc/self/status").read_text().splitlines():
-        if own.startswith(line):
-            return int(own.split()[1]) * 1024
-    return 0
-
-
-def _peak() -> int:
-    return _status("VmHWM")
-
-
-def _forget_peak() -> int:
-    """The memory that is held now, from which on the peak is told."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
 
 
 def _table() -> str:
@@ -391,7 +375,7 @@ def main(stretches: list[str]) -> None:
     place = os.environ.get("TRUST_PLACE")
     with tempfile.TemporaryDirectory() as home:
         found = kinds(Path(home))
-        size = _status("VmSize") + ROOM
+        size = status("VmSize") + ROOM
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
         at = mmap.mmap(os.open(place, os.O_RDWR), 8) if place else bytearray(8)
 

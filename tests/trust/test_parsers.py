@@ -78,7 +78,9 @@ def test_sound_files_are_read(tmp_path: Path) -> None:
 
 def test_a_case_is_the_same_each_time() -> None:
     kind = parsing.Kind([b"a,b\n1,2\n", b"{}"], ".csv", lambda path: None)
-    assert [kind.mutated("csv", number) for number in range(50)] == [kind.mutated("csv", number) for number in range(50)]
+    assert [kind.mutated("csv", number) for number in range(50)] == [
+        kind.mutated("csv", number) for number in range(50)
+    ]
     assert len({kind.mutated("csv", number) for number in range(200)}) > 100
 
 
