@@ -8,9 +8,11 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from functools import cache
 from typing import NamedTuple
 
 GIGABYTE = 2**30
+BOMB = 25 * 2**24  # bytes that a few hundred kilobytes unpack to, more than may be
 TEXT = b"a good text\n"
 
 
@@ -48,6 +50,7 @@ def zipped(*files: tuple[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
     return stream.getvalue()
 
 
+@cache
 def zeros(size: int) -> bytes:
     """So many zeros in gzip, made without ever holding them."""
     packer, made = zlib.compressobj(9, 8, 31), []
@@ -97,10 +100,10 @@ def archives() -> list[Hostile]:
     found.append(Hostile("tar: a link and a file behind it", tar(folder, good), harmless=True))
     # Bombs: a huge file, huge ones in all, very many, one in another, and sizes that lie.
     huge = entry("r/train/pos/a.txt", 4 * GIGABYTE).tobuf(tarfile.GNU_FORMAT)
-    found.append(Hostile("tar.gz: a file of 4 GB", gzip.compress(huge) + zeros(GIGABYTE)))
+    found.append(Hostile("tar.gz: a file of 4 GB", gzip.compress(huge) + zeros(BOMB)))
     big = entry("r/train/pos/a.bin", GIGABYTE).tobuf(tarfile.GNU_FORMAT)
     found.append(
-        Hostile("tar.gz: 1 GB of what nobody reads", gzip.compress(big) + zeros(GIGABYTE) + gzip.compress(tar(good)))
+        Hostile("tar.gz: 400 MB of what nobody reads", gzip.compress(big) + zeros(BOMB) + gzip.compress(tar(good)))
     )
     several = [entry(f"r/train/pos/{number}.txt", 200 * 2**20).tobuf(tarfile.GNU_FORMAT) for number in range(4)]
     members = b"".join(gzip.compress(own) + zeros(208 * 2**20) for own in several)
@@ -112,12 +115,11 @@ def archives() -> list[Hostile]:
     found.append(Hostile("tar: a name of a gigabyte", headless(GIGABYTE, tarfile.GNUTYPE_LONGNAME)))
     found.append(
         Hostile(
-            "tar.gz: a name of a gigabyte",
-            gzip.compress(headless(GIGABYTE, tarfile.GNUTYPE_LONGNAME)) + zeros(GIGABYTE),
+            "tar.gz: a name of a gigabyte", gzip.compress(headless(GIGABYTE, tarfile.GNUTYPE_LONGNAME)) + zeros(BOMB)
         )
     )
     found.append(
-        Hostile("tar.gz: a record of a gigabyte", gzip.compress(headless(GIGABYTE, tarfile.XHDTYPE)) + zeros(GIGABYTE))
+        Hostile("tar.gz: a record of a gigabyte", gzip.compress(headless(GIGABYTE, tarfile.XHDTYPE)) + zeros(BOMB))
     )
     sparse = tarfile.TarInfo("r/train/pos/a.txt")
     sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(2**50)}
@@ -145,8 +147,8 @@ def archives() -> list[Hostile]:
     found.append(Hostile("tar.xz: damaged", lzma.compress(tar(good))[:-20]))
     found.append(Hostile("tar.bz2: 1 GB of zeros", bz2.compress(bytes(2**26)) * 16))
     found.append(Hostile("tar.xz: 1 GB of zeros", lzma.compress(bytes(2**27), preset=1) * 8))
-    whole = zipped(("r/train/pos/a.txt", bytes(200 * 2**20)))
-    found.append(Hostile("zip: a file of 200 MB", whole))
+    whole = zipped(("r/train/pos/a.txt", bytes(100 * 2**20)))
+    found.append(Hostile("zip: a file of 100 MB", whole, harmless=True))
     found.append(Hostile("zip: it says ten bytes", lying(whole, 10)))
     found.append(Hostile("zip: it says 4 GB", lying(zipped(("r/train/pos/a.txt", TEXT)), 2**32 - 2)))
     found.append(Hostile("zip: bzip2 of 1 GB that says ten bytes", lying(_many_bzip2(), 10)))

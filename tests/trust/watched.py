@@ -11,7 +11,7 @@ from typing import Any
 MARK = "foretell_was_here"  # stands in all that hostile files would like to be run
 _NEVER = (
     *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"),
-    *("pickle.find_class", "marshal.load", "marshal.loads", "ctypes.dlopen", "ctypes.dlsym", "socket.connect"),
+    *("pickle.find_class", "ctypes.dlopen", "ctypes.dlsym", "socket.connect"),
     *(
         "socket.bind",
         "socket.getaddrinfo",
@@ -89,7 +89,7 @@ class Watch:
 
 
 def measured(watch: Watch, do: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
-    """What something gives, and what it did: seconds, bytes at its peak beyond those before, and what it may not do.
+    """What something gives, and what it did: seconds of the processor, bytes at its peak beyond those before, and what it may not do.
 
     Args:
         watch: Who looks.
@@ -97,13 +97,13 @@ def measured(watch: Watch, do: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     """
     watch.seen = []
     before = forget_peak()
-    started = time.perf_counter()
+    started = time.process_time()
     watch.looking = True
     try:
         given = do()
     finally:
         watch.looking = False
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
     return given, {"seconds": round(seconds, 3), "bytes": status("VmHWM") - before, "seen": watch.seen}
 
 

@@ -206,14 +206,13 @@ def _only_member(name: str, content: bytes) -> tuple[str, bytes]:
 
 def _unpacked(name: str, content: bytes) -> bytes:
     """What a gzip file holds, as far as memory may be asked for it."""
-    parts, size = [], 0
+    found = io.BytesIO()
     with Gzip(io.BytesIO(content)) as stream:
         while part := stream.read(_PIECE):
-            parts.append(part)
-            size += len(part)
-            if size > MOST_BYTES:
+            found.write(part)
+            if found.tell() > MOST_BYTES:
                 raise _too_large(name)
-    return b"".join(parts)
+    return found.getvalue()
 
 
 def _too_large(name: str) -> DataError:
