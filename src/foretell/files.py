@@ -16,7 +16,7 @@ from .errors import StorageError, UnsafeFileError
 
 LARGEST_DOCUMENT = 64 * 1024 * 1024
 _MOST_VALUES = 16_000_000  # of a document, an object or a list counted as four: less than a gigabyte of memory
-_LARGEST_HEADER = 16 * 1024 * 1024  # of a file of tensors
+_LARGEST_HEADER = 4 * 1024 * 1024  # of a file of tensors
 _PLAIN = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 

@@ -145,13 +145,13 @@ def archives() -> list[Hostile]:
     found.append(Hostile("tar.gz: cut off", gzip.compress(tar(good))[:-30]))
     found.append(Hostile("tar.bz2: damaged", bz2.compress(tar(good))[:60] + bytes(40)))
     found.append(Hostile("tar.xz: damaged", lzma.compress(tar(good))[:-20]))
-    found.append(Hostile("tar.bz2: 1 GB of zeros", bz2.compress(bytes(2**26)) * 16))
-    found.append(Hostile("tar.xz: 1 GB of zeros", lzma.compress(bytes(2**27), preset=1) * 8))
+    found.append(Hostile("tar.bz2: 400 MB of zeros", bz2.compress(bytes(2**25)) * 12))
+    found.append(Hostile("tar.xz: 400 MB of zeros", lzma.compress(bytes(2**26), preset=0) * 6))
     whole = zipped(("r/train/pos/a.txt", bytes(100 * 2**20)))
     found.append(Hostile("zip: a file of 100 MB", whole, harmless=True))
     found.append(Hostile("zip: it says ten bytes", lying(whole, 10)))
     found.append(Hostile("zip: it says 4 GB", lying(zipped(("r/train/pos/a.txt", TEXT)), 2**32 - 2)))
-    found.append(Hostile("zip: bzip2 of 1 GB that says ten bytes", lying(_many_bzip2(), 10)))
+    found.append(Hostile("zip: bzip2 of 128 MB that says ten bytes", lying(_many_bzip2(), 10)))
     found.append(Hostile("zip: files over each other", _overlapping()))
     found.append(Hostile("zip: one in another", zipped(("inner.zip", whole)), harmless=False))
     found.append(Hostile("zip: a directory elsewhere", _elsewhere(zipped(("r/train/pos/a.txt", TEXT)))))
@@ -174,7 +174,7 @@ def archives() -> list[Hostile]:
 
 
 def _many_bzip2() -> bytes:
-    return zipped(("r/train/pos/a.txt", bytes(2**28)), how=zipfile.ZIP_BZIP2)
+    return zipped(("r/train/pos/a.txt", bytes(2**27)), how=zipfile.ZIP_BZIP2)
 
 
 def _overlapping() -> bytes:

@@ -57,7 +57,7 @@ def made_runs(home: Path, names: tuple[str, ...] = ()) -> dict[str, Made]:
     wanted: dict[str, tuple[str, list[str], list[str]]] = {
         "gru": ("forecast", ["hours.csv"], [*windows, "--units", "3", *SMALL]),
         "ridge": ("forecast", ["hours.csv"], windows),
-        "boosted-trees": ("forecast", ["hours.csv"], [*windows, "--trees", "5"]),
+        "boosted-trees": ("forecast", ["hours.csv"], [*windows, "--trees", "5", "--leaf-rows", "5"]),
         "lstm": ("classify", ["reviews.csv"], ["--units", "3", "--embedding", "4", *SMALL]),
         "tfidf": ("classify", ["reviews.csv"], []),
         "writer": ("generate", ["corpus.txt"], ["--units", "6", "--embedding", "4", "--batch-size", "2", *SMALL]),

@@ -40,7 +40,7 @@ def through(door: str, run: Path, own: Made, out: Path) -> tuple[int, str]:
         "evaluate": ["evaluate", model, data],
         "check": ["model", "check", model],
         "inspect": ["inspect", model, data, "-o", out / "page.html"],
-        "export": ["export", model, "--format", "onnx", "-o", out / "exported"],
+        "export": ["export", model, "--to", "onnx", "-o", out / "exported"],
         "score": ["score", model, data],
         "from": ["train", own.task, data, "--from", model, "--epochs", "1", *runs, "--name", "next"],
         "show": ["runs", "show", run.name, *runs],

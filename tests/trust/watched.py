@@ -12,19 +12,20 @@ MARK = "foretell_was_here"  # stands in all that hostile files would like to be 
 _NEVER = (
     *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"),
     *("pickle.find_class", "ctypes.dlopen", "ctypes.dlsym", "socket.connect"),
-    *(
-        "socket.bind",
-        "socket.getaddrinfo",
-        "socket.sendto",
-        "os.symlink",
-        "os.link",
-        "os.chmod",
-        "os.chown",
-        "os.putenv",
-    ),
+    *("socket.bind", "socket.getaddrinfo", "socket.sendto", "os.symlink", "os.link", "os.putenv"),
     *("shutil.unpack_archive", "webbrowser.open", "code.__new__", "urllib.Request", "builtins.input"),
 )
-_CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree", "shutil.move")
+_CHANGES = (
+    "os.chmod",
+    "os.chown",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.truncate",
+    "shutil.rmtree",
+    "shutil.move",
+)
 _READS = ("os.listdir", "os.scandir")
 
 

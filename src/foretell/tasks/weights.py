@@ -1,6 +1,6 @@
 """The weights of a network that come from a model folder, which is not trusted."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import nn
 from ..artefact import DOCUMENT, FILES, WEIGHTS
 from ..errors import ConfigurationError, UnsafeFileError
 from ..nn import GRU, load_torch_state
+
+MOST_MEMBERS = 100
 
 
 @contextmanager
@@ -43,6 +45,16 @@ def _told(error: Exception) -> str:
     if isinstance(error, ValueError):
         return sentence
     return f"what {DOCUMENT} says and {WEIGHTS} hold contradict each other ({sentence})"
+
+
+def require_few(members: Sequence[Any]) -> None:
+    """Checks that a model of others is made of as many as any climb comes to.
+
+    Raises:
+        ValueError: They are none, or very many.
+    """
+    if not 1 <= len(members) <= MOST_MEMBERS:
+        raise ValueError(f"a model of others has 1 to {MOST_MEMBERS} members; found {len(members)}")
 
 
 def require_kinds(about: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from ...evaluation.panels import Panel, Passages
 from ...stopping import heed
 from ...training.curves import RangeTest
 from ..cards import Card, card, document_of, pieces, source_name
-from ..weights import load_network, of_a_model_folder, require_finite, require_kinds
+from ..weights import load_network, of_a_model_folder, require_few, require_finite, require_kinds
 from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
 from .explaining import Explanation, explain, headings
 from .linear import Linear
@@ -284,6 +284,7 @@ def _model(
         return LinearModel(_linear(values, arrays, outputs))
     if rung == ENSEMBLE:
         members = []
+        require_few(values["members"])
         for number, own in enumerate(values["members"]):
             if own["rung"] == ENSEMBLE:
                 raise ValueError("an ensemble is not made of ensembles")
@@ -294,8 +295,6 @@ def _model(
             if not COLDEST <= temperature <= HOTTEST:
                 raise ValueError("a temperature is above zero")
             members.append(Member(str(own["rung"]), member, temperature))
-        if not members:
-            raise ValueError("an ensemble has members")
         return EnsembleModel(tuple(members), exclusive)
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')

@@ -24,7 +24,7 @@ from ...errors import DataError, UnsafeFileError
 from ...evaluation.conformal import Intervals
 from ...training.curves import RangeTest
 from ..cards import document_of
-from ..weights import load_network, of_a_model_folder, require_kinds
+from ..weights import load_network, of_a_model_folder, require_few, require_kinds
 from .config import Configuration, ForecastNetwork
 from .describing import forecaster_card
 from .drifting import NOTHING, Remembered
@@ -341,6 +341,7 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], sha
 
 
 def _members(values: list[dict[str, Any]], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Iterator[Member]:
+    require_few(values)
     for number, member in enumerate(values):
         rung, windows = str(member["rung"]), member["windows"]
         own = replace(shape.window, lookback=int(windows["lookback"]), every=int(windows["every"]))
