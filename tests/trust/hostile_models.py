@@ -40,13 +40,11 @@ def cases() -> list[Case]:
             ("weights.safetensors", "model.json", "scaling.json", "weights.safetensors", "model.json", "scaling.json")
         )
     ]
-    found += [Case(f"pickle as {name}", of, writing(name, pickle.dumps(Calling()))) for of, name in _BESIDE]
+    found += [Case(f"{of}: pickle as {name}", of, writing(name, pickle.dumps(Calling()))) for of, name in _BESIDE]
     found.append(Case("zip as weights", "gru", lambda folder: _zip(folder / "weights.safetensors")))
     found += [Case(f"weights: {what}", "gru", header(change)) for what, change in _HEADERS.items()]
     found += [Case(f"weights: {what}", "gru", writing("weights.safetensors", body)) for what, body in _BODIES.items()]
-    found += [
-        Case(f"model.json: {what}", of, writing("model.json", body)) for what, body in _JSONS.items() for of in ("gru",)
-    ]
+    found += [Case(f"model.json: {what}", "gru", writing("model.json", body)) for what, body in _JSONS.items()]
     found += [
         Case(f"vocabulary.json: {what}", "lstm", writing("vocabulary.json", body)) for what, body in _JSONS.items()
     ]

@@ -199,7 +199,7 @@ def _changed(found: Any, chance: random.Random) -> Any:
     return [*found[:at], _changed(found[at], chance), *found[at + 1 :]]
 
 
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 3, 0.5, -0.0, 1e308, 1e-320, float("nan"), float("inf"), "", "a", "0", "1", "-1"),
     *(2**31, 2**31 - 1, 2**40, 2**63, 2**63 - 1, 2**64, -(2**63), 10**30, 7, 100, 10_000, 16_384, 1_000_000),
     *([], {}, [[]], [None], {"": None}, [1, 2], {"a": {"b": []}}, "\ud800", "\0", "é", "\u202e", "a" * 5000, "x\ny"),

@@ -35,7 +35,7 @@ def through(door: str, run: Path, own: Made, out: Path) -> tuple[int, str]:
     """What comes of a door: its exit code, and all that it says."""
     model, data = run / "model", str(own.data[0])
     runs = ["--runs-dir", str(run.parent)]
-    words = {
+    words: dict[str, list[object]] = {
         "predict": ["predict", model, data],
         "evaluate": ["evaluate", model, data],
         "check": ["model", "check", model],

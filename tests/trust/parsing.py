@@ -20,6 +20,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def kinds(home: Path) -> dict[str, Kind]:
     texts = [("text,label\n" + "\n".join(f'"{text}",{label}' for text, label in reviews(8))).encode()]
     lines = [json.dumps({"text": text, "label": label}) for text, label in reviews(8)]
     objects = ["\n".join(lines).encode(), f"[{','.join(lines)}]".encode(), json.dumps(_nested()).encode()]
-    corpus = [b"the sun rose\nand set\n" * 4, "schöne Tage\r\n".encode("utf-16"), gzip.compress(b"a b c\n" * 9)]
+    corpus = [b"the sun rose\nand set\n" * 4, "schöne Tage\r\n".encode(), gzip.compress(b"a b c\n" * 9)]
     pairs = [
         b"source\ttarget\none\teins\ntwo\tzwei\n",
         b"one\teins\ntwo\tzwei\n",
@@ -107,15 +108,13 @@ def kinds(home: Path) -> dict[str, Kind]:
         "parquet-pieces": Kind(parquet, ".parquet", _pieces, mutating.parquet, 30),
         "texts-csv": Kind([*texts, gzip.compress(texts[0])], ".csv", _labelled, share=60),
         "texts-json": Kind([*objects, gzip.compress(objects[0])], ".jsonl", _labelled, share=60),
-        "prompts": Kind(
-            [*texts, *objects, *corpus[:1]], ".csv", lambda path: read_unlabelled(path, None, "utf-8"), share=30
-        ),
+        "prompts": Kind([*texts, *objects], ".csv", lambda path: read_unlabelled(path, None, "utf-8"), share=30),
         "corpus": Kind(corpus, ".txt", lambda path: "".join(TextSource(path, CorpusSection()).pieces()), share=40),
         "pairs": Kind(
             [*pairs[:2], gzip.compress(pairs[0])], ".tsv", lambda path: read_pairs(path, PairSection()), share=40
         ),
         "pairs-json": Kind(pairs[2:], ".jsonl", lambda path: read_pairs(path, PairSection()), share=30),
-        "parallel": Kind([*corpus, b"a\nb\n"], ".en", _parallel, share=20),
+        "parallel": Kind([b"the sun\nset\n", "schöne\r\nTage\r\n".encode(), gzip.compress(b"a\nb\n")], ".en", _parallel, share=20),
         "vectors": Kind(vectors, ".vec", lambda path: read_vectors(path, vocabulary), share=30),
         "archive": Kind(_archives(), ".tar", _archive, share=60),
         "toml": Kind(config, ".toml", lambda path: Configuration.build(file=path, environment={}), share=20),
@@ -142,12 +141,12 @@ def _of_models(home: Path) -> dict[str, Kind]:
                 read = _Beside(file, lambda file: _asked(file.parent))
                 found[f"{name}/{file.stem}"] = Kind([file.read_bytes()], "", read, mend, 10, deep)
     gru = made["gru"].run
-    for file, look in (("run.json", job_of), ("leaderboard.json", leaderboard_of), ("metrics.jsonl", curve_of)):
-        _without_time(gru / file, home)
-        read = _Beside(gru / file, lambda file, look=look: look(file.parent))
-        found[f"run/{file}"] = Kind(
-            [(gru / file).read_bytes()], "", read, None, 10, mutating.lines if "l" in file[-1] else mutating.document
-        )
+    looks: dict[str, Read] = {"run.json": job_of, "leaderboard.json": leaderboard_of, "metrics.jsonl": curve_of}
+    for own, look in looks.items():
+        path = gru / own
+        _without_time(path, home)
+        deep = mutating.lines if own.endswith("l") else mutating.document
+        found[f"run/{own}"] = Kind([path.read_bytes()], "", _Beside(path, partial(_above, look)), None, 10, deep)
     return found
 
 
@@ -161,6 +160,11 @@ def _without_time(file: Path, home: Path) -> None:
     """Takes out of a file what is another each time, lest a number means another mutation."""
     text = re.sub(r'("seconds[^"]*"|"created"|"finished"): ("[^"]*"|[\d.e-]+)', r"\1: 1.0", file.read_text("utf-8"))
     file.write_text(text.replace(str(home), "home"), "utf-8")
+
+
+def _above(look: Read, file: Path) -> object:
+    """What looks at the folder of a file."""
+    return look(file.parent)
 
 
 class _Beside:
@@ -382,6 +386,10 @@ def main(stretches: list[str]) -> None:
         def keep(number: int) -> None:
             at[:8] = (number + 1).to_bytes(8, "little")
 
+        if stretches and stretches[0].startswith("cases:"):
+            stretches = shared_out(found, int(stretches[0].removeprefix("cases:")))
+            _read_sound(found, Path(home))
+            print(json.dumps(stretches), flush=True)
         for stretch in stretches:
             name, first, *last = stretch.split(":")
             if not last:
@@ -390,8 +398,21 @@ def main(stretches: list[str]) -> None:
                 print(found[name].read(path))
                 continue
             print(json.dumps(run(found, name, int(first), int(last[0]), Path(home), keep)), flush=True)
-        if not stretches:
-            print(json.dumps({name: kind.share for name, kind in found.items()}))
+
+
+def shared_out(found: dict[str, Kind], cases: int) -> list[str]:
+    """So many cases as stretches, of each kind its share."""
+    whole = sum(kind.share for kind in found.values())
+    return [f"{name}:0:{-(-cases * kind.share // whole)}" for name, kind in found.items()]
+
+
+def _read_sound(found: dict[str, Kind], home: Path) -> None:
+    """Reads all that is sound: a reader that refuses everything would have nothing to fear."""
+    for kind in found.values():
+        for seed in kind.seeds:
+            path = home / f"sound{kind.suffix}"
+            path.write_bytes(seed)
+            kind.read(path)
 
 
 if __name__ == "__main__":

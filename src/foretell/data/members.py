@@ -112,7 +112,7 @@ def _in_tar(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
         with closing(Unpacked(path)) as stream, _tar(stream) as archive:
             count, budget, last = 0, _Budget(path), None
             while (entry := archive.next()) is not None:
-                archive.members.clear()  # it would keep them all
+                cast(Any, archive).members.clear()  # it would keep them all
                 count, last = count + 1, entry
                 _must_be_few(path, count)
                 if entry.isfile() and _wanted(entry.name, suffixes):
