@@ -160,6 +160,7 @@ def archives() -> list[Hostile]:
     locked[6] |= 1
     locked[locked.rindex(b"PK\1\2") + 8] |= 1
     found.append(Hostile("zip: with a password", bytes(locked)))
+    found.append(Hostile("zip: a file without a name", zipped(("", TEXT))))
     found.append(Hostile("zip: cut off", zipped(("r/train/pos/a.txt", TEXT))[:40]))
     found.append(
         Hostile("zip: a name of 60,000 letters", zipped(("r/train/pos/" + "a" * 60_000 + ".txt", TEXT)), harmless=True)

@@ -114,7 +114,9 @@ def kinds(home: Path) -> dict[str, Kind]:
             [*pairs[:2], gzip.compress(pairs[0])], ".tsv", lambda path: read_pairs(path, PairSection()), share=40
         ),
         "pairs-json": Kind(pairs[2:], ".jsonl", lambda path: read_pairs(path, PairSection()), share=30),
-        "parallel": Kind([b"the sun\nset\n", "schöne\r\nTage\r\n".encode(), gzip.compress(b"a\nb\n")], ".en", _parallel, share=20),
+        "parallel": Kind(
+            [b"the sun\nset\n", "schöne\r\nTage\r\n".encode(), gzip.compress(b"a\nb\n")], ".en", _parallel, share=20
+        ),
         "vectors": Kind(vectors, ".vec", lambda path: read_vectors(path, vocabulary), share=30),
         "archive": Kind(_archives(), ".tar", _archive, share=60),
         "toml": Kind(config, ".toml", lambda path: Configuration.build(file=path, environment={}), share=20),

@@ -29,6 +29,7 @@ _DAMAGE = (
     NotImplementedError,  # a zip that is packed in a way which Python does not know
     ValueError,
     OverflowError,
+    IndexError,  # a zip whose file has no name
     MemoryError,  # what a header asks for
 )
 

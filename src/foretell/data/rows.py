@@ -20,7 +20,7 @@ import narwhals as nw
 import polars as pl
 
 from ..errors import DataError, UnsafeFileError
-from .unpacking import Gzip
+from .unpacking import unpacked
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
 TABLES = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
@@ -160,13 +160,6 @@ def rows_in(name: str, stream: io.BufferedIOBase, encoding: str = "utf-8") -> Ro
     lines = decoded_lines(name, buffered, encoding)
     first = start.decode(encoding, "ignore").lstrip(f"{_MARK} \t\r\n")[:1]
     return _of_json(name, lines, whole=first == "[") if first in ("{", "[") else _of_csv(name, lines)
-
-
-def unpacked(stream: io.BufferedIOBase) -> Any:
-    """A stream that can be looked into, without its gzip where it has one."""
-    raw: Any = stream
-    buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
-    return io.BufferedReader(Gzip(buffered)) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
 
 
 def known_encoding(encoding: str) -> None:

@@ -179,7 +179,15 @@ def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sou
             if frame.height == 0:
                 raise DataError(f"{name} holds no rows", file=name)
             return Source(name, tidy(frame, text_columns))
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        gzip.BadGzipFile,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        IndexError,
+    ) as error:
         raise UnsafeFileError(f"{name} is damaged or protected: {error}", file=name) from None
     except DAMAGED as error:
         raise UnsafeFileError(f"{name} is damaged: {first_line(error)}", file=name) from None

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import zipfile
@@ -12,6 +13,13 @@ FREE = 256 * 1024 * 1024  # bytes that any file may unpack to
 TIMES = 200  # as large as it is, beyond these; texts come to 20, tables of one number again and again to 100
 _PIECE = 1 << 20
 _SMALL_PIECE = 4096  # of what zipfile unpacks without a bound: 4 KB of bzip2 come to 80 MB at most
+
+
+def unpacked(stream: io.BufferedIOBase) -> Any:
+    """A stream that can be looked into, without its gzip where it has one."""
+    raw: Any = stream
+    buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
+    return io.BufferedReader(Gzip(buffered)) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
 
 
 def allowed(packed: int) -> int:

@@ -72,7 +72,9 @@ def require_kinds(about: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
             TypeAdapter(kind).validate_python(about.get(name), strict=True)
         except ValidationError as error:
             what = f"lacks {name}" if name not in about else f"has {name} of another kind"
-            raise ValueError(f"data in {DOCUMENT} {what} ({error.errors()[0]['msg']})") from None
+            raise ValueError(
+                f"it does not say what it learned from: data in {DOCUMENT} {what} ({error.errors()[0]['msg']})"
+            ) from None
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
