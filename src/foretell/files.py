@@ -44,7 +44,10 @@ def read_json(path: Path) -> Any:
     if content.count(b",") + 4 * (content.count(b"{") + content.count(b"[")) > _MOST_VALUES:
         raise UnsafeFileError(f"{path} is damaged: it holds more values than any document of Foretell", file=str(path))
     try:
-        return json.loads(content)
+        document = json.loads(content)
+        if b"\\ud" in content or b"\\uD" in content:
+            json.dumps(document, ensure_ascii=False).encode()  # halves of letters, which nothing can write
+        return document
     except (ValueError, RecursionError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
 

@@ -56,6 +56,7 @@ from .watched import forget_peak, status
 
 SECONDS, SPARE = 2.0, 256 * 2**20  # of a case, and bytes beyond twice its file
 LONGEST = 2_000  # letters of a sentence
+MOST_PIXELS = 4_000_000
 ROOM = 4 * 2**30  # bytes beyond what the process has when it begins, lest a bomb takes the machine along
 Read = Callable[[Path], object]
 
@@ -120,9 +121,9 @@ def kinds(home: Path) -> dict[str, Kind]:
         "vectors": Kind(vectors, ".vec", lambda path: read_vectors(path, vocabulary), share=30),
         "archive": Kind(_archives(), ".tar", _archive, share=60),
         "toml": Kind(config, ".toml", lambda path: Configuration.build(file=path, environment={}), share=20),
-        "png": Kind(pictures["PNG"], ".png", read_picture, mutating.png, 60),
-        "jpeg": Kind(pictures["JPEG"], ".jpg", read_picture, share=30),
-        "webp": Kind(pictures["WEBP"], ".webp", read_picture, share=30),
+        "png": Kind(pictures["PNG"], ".png", _picture, mutating.png, 60),
+        "jpeg": Kind(pictures["JPEG"], ".jpg", _picture, share=30),
+        "webp": Kind(pictures["WEBP"], ".webp", _picture, share=30),
         "checkpoint": Kind([_checkpoint(home)], ".safetensors", _resumed, mutating.tensors, 60, mutating.header),
     }
     return found | _of_models(home)
@@ -355,6 +356,11 @@ def _all(rows: Any) -> Any:
 
 def _pieces(path: Path) -> object:
     return [piece.frame.height for piece in ParquetTable.at(path).pieces()]
+
+
+def _picture(path: Path) -> object:
+    """A picture of as many pixels as the memory of a case has room for; --max-pixels says how many those are."""
+    return read_picture(path, MOST_PIXELS)
 
 
 def _labelled(path: Path) -> object:

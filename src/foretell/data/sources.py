@@ -31,6 +31,9 @@ _PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
 _SEPARATORS = (",", ";", "\t", "|")
 MOST_BYTES = 8_000_000_000  # of a packed table
 _PIECE = 1 << 20
+_DAMAGE = (  # what is said of packed files; a zip whose file has no name makes an IndexError
+    *(zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, IndexError),
+)
 
 
 @dataclass(frozen=True)
@@ -179,15 +182,7 @@ def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sou
             if frame.height == 0:
                 raise DataError(f"{name} holds no rows", file=name)
             return Source(name, tidy(frame, text_columns))
-    except (
-        zipfile.BadZipFile,
-        gzip.BadGzipFile,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        RuntimeError,
-        IndexError,
-    ) as error:
+    except _DAMAGE as error:
         raise UnsafeFileError(f"{name} is damaged or protected: {error}", file=name) from None
     except DAMAGED as error:
         raise UnsafeFileError(f"{name} is damaged: {first_line(error)}", file=name) from None

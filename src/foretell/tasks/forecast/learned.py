@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -44,7 +44,7 @@ _ABOUT = {  # what is told of data, and what it must be
     **dict.fromkeys(("rows", "rows_needed"), int),
     "units": list[str | None],
     "series": list[str] | None,
-    "written": dict[str, str | None] | None,
+    "written": dict[Literal["column", "pattern"], str | None] | None,
     **dict.fromkeys(("reach", "fold"), int | None),
     **dict.fromkeys(("windows", "dropped"), dict[str, int] | None),
     "spans": list[Any] | None,
