@@ -3,7 +3,6 @@
 It builds no model and runs nothing: it turns a folder into documents and arrays, and back.
 """
 
-import json
 import os
 import platform
 from contextlib import suppress
@@ -17,13 +16,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from .errors import InputError, StorageError, UnsafeFileError
-from .files import json_text, remove_leftovers
+from .files import json_text, read_json, read_plain, read_tensors, remove_leftovers
 from .folders import folder_beside, heal, put_in_place
 
 FORMAT = "1.2"
 DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
 FILES = ("scaling.json", "vocabulary.json")  # what tasks keep beside; nothing else in a folder is opened
-_LARGEST_DOCUMENT = 64 * 1024 * 1024
 _LARGEST_WEIGHTS = 16 * 1024**3
 
 
@@ -108,7 +106,7 @@ def read_artefact(folder: Path) -> Artefact:
     """
     if not is_model(folder):
         raise InputError(f"{folder} is no model folder: it holds no {DOCUMENT}", folder=str(folder))
-    document = _read_json(folder / DOCUMENT)
+    document = read_json(folder / DOCUMENT)
     if not isinstance(document, dict) or not isinstance(document.get("task"), str):
         raise UnsafeFileError(f"{folder / DOCUMENT} names no task", file=str(folder / DOCUMENT))
     told = document.get("format")
@@ -118,11 +116,11 @@ def read_artefact(folder: Path) -> Artefact:
             folder=str(folder),
         )
     try:
-        arrays = load(_bytes(folder / WEIGHTS, _LARGEST_WEIGHTS))
+        arrays = load(read_tensors(folder / WEIGHTS, _LARGEST_WEIGHTS))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise UnsafeFileError(f"{folder / WEIGHTS} is damaged: {error}", file=str(folder / WEIGHTS)) from None
-    files = {name: _read_json(folder / name) for name in FILES if os.path.lexists(folder / name)}
-    card = _bytes(folder / CARD, _LARGEST_DOCUMENT).decode("utf-8", "replace") if (folder / CARD).exists() else ""
+    files = {name: read_json(folder / name) for name in FILES if os.path.lexists(folder / name)}
+    card = read_plain(folder / CARD).decode("utf-8", "replace") if os.path.lexists(folder / CARD) else ""
     return Artefact(document["task"], document, arrays, files, card)
 
 
@@ -136,21 +134,3 @@ def _readable(told: object) -> bool:
 
 def _json(content: object) -> bytes:
     return (json_text(content) + "\n").encode()
-
-
-def _bytes(path: Path, largest: int) -> bytes:
-    try:
-        if path.is_symlink():
-            raise UnsafeFileError(f"{path} is a link; a model folder holds its own files", file=str(path))
-        if os.path.getsize(path) > largest:  # noqa: PTH202 - one call, no object
-            raise UnsafeFileError(f"{path} is larger than {largest} bytes", file=str(path))
-        return path.read_bytes()
-    except OSError as error:
-        raise UnsafeFileError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(_bytes(path, _LARGEST_DOCUMENT))
-    except (ValueError, RecursionError) as error:
-        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None

@@ -20,6 +20,8 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+_LONGEST = 1_500  # letters of a sentence
+
 
 class ForetellError(Exception):
     """A failure told in one sentence: what, where, the rule, the value found, the remedy.
@@ -33,6 +35,7 @@ class ForetellError(Exception):
     code = "failed"
 
     def __init__(self, message: str, **details: object) -> None:
+        message = _sentence(message)
         super().__init__(message)
         self.message = message
         self.details = {name: value for name, value in details.items() if value is not None}
@@ -44,6 +47,12 @@ class ForetellError(Exception):
     def __reduce__(self) -> tuple[Callable[..., "ForetellError"], tuple[Any, ...]]:
         # Its parts are known, however many arguments its class is made with: so it travels between processes.
         return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _sentence(message: str) -> str:
+    """A message in one line that can be read to its end, whatever a file holds that it quotes."""
+    line = " ".join(message.splitlines()) if "\n" in message or "\r" in message else message
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
 
 
 def _as_it_was(kind: type[ForetellError], arguments: tuple[Any, ...], parts: dict[str, Any]) -> ForetellError:

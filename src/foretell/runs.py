@@ -13,7 +13,7 @@ from typing import Any
 from .artefact import DOCUMENT, is_model, versions
 from .config import TaskConfiguration
 from .errors import InputError, StorageError, UnsafeFileError, UsageError, nearest
-from .files import remove, sync_folder, write_atomically
+from .files import read_json, remove, sync_folder, write_atomically
 from .folders import folder_beside, heal, put_in_place
 from .tasks import task_measure
 
@@ -320,12 +320,9 @@ def read_document(path: Path, absent: str = "there is no such file") -> dict[str
         InputError: It is not there.
         UnsafeFileError: It is damaged.
     """
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(absent, file=str(path)) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
+    if not os.path.lexists(path):
+        raise InputError(absent, file=str(path))
+    document = read_json(path)
     if not isinstance(document, dict):
         raise UnsafeFileError(f"{path} is damaged: it holds no object", file=str(path))
     return document

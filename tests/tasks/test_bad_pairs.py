@@ -160,7 +160,7 @@ def test_models_of_other_tasks_translate_nothing(run: Run, tmp_path: Path) -> No
         (lambda own: own.update(rung="lstm-deluxe"), "names a rung"),
         (lambda own: own["model"].update(tokens=7), "reads other tokens than its vocabulary has"),
         (lambda own: own["model"]["network"].update(units=[9]), "of another network than the folder describes"),
-        (lambda own: own["data"].update(languages="en"), "between which languages"),
+        (lambda own: own["data"].update(languages="en"), "languages of another kind"),
         (lambda own: own["data"].pop("pairs"), "what it learned from"),
         (lambda own: own["config"].pop("search") and own.pop("note"), "it lacks note"),
     ],

@@ -24,7 +24,7 @@ from foretell.numbers import require_numbers
 from foretell.tasks import NAMES, task_rungs
 from foretell.web.models import Models
 
-from ..service.conftest import Serve, serve  # noqa: F401 (a fixture)
+from ..serving import Serve
 from . import tiny
 from .amounts import LONG, Figures
 from .sound import said, strict, unsaid
@@ -410,7 +410,7 @@ def models(home: Path) -> Models:
     return Models({task: home / "runs" / task / rung / "model" for task, rung in chosen.items()})
 
 
-def test_the_service_takes_and_says_no_number_that_is_none(serve: Serve, figures: Figures) -> None:  # noqa: F811
+def test_the_service_takes_and_says_no_number_that_is_none(serve: Serve, figures: Figures) -> None:
     client = serve()
     for model, body, statuses in BODIES:
         reply = client.predict(model, body.encode())

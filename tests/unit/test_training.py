@@ -197,10 +197,12 @@ def test_a_checkpoint_gives_everything_back(tmp_path: Path) -> None:
     optimiser = torch.optim.AdamW(network.parameters())
     network(torch.ones(1, 3)).sum().backward()
     optimiser.step()
-    position = Position(2, 5, 1.25, [{"epoch": 1}, {"epoch": 2}], 1, 0.125, 3.5)
+    history = [{"epoch": number, "train": {"loss": 1.0}, "validation": {"loss": 1.5}} for number in (1, 2)]
+    position = Position(2, 5, 1.25, history, 1, 0.125, 3.5)
+    best = {"weight": torch.ones(2, 3), "bias": torch.ones(2)}
     generator = torch.get_rng_state()
     carrying = Carrying((torch.full((2, 3), 7.0),))
-    save_checkpoint(tmp_path, position, network, optimiser, {"weight": torch.ones(2)}, carrying)
+    save_checkpoint(tmp_path, position, network, optimiser, best, carrying)
     torch.rand(3)
     other = nn.Linear(3, 2)
     fresh = torch.optim.AdamW(other.parameters())
@@ -209,7 +211,7 @@ def test_a_checkpoint_gives_everything_back(tmp_path: Path) -> None:
     assert [part.tolist() for part in carried.state] == [[[7.0] * 3] * 2]
     assert loaded is not None
     assert loaded[0] == position
-    assert loaded[1]["weight"].tolist() == [1, 1]
+    assert loaded[1]["weight"].tolist() == [[1] * 3] * 2
     assert all((one == two).all() for one, two in zip(network.parameters(), other.parameters(), strict=True))
     for one, two in zip(optimiser.state.values(), fresh.state.values(), strict=True):
         assert all(torch.equal(one[key], two[key]) for key in one)
@@ -241,12 +243,14 @@ from foretell.training.carrying import Carrying
 from foretell.training.checkpoints import Position, save_checkpoint
 folder = Path({str(tmp_path)!r})
 network = nn.Linear(4, 4)
+best = {{name: weight.clone() for name, weight in network.state_dict().items()}}
 optimiser = torch.optim.SGD(network.parameters())
-save_checkpoint(folder, Position(epoch=1), network, optimiser, {{}}, Carrying())
+history = [{{"epoch": number, "train": {{"loss": 1.0}}, "validation": {{"loss": 1.0}}}} for number in (1, 2)]
+save_checkpoint(folder, Position(epoch=1, history=history[:1]), network, optimiser, best, Carrying())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    save_checkpoint(folder, Position(epoch=2), network, optimiser, {{}}, Carrying())
+    save_checkpoint(folder, Position(epoch=2, history=history), network, optimiser, best, Carrying())
 except StorageError as error:
     print(error.message)
     sys.exit(error.exit_code)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import ForetellError
-from ..files import finite, json_text
+from ..files import finite, json_text, printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,7 +43,7 @@ def print_error(error: ForetellError, as_json: bool, hint: str | None = None) ->
     if as_json:
         click.echo(json.dumps(finite(error.document()), default=str))
     else:
-        click.echo(f"{styled('Error:', 'red', sys.stderr)} {error.message}", err=True)
+        click.echo(f"{styled('Error:', 'red', sys.stderr)} {printable(error.message)}", err=True)
         if hint:
             click.echo(f"See: {hint} --help", err=True)
     return error.exit_code
@@ -67,7 +67,7 @@ def warnings_told(*, quiet: bool = False) -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     for warning in told:
-        tell(f"Warning: {warning.message}", quiet=quiet)
+        tell(f"Warning: {printable(str(warning.message))}", quiet=quiet)
 
 
 def styled(text: str, colour: str, stream: Any = None) -> str:

@@ -20,7 +20,7 @@ from tokenizers import Encoding, Regex, Tokenizer, models, normalizers, pre_toke
 from ..config import PieceSection
 from ..errors import ConfigurationError, DataError
 from .storage import TokenArray
-from .vocabulary import MOST_TOKENS, whole
+from .vocabulary import MOST_TOKENS, tokens_of, whole
 
 PADDING, UNKNOWN, BEGIN, END = range(4)
 SPECIAL = ("[padding]", "[unknown]", "[begin]", "[end]")
@@ -188,7 +188,7 @@ class JointVocabulary:
         Raises:
             ValueError: It contradicts itself.
         """
-        kind, tokens = document["kind"], tuple(document["tokens"])
+        kind, tokens = document["kind"], tokens_of(document)
         merges = tuple((str(one), str(two)) for one, two in document.get("merges", ()))
         if kind not in KINDS or not all(isinstance(token, str) and whole(token) == token for token in tokens):
             raise ValueError("a vocabulary has a kind and tokens, which are texts")

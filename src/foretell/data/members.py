@@ -1,18 +1,23 @@
 """The files inside a folder or an archive (.tar, .tar.gz, .zip), one after the other; nothing is written to disk."""
 
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..errors import DataError, UnsafeFileError
+from .unpacking import Unpacked, allowed, content_in_zip, too_much
 
 LARGEST = 256 * 1024 * 1024  # bytes of one text or table inside an archive
+MOST = 500_000  # files, folders and all else inside
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_DRIVE = re.compile("[A-Za-z]:[/\\\\]")
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -23,6 +28,9 @@ _DAMAGE = (
     RuntimeError,  # a zip that needs a password
     NotImplementedError,  # a zip that is packed in a way which Python does not know
     ValueError,
+    OverflowError,
+    IndexError,  # a zip whose file has no name
+    MemoryError,  # what a header asks for
 )
 
 
@@ -40,7 +48,8 @@ def is_archive(path: Path) -> bool:
     if _is_zip(path):
         return True
     try:
-        return tarfile.is_tarfile(path)
+        with closing(Unpacked(path)) as stream, _tar(stream):
+            return True
     except _DAMAGE:
         return path.name.lower().endswith(_TAR)
 
@@ -54,7 +63,7 @@ def members(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
 
     Raises:
         DataError: A file cannot be read.
-        UnsafeFileError: The archive is damaged, or a file in it is huge.
+        UnsafeFileError: The archive is damaged, or it holds a huge file, or too many, or too much.
     """
     if path.is_dir():
         yield from _in_folder(path, suffixes)
@@ -73,7 +82,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
-    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+    if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or _DRIVE.match(name):
         raise ValueError(f"it holds a file outside of itself, {name}")
     beside = name.startswith("__MACOSX") or PurePosixPath(name).name.startswith("._")
     return not beside and name.lower().endswith(suffixes)
@@ -101,19 +110,56 @@ def content_of(file: Path) -> bytes:
 
 def _in_tar(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     try:
-        with tarfile.open(path) as archive:
-            for entry in archive:
+        with closing(Unpacked(path)) as stream, _tar(stream) as archive:
+            count, budget, last = 0, _Budget(path), None
+            while (entry := archive.next()) is not None:
+                cast(Any, archive).members.clear()  # it would keep them all
+                count, last = count + 1, entry
+                _must_be_few(path, count)
                 if entry.isfile() and _wanted(entry.name, suffixes):
                     _must_be_small(path, entry.name, entry.size)
-                    stream = archive.extractfile(entry)
-                    if stream is not None:
-                        yield Member(PurePosixPath(entry.name), partial(_safely, path, stream.read))
-            _must_end(archive)
+                    budget.take(entry.size)
+                    yield Member(PurePosixPath(entry.name), partial(_safely, path, partial(_in_full, archive, entry)))
+            _must_end(archive, last)
     except _DAMAGE as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
 
 
-def _must_end(archive: tarfile.TarFile) -> None:
+def _tar(stream: Unpacked) -> tarfile.TarFile:
+    return tarfile.TarFile.taropen("", fileobj=cast(Any, stream))
+
+
+def _in_full(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    """A file in a tar; its own bytes may be more at once than a header."""
+    stream = archive.extractfile(entry)
+    if stream is None:
+        raise tarfile.ReadError(f"{entry.name} is no file")
+    watched = cast(Any, archive.fileobj)
+    usual, watched.most = watched.most, LARGEST
+    try:
+        return stream.read()
+    finally:
+        watched.most = usual
+
+
+class _Budget:
+    """How much the files of an archive may come to, by what it has itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.left = allowed(path.stat().st_size)
+
+    def take(self, size: int) -> None:
+        """So much more.
+
+        Raises:
+            ValueError: It is too much.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise ValueError(too_much())
+
+
+def _must_end(archive: tarfile.TarFile, last: tarfile.TarInfo | None) -> None:
     """Checks that zeros follow the last file, and that all that was packed can be unpacked.
 
     Python's tarfile takes a damaged header for the end, and then never comes to the checksum of the whole.
@@ -123,7 +169,6 @@ def _must_end(archive: tarfile.TarFile) -> None:
     """
     stream: Any = archive.fileobj
     stream.seek(archive.offset - (archive.offset % tarfile.BLOCKSIZE))
-    last = archive.getmembers()[-1] if archive.getmembers() else None
     if last is not None:
         blocks = -(-last.size // tarfile.BLOCKSIZE)
         stream.seek(last.offset_data + (blocks * tarfile.BLOCKSIZE if last.isfile() else 0))
@@ -137,11 +182,14 @@ def _must_end(archive: tarfile.TarFile) -> None:
 def _in_zip(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
+            budget = _Budget(path)
+            _must_be_few(path, len(archive.infolist()))
             for entry in archive.infolist():
                 name = entry.filename.replace("\\", "/")  # as some programs write them on Windows
                 if not entry.is_dir() and _wanted(name, suffixes):
                     _must_be_small(path, name, entry.file_size)
-                    yield Member(PurePosixPath(name), partial(_safely, path, partial(archive.read, entry)))
+                    budget.take(entry.file_size)
+                    yield Member(PurePosixPath(name), partial(_safely, path, partial(content_in_zip, archive, entry)))
     except _DAMAGE as error:
         raise UnsafeFileError(f"{path} is damaged or protected: {error}", file=str(path)) from None
 
@@ -151,6 +199,11 @@ def _safely(path: Path, read: Callable[[], bytes]) -> bytes:
         return read()
     except _DAMAGE as error:
         raise UnsafeFileError(f"{path} is damaged or protected: {error}", file=str(path)) from None
+
+
+def _must_be_few(path: Path, count: int) -> None:
+    if count > MOST:
+        raise UnsafeFileError(f"{path} holds more than {MOST:,} files; unpack it, and name the folder", file=str(path))
 
 
 def _must_be_small(path: Path, name: str, size: int) -> None:

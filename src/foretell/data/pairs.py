@@ -22,8 +22,9 @@ from .builtin import dates
 from .labelled import SPAN_WORDS
 from .members import is_archive
 from .parallel import TABBED, Pair, Reading, language_of, lines_in, lines_of, of_files, of_folder
-from .rows import Rows, known_encoding, rows_in, rows_of, unfolded, unpacked
+from .rows import Rows, known_encoding, rows_in, rows_of, unfolded
 from .storage import TextFile
+from .unpacking import unpacked
 from .vocabulary import whole
 
 SOURCE_NAMES = ("source", "src", "input", "sources", "from", "en", "english", "text")

@@ -12,7 +12,8 @@ from ..config import PairSection
 from ..errors import DataError, nearest
 from .labelled import SPAN_WORDS
 from .members import members
-from .rows import decoded_lines, opened, unpacked
+from .rows import decoded_lines, opened
+from .unpacking import unpacked
 
 TABBED = (".tsv", ".tab", ".txt")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{2,4})?", re.IGNORECASE)

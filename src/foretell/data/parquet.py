@@ -11,6 +11,7 @@ import polars as pl
 
 from ..errors import DataError, UnsafeFileError
 from .cache import digest_of
+from .columnar import DAMAGED, ParquetFile
 from .sources import Source, first_line, tidy
 
 SUFFIXES = (".parquet", ".pq")
@@ -107,14 +108,15 @@ class ParquetTable:
         for part in self.parts:
             kinds = {name: pl.String() if name in text_columns else self.schema[name] for name in part.told}
             done, told = 0, [_told_column(name, value, kinds[name]) for name, value in part.told.items()]
-            frames = pl.scan_parquet(part.path, hive_partitioning=False, glob=False, cache=False)
-            frames = frames.rename(str.strip).select(name for name in wanted if name not in part.told)
+            own = [name for name in wanted if name not in part.told]
             try:
-                for frame in frames.collect_batches(chunk_size=size, maintain_order=True, lazy=True):
-                    rows = frame.with_columns(told).select(wanted)
-                    yield Source(part.name, tidy(rows, text_columns), before=done)
-                    done += frame.height
-            except (pl.exceptions.PolarsError, OSError) as error:
+                with ParquetFile(part.path) as file:
+                    given = {name.strip(): name for name in file.schema}
+                    for frame in file.pieces([given[name] for name in own], size):
+                        rows = frame.rename(str.strip).with_columns(told).select(wanted)
+                        yield Source(part.name, tidy(rows, text_columns), before=done)
+                        done += frame.height
+            except (*DAMAGED, KeyError) as error:
                 raise _damaged(part.name, error) from None
 
     def whole(self, text_columns: tuple[str, ...] = ()) -> Source:
@@ -157,7 +159,8 @@ def _files_in(folder: Path) -> list[Path]:
 def _schema_of(file: Path, name: str) -> tuple[dict[str, Kind], int]:
     """The columns of a file, and how many rows it holds."""
     try:
-        given = pl.read_parquet_schema(file)
+        with ParquetFile(file) as opened:
+            given, rows = opened.schema, opened.rows
         schema = {column.strip(): kind for column, kind in given.items()}
         if len(schema) < len(given):
             twice = next(own for own in schema if sum(column.strip() == own for column in given) > 1)
@@ -165,8 +168,8 @@ def _schema_of(file: Path, name: str) -> tuple[dict[str, Kind], int]:
                 f'{name}: columns have names of their own; several are called "{twice}", but for blanks: rename them',
                 file=name,
             )
-        return schema, int(pl.scan_parquet(file, hive_partitioning=False, glob=False).select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError) as error:
+        return schema, rows
+    except DAMAGED as error:
         raise _damaged(name, error) from None
 
 
@@ -232,5 +235,5 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-def _damaged(name: str, error: Exception) -> UnsafeFileError:
+def _damaged(name: str, error: BaseException) -> UnsafeFileError:
     return UnsafeFileError(f"{name} is damaged: {first_line(error)}", file=name)

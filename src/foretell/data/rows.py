@@ -12,7 +12,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,12 +20,14 @@ import narwhals as nw
 import polars as pl
 
 from ..errors import DataError, UnsafeFileError
+from .unpacking import unpacked
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
 TABLES = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
 _SEPARATORS = (",", ";", "\t", "|")
 _MARK = "\ufeff"  # of a byte order
 _AT_ONCE = 4096  # rows of a Parquet file
+LONGEST_LINE = 256 * 1024 * 1024  # bytes
 csv.field_size_limit(1 << 30)
 
 
@@ -160,13 +162,6 @@ def rows_in(name: str, stream: io.BufferedIOBase, encoding: str = "utf-8") -> Ro
     return _of_json(name, lines, whole=first == "[") if first in ("{", "[") else _of_csv(name, lines)
 
 
-def unpacked(stream: io.BufferedIOBase) -> Any:
-    """A stream that can be looked into, without its gzip where it has one."""
-    raw: Any = stream
-    buffered: Any = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(raw)
-    return io.BufferedReader(gzip.GzipFile(fileobj=buffered)) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
-
-
 def known_encoding(encoding: str) -> None:
     """Checks that there is such an encoding.
 
@@ -231,7 +226,14 @@ def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterat
         return
     offset = 0
     try:
-        for number, line in enumerate(stream):
+        for number in count():
+            if not (line := stream.readline(LONGEST_LINE + 1)):
+                return
+            if len(line) > LONGEST_LINE:
+                raise DataError(
+                    f"{name}, line {number + 1}: a line has at most {LONGEST_LINE:,} bytes; is it a text at all?",
+                    file=name,
+                )
             if offset == 0 and line.startswith(codecs.BOM_UTF8):
                 offset, line = len(codecs.BOM_UTF8), line.removeprefix(codecs.BOM_UTF8)
             yield decoded(name, line, encoding, offset, number)
@@ -302,7 +304,7 @@ def _json_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, int | No
             continue
         number += 1
         try:
-            document = json.loads(text)
+            document = _document(text)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{name}, line {line} is not JSON: {error}", file=name, line=line) from None
         if not isinstance(document, dict):
@@ -315,9 +317,23 @@ def _json_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, int | No
         yield number, line, document
 
 
+def _document(text: str) -> Any:
+    """JSON, without halves of letters, which it can spell and which nothing can write."""
+    found = json.loads(text)
+    return _mended(found) if "\\ud" in text or "\\uD" in text else found
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(own) for own in value]
+    return {_mended(name): _mended(own) for name, own in value.items()} if isinstance(value, dict) else value
+
+
 def _json_array(name: str, text: str) -> Iterator[tuple[int, int | None, dict[str, Any]]]:
     try:
-        documents = json.loads(text)
+        documents = _document(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not JSON: {error}", file=name) from None
     for number, document in enumerate(documents, start=1):
@@ -339,7 +355,7 @@ def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
     try:
         file = pq.ParquetFile(seekable or io.BytesIO(stream.read()))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnsafeFileError(f"{name} is damaged: {str(error).splitlines()[0]}", file=name) from None
+        raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
     if file.metadata.num_rows == 0:
         raise DataError(f"{name} holds no rows", file=name)
 
@@ -350,8 +366,8 @@ def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
                 for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     number += 1
                     yield Row(number, None, cells)
-        except (pa.ArrowException, OSError) as error:
-            raise UnsafeFileError(f"{name} is damaged: {str(error).splitlines()[0]}", file=name) from None
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
 
     return Rows(name, _named(name, file.schema_arrow.names), rows())
 

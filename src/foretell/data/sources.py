@@ -6,6 +6,7 @@ Nothing is judged here beyond what cannot be read at all; what the rows mean is 
 import csv
 import gzip
 import io
+import lzma
 import re
 import sys
 import zipfile
@@ -21,12 +22,18 @@ from jaxtyping import Int64
 
 from ..errors import DataError, UnsafeFileError, counted
 from .builtin import builtin_path
+from .columnar import DAMAGED, read_parquet
 from .members import content_of
+from .unpacking import Gzip, allowed, content_in_zip, too_much
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "?", "#N/A")
 _PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
 _SEPARATORS = (",", ";", "\t", "|")
 MOST_BYTES = 8_000_000_000  # of a packed table
+_PIECE = 1 << 20
+_DAMAGE = (  # what is said of packed files; a zip whose file has no name makes an IndexError
+    *(zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, IndexError),
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ def read_frame(path: Path, text_columns: tuple[str, ...] = ()) -> pl.DataFrame:
         frame = pl.read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", file=str(path)) from None
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except DAMAGED as error:
         raise DataError(f"{path} cannot be read as JSON: {first_line(error)}", file=str(path)) from None
     if frame.height == 0:
         raise DataError(f"{path} holds no rows", file=str(path))
@@ -147,7 +154,7 @@ def _from_frame(frame: Any, text_columns: tuple[str, ...]) -> Source:
         raise DataError(f"the data frame cannot be read as a table: {first_line(error)}") from None
     try:
         native = known.to_polars()
-    except (TypeError, ValueError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, nw.exceptions.NarwhalsError, *DAMAGED) as error:
         raise DataError(f"the data frame cannot be read as a table: {first_line(error)}") from None
     if native.height == 0:
         raise DataError("the data frame holds no rows")
@@ -171,13 +178,13 @@ def _from_bytes(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sou
         elif content.startswith(_GZIP):
             content = _unpacked(name, content)
         if content.startswith(_PARQUET):
-            frame = pl.read_parquet(io.BytesIO(content))
+            frame = read_parquet(io.BytesIO(content))
             if frame.height == 0:
                 raise DataError(f"{name} holds no rows", file=name)
             return Source(name, tidy(frame, text_columns))
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError) as error:
+    except _DAMAGE as error:
         raise UnsafeFileError(f"{name} is damaged or protected: {error}", file=name) from None
-    except pl.exceptions.PolarsError as error:
+    except DAMAGED as error:
         raise UnsafeFileError(f"{name} is damaged: {first_line(error)}", file=name) from None
     return _from_text(name, content, text_columns)
 
@@ -195,16 +202,20 @@ def _only_member(name: str, content: bytes) -> tuple[str, bytes]:
             raise DataError(f"{name} must hold exactly one table; found {len(members)}: {found}", file=name)
         if members[0].file_size > MOST_BYTES:
             raise _too_large(name)
-        return f"{name}:{members[0].filename}", archive.read(members[0])
+        if members[0].file_size > allowed(len(content)):
+            raise zipfile.BadZipFile(too_much())
+        return f"{name}:{members[0].filename}", content_in_zip(archive, members[0])
 
 
 def _unpacked(name: str, content: bytes) -> bytes:
     """What a gzip file holds, as far as memory may be asked for it."""
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-        found = stream.read(MOST_BYTES + 1)
-    if len(found) > MOST_BYTES:
-        raise _too_large(name)
-    return found
+    found = io.BytesIO()
+    with Gzip(io.BytesIO(content)) as stream:
+        while part := stream.read(_PIECE):
+            found.write(part)
+            if found.tell() > MOST_BYTES:
+                raise _too_large(name)
+    return found.getvalue()
 
 
 def _too_large(name: str) -> DataError:
@@ -231,11 +242,11 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
     }
     try:
         frame = _read_typed(content, options, text_columns)
-    except pl.exceptions.PolarsError as error:
+    except DAMAGED as error:
         try:
             # Some value does not fit the type that the first rows suggest: read text, and judge it later.
             frame = pl.read_csv(content, infer_schema=False, **options)
-        except pl.exceptions.PolarsError:
+        except DAMAGED:
             raise _ragged(name, content, separator, error) from None
     if decimal_comma:
         # A column in which some cell is no number came as text, its commas untouched.
@@ -324,7 +335,7 @@ def _separator(head: list[str]) -> str:
     return max(_SEPARATORS, key=lambda candidate: (bare.count(candidate), -_SEPARATORS.index(candidate)))
 
 
-def _ragged(name: str, content: bytes, separator: str, error: Exception) -> DataError:
+def _ragged(name: str, content: bytes, separator: str, error: BaseException) -> DataError:
     """The first line whose number of fields differs from the header's, if that is what is wrong."""
     reader = csv.reader(io.StringIO(content.decode("utf-8", "replace")), delimiter=separator)
     try:
@@ -360,6 +371,6 @@ def tidy(frame: pl.DataFrame, text_columns: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says first."""
-    return str(error).strip().splitlines()[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

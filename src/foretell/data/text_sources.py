@@ -14,7 +14,8 @@ from ..config import CorpusSection
 from ..errors import DataError, UnsafeFileError, counted
 from .labelled import TEXT_NAMES, column_of
 from .members import is_archive, members
-from .rows import Rows, known_encoding, not_encoded, opened, rows_of, unpacked
+from .rows import Rows, known_encoding, not_encoded, opened, rows_of
+from .unpacking import unpacked
 
 _TABLES = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
 TABLES = (*_TABLES, *(f"{suffix}.gz" for suffix in _TABLES))

@@ -22,7 +22,7 @@ from ..config import TokenizerSection
 from ..errors import ConfigurationError, DataError, nearest
 from .documents import lines_of
 from .storage import TokenArray
-from .vocabulary import MOST_TOKENS, whole
+from .vocabulary import MOST_TOKENS, tokens_of, whole
 
 UNKNOWN = 0
 KINDS = ("characters", "bytes", "words", "bpe")
@@ -186,7 +186,7 @@ class Tokenizer:
         Raises:
             ValueError: It contradicts itself.
         """
-        kind, tokens = document["kind"], tuple(document["tokens"])
+        kind, tokens = document["kind"], tokens_of(document)
         merges = tuple((str(one), str(two)) for one, two in document.get("merges", ()))
         if kind not in KINDS:
             raise ValueError(f"there is no kind of token called {kind!r}; {nearest(str(kind), KINDS)}")

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from ..errors import DataError, UnsafeFileError
-from .rows import decoded_lines, unpacked
+from .rows import decoded_lines
+from .unpacking import unpacked
 from .vocabulary import UNKNOWN, Vocabulary
 
 WIDEST = 4096  # numbers of a vector

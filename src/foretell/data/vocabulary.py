@@ -150,7 +150,7 @@ class Vocabulary:
         Raises:
             ValueError: It contradicts itself.
         """
-        kind, tokens = document["kind"], tuple(document["tokens"])
+        kind, tokens = document["kind"], tokens_of(document)
         merges = tuple((str(first), str(second)) for first, second in document.get("merges", ()))
         if kind not in ("words", "characters", "bpe") or not all(
             isinstance(token, str) and whole(token) == token for token in tokens
@@ -172,6 +172,18 @@ class Vocabulary:
         else:
             model = models.WordLevel(vocabulary, unk_token=SPECIAL[UNKNOWN])
         return _pipeline(Tokenizer(model), self.kind, lowercase=self.lowercase, punctuation=self.punctuation)
+
+
+def tokens_of(document: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The tokens that a document of a vocabulary names, as far as they are not too many to be looked at.
+
+    Raises:
+        ValueError: They are.
+    """
+    tokens = document["tokens"]
+    if not isinstance(tokens, list) or len(tokens) > MOST_TOKENS:
+        raise ValueError(f"the tokens of a vocabulary are a list of at most {MOST_TOKENS:,}")
+    return tuple(tokens)
 
 
 def whole(text: str) -> str:

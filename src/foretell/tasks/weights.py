@@ -1,17 +1,20 @@
 """The weights of a network that come from a model folder, which is not trusted."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from ..artefact import DOCUMENT, FILES, WEIGHTS
 from ..errors import ConfigurationError, UnsafeFileError
 from ..nn import GRU, load_torch_state
 from ..numbers import usable
+
+MOST_MEMBERS = 100
 
 
 @contextmanager
@@ -43,6 +46,36 @@ def _told(error: Exception) -> str:
     if isinstance(error, ValueError):
         return sentence
     return f"what {DOCUMENT} says and {WEIGHTS} hold contradict each other ({sentence})"
+
+
+def require_few(members: Sequence[Any]) -> None:
+    """Checks that a model of others is made of as many as any climb comes to.
+
+    Raises:
+        ValueError: They are none, or very many.
+    """
+    if not 1 <= len(members) <= MOST_MEMBERS:
+        raise ValueError(f"a model of others has 1 to {MOST_MEMBERS} members; found {len(members)}")
+
+
+def require_kinds(about: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Checks what a model folder says of the data that its model learned from, as far as anything reads it.
+
+    Args:
+        about: What it says.
+        kinds: The type of each value by its name; one whose type allows None may be missing.
+
+    Raises:
+        ValueError: It says something else.
+    """
+    for name, kind in kinds.items():
+        try:
+            TypeAdapter(kind).validate_python(about.get(name), strict=True)
+        except ValidationError as error:
+            what = f"lacks {name}" if name not in about else f"has {name} of another kind"
+            raise ValueError(
+                f"it does not say what it learned from: data in {DOCUMENT} {what} ({error.errors()[0]['msg']})"
+            ) from None
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
@@ -90,7 +123,10 @@ def _as_of_now(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     weights = old.get("weight_ih_l0")
     if weights is None or weights.ndim != 2 or not weights.size:
         return arrays
-    layer = GRU(weights.shape[1], max(len(weights) // 3, 1))
+    units = max(len(weights) // 3, 1)
+    if old.get("weight_hh_l0", weights).shape != (3 * units, units):
+        raise UnsafeFileError("the stored weights are damaged: a GRU has as many rows of weights as units, three times")
+    layer = GRU(weights.shape[1], units)
     try:
         load_torch_state(layer, {name: torch.from_numpy(array.astype(np.float32)) for name, array in old.items()})
     except ConfigurationError as error:

@@ -5,12 +5,14 @@ processes the first one writes and reads it, with what each of them has of its o
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.numpy import save
 from safetensors.torch import load
@@ -18,14 +20,18 @@ from safetensors.torch import save as save_any
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
-from ..files import write_atomically
+from ..files import read_tensors, write_atomically
 from .carrying import Carrying
 from .group import ALONE, Group
+from .optimisers import kept_by
 from .seeds import seed_of
 from .sharding import give_means, give_weights, means_of, weights_of
 
 FILE = "state.safetensors"
 _FORMAT = "1"
+_LARGEST = 64 * 1024**3  # weights three times and more
+_MOST_THREADS = 4096
+_DAMAGE = (SafetensorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 @dataclass
@@ -134,30 +140,79 @@ def load_checkpoint(
         UnsafeFileError: The file is damaged, or belongs to another network.
     """
     file = folder / FILE
-    content = group.first(file.read_bytes() if group.leads and file.exists() else b"")
+    content = group.first(read_tensors(file, _LARGEST) if group.leads and os.path.lexists(file) else b"")
     if not content:
         return None
     try:
         tensors = dict(sorted(load(content).items()))
         _require_numbers(tensors)
-        position = Position(**json.loads(_metadata(content)["position"]))
-        give_weights(network, _under(tensors, "weights/"))
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        position, best = _position(_metadata(content)), _under(tensors, "best/")
+        weights = _under(tensors, "weights/")
+        if {name: own.shape for name, own in best.items()} != {name: own.shape for name, own in weights.items()}:
+            raise ValueError("the best weights are of another network than the last ones")
+        give_weights(network, weights)
+        means = _means(_under(tensors, "optimiser/"))
+        _require_fitting(means, optimiser, alone=group.size == 1)
+        give_means(network, optimiser, means)
+        carrying.state = _carried(_under(tensors, "carried/"), network, group)
+        _restore_generators(tensors, position, group)
+    except _DAMAGE as error:
         raise UnsafeFileError(
             f"the checkpoint {file} is damaged or belongs to another network: {error}", file=str(file)
         ) from None
+    return position, best
+
+
+def _position(metadata: dict[str, str]) -> Position:
+    """How far a training has come, as its checkpoint says it.
+
+    Raises:
+        ValueError: It says nonsense.
+    """
+    position = TypeAdapter(Position).validate_python(json.loads(metadata["position"]))
+    whole = (position.epoch, position.step, position.best_epoch, position.threads - 1, position.processes - 1)
+    if min(whole) < 0 or position.threads > _MOST_THREADS or len(position.history) != position.epoch:
+        raise ValueError("it says that it has come to where no training comes")
+    for record in position.history:
+        if not all(isinstance(record[span]["loss"], float | int) for span in ("train", "validation")):
+            raise ValueError("an epoch has a loss in training and in validation")
+    return position
+
+
+def _means(found: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     means: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _under(tensors, "optimiser/").items():
+    for name, tensor in found.items():
         number, _, key = name.partition("/")
         means.setdefault(int(number), {})[key] = tensor
-    give_means(network, optimiser, means)
-    carried = _under(tensors, "carried/")
+    return means
+
+
+def _require_fitting(means: dict[int, dict[str, Tensor]], optimiser: torch.optim.Optimizer, *, alone: bool) -> None:
+    """Checks that running means are an optimiser's own, which would find out only at its next step.
+
+    Args:
+        means: By the number of the weight.
+        optimiser: The optimiser.
+        alone: Whether it holds all of each weight, rather than a shard.
+
+    Raises:
+        ValueError: They are another one's.
+    """
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    names = kept_by(optimiser)
+    for number, own in means.items():
+        shapes = {key: (weights[number].shape, torch.Size()) for key in own}
+        if own.keys() != names or (alone and any(own[key].shape not in shapes[key] for key in own)):
+            raise ValueError("the running means are another optimiser's")
+        if not all(tensor.isfinite().all() and (tensor.ndim or tensor >= 0) for tensor in own.values()):
+            raise ValueError("running means are finite")
+
+
+def _carried(carried: dict[str, Tensor], network: nn.Module, group: Group) -> tuple[Tensor, ...]:
     device = next(network.parameters()).device
     parts = [carried[str(number)] for number in range(len(carried))]
     own = [part[group.share(len(part))].to(device) for part in parts]
-    carrying.state = tuple(own) if all(map(len, own)) else ()
-    _restore_generators(tensors, position, group)
-    return position, _under(tensors, "best/")
+    return tuple(own) if all(map(len, own)) else ()
 
 
 def _require_numbers(tensors: dict[str, Tensor]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnsafeFileError
-from ..files import write_atomically
+from ..files import read_json, read_plain, write_atomically
 
 _RECORD = {"epoch", "train", "validation"}
 CURVE, RATES = "metrics.jsonl", "rates.json"
@@ -38,13 +38,13 @@ def curve_of(folder: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        records = [json.loads(line) for line in read_plain(path).decode().splitlines()]
         if not all(
             isinstance(record, dict) and {"epoch", "train", "validation"} <= record.keys() for record in records
         ):
             raise ValueError("each line is the record of an epoch")
         return records
-    except (OSError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
 
 
@@ -58,10 +58,10 @@ def kept_rate(folder: Path) -> RangeTest | None:
     if not path.exists():
         return None
     try:
-        found = RangeTest(**json.loads(path.read_text("utf-8")))
+        found = RangeTest(**read_json(path))
         if not 0 < float(found.chosen) < math.inf or len(found.rates) != len(found.losses):
             raise ValueError("it names no rate")
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
     return found
 

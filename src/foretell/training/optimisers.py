@@ -119,6 +119,13 @@ class LazyAdam(Mover):
         weight.index_add_(0, rows, mean / square.sqrt().add_(group["epsilon"]), alpha=-rate)
 
 
+def kept_by(optimiser: torch.optim.Optimizer) -> set[str]:
+    """What an optimiser keeps of each weight, by name."""
+    if isinstance(optimiser, RMSprop):
+        return {"square"}
+    return {"steps", "mean", "square"} if isinstance(optimiser, LazyAdam) else {"step", "exp_avg", "exp_avg_sq"}
+
+
 def make_optimiser(section: TrainingSection, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
     """The optimiser that the options name.
 

@@ -21,7 +21,7 @@ from ...evaluation.panels import Panel, Passages
 from ...stopping import heed
 from ...training.curves import RangeTest
 from ..cards import Card, card, document_of, pieces, source_name
-from ..weights import load_network, of_a_model_folder, require_finite
+from ..weights import load_network, of_a_model_folder, require_few, require_finite, require_kinds
 from .config import MEASURE, RUNGS, Configuration, TextNetworkSection
 from .explaining import Explanation, explain, headings
 from .linear import Linear
@@ -30,6 +30,13 @@ from .rungs import ENSEMBLE, LINEAR, MAJORITY, NETWORKS, TextShape, build_networ
 
 VOCABULARY, SEEN = "vocabulary.json", "seen"
 ON_PAGE = 200  # texts
+_ABOUT = {  # what is told of data, and what it must be
+    "source": str,
+    "fingerprint": str,
+    "texts": dict[str, int],
+    "dropped": dict[str, int] | None,
+    "text_column": str | None,
+}
 
 
 @dataclass(frozen=True)
@@ -185,8 +192,7 @@ class LearnedClassifier:
                 raise ValueError(f"{SEEN} is a list of numbers")
             model = _model(rung, document["model"], arrays, vocabulary, len(labels), exclusive=exclusive)
             about, note = dict(document["data"]), str(document["note"])
-            if "fingerprint" not in about:
-                raise ValueError("it does not say what it learned from")
+            require_kinds(about, _ABOUT)
             return cls(rung, configuration, model, vocabulary, labels, temperature, about, note, seen=seen)
 
     def _likely(self, texts: Sequence[str]) -> Float64[np.ndarray, "text label"]:
@@ -278,6 +284,7 @@ def _model(
         return LinearModel(_linear(values, arrays, outputs))
     if rung == ENSEMBLE:
         members = []
+        require_few(values["members"])
         for number, own in enumerate(values["members"]):
             if own["rung"] == ENSEMBLE:
                 raise ValueError("an ensemble is not made of ensembles")
@@ -288,8 +295,6 @@ def _model(
             if not COLDEST <= temperature <= HOTTEST:
                 raise ValueError("a temperature is above zero")
             members.append(Member(str(own["rung"]), member, temperature))
-        if not members:
-            raise ValueError("an ensemble has members")
         return EnsembleModel(tuple(members), exclusive)
     if rung not in NETWORKS:
         raise UnsafeFileError(f'the model folder names a rung "{rung}" that this version does not know')

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ...data.appending import append_rows, frame_of, last_rows
+from ...data.columnar import DAMAGED, read_parquet
 from ...data.covariates import last_observed
 from ...data.frames import like
 from ...data.tables import Table
@@ -116,7 +117,7 @@ def logged_forecasts(folder: Path) -> pl.DataFrame | None:
     frames = []
     for path in sorted((folder / FORECASTS).glob("*.parquet")):
         try:
-            frames.append(pl.read_parquet(path))
-        except (pl.exceptions.PolarsError, OSError) as error:
+            frames.append(read_parquet(path))
+        except DAMAGED as error:
             raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
     return pl.concat(frames) if frames else None

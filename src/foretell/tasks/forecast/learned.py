@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ from ...evaluation.conformal import Intervals
 from ...numbers import usable
 from ...training.curves import RangeTest
 from ..cards import document_of
-from ..weights import load_network, of_a_model_folder
+from ..weights import load_network, of_a_model_folder, require_few, require_kinds
 from .config import Configuration, ForecastNetwork
 from .describing import forecaster_card
 from .drifting import NOTHING, Remembered
@@ -38,6 +38,18 @@ from .trees import TreesModel
 
 _MARGINS = "intervals/margins"
 LONGEST = 10_000_000  # rows that a window may reach
+LONGEST_STEP = 10**15  # microseconds from a row to the next
+MOST_NEEDED = 1_000_000  # rows without which nothing is forecast
+_ABOUT = {  # what is told of data, and what it must be
+    **dict.fromkeys(("source", "fingerprint", "first", "last"), str),
+    **dict.fromkeys(("rows", "rows_needed"), int),
+    "units": list[str | None],
+    "series": list[str] | None,
+    "written": dict[Literal["column", "pattern"], str | None] | None,
+    **dict.fromkeys(("reach", "fold"), int | None),
+    **dict.fromkeys(("windows", "dropped"), dict[str, int] | None),
+    "spans": list[Any] | None,
+}
 
 
 @dataclass(frozen=True)
@@ -222,8 +234,11 @@ class LearnedForecaster:
             intervals = _intervals(document.get("intervals"), arrays.pop(_MARGINS, None), network)
             model = _model(rung, document["model"], arrays, network)
             about = dict(document["data"])
-            if len(about["units"]) != len(scaling.targets) or not {"fingerprint", "rows_needed"} <= about.keys():
+            require_kinds(about, _ABOUT)
+            if len(about["units"]) != len(scaling.targets) or not 1 <= about["rows_needed"] <= MOST_NEEDED:
                 raise ValueError("what it says of its data contradicts its targets")
+            if not set(covariates.known) <= set(scaling.columns) or (configuration.data.series and not about["series"]):
+                raise ValueError("what it reads beside its targets is not in its data")
             note = str(document["note"])
             learned = cls(rung, configuration, model, scaling, shape, frequency, about, note)
             drift = Remembered.restore(artefact.files["scaling.json"].get("drift", NOTHING.document()))
@@ -264,7 +279,7 @@ def _must_make_sense(shape: WindowShape, frequency: Frequency, arrays: Mapping[s
     if (
         frequency.unit not in ("microsecond", "weekday", "month")
         or type(frequency.count) is not int
-        or frequency.count < 1
+        or not 1 <= frequency.count <= LONGEST_STEP
     ):
         raise ValueError(f"there is no frequency {frequency!r}")
     for name, array in arrays.items():
@@ -286,6 +301,8 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
         raise ValueError("scaling.json must hold a mean and a deviation for each column, and for each series")
     if not (usable(mean) and usable(deviation) and (deviation > 0).all()):
         raise ValueError("the means of scaling.json must be finite, the deviations above zero")
+    if any(len(set(own)) < len(own) for own in names.values()) or not names["targets"]:
+        raise ValueError("scaling.json names a column twice, or no target")
     if not set(names["targets"] + names["features"]) <= set(names["columns"]) or not set(names["masked"]) <= set(
         names["features"]
     ):
@@ -324,6 +341,7 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], sha
 
 
 def _members(values: list[dict[str, Any]], arrays: dict[str, np.ndarray], shape: NetworkShape) -> Iterator[Member]:
+    require_few(values)
     for number, member in enumerate(values):
         rung, windows = str(member["rung"]), member["windows"]
         own = replace(shape.window, lookback=int(windows["lookback"]), every=int(windows["every"]))

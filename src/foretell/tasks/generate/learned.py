@@ -21,7 +21,7 @@ from ...evaluation.kneser_ney import KneserNey, Level
 from ...nn import LanguageNetwork
 from ...training.curves import RangeTest
 from ..cards import Card, card, document_of, pieces, source_name
-from ..weights import load_network, of_a_model_folder, require_finite
+from ..weights import load_network, of_a_model_folder, require_few, require_finite, require_kinds
 from .config import MEASURE, RUNGS, Configuration, LanguageSection, WritingSection
 from .judging import evaluation_of
 from .models import CountModel, MixtureModel, Model, NetworkModel, UniformModel, WindowModel
@@ -30,6 +30,7 @@ from .writing import Text, Writer, writing_section
 
 VOCABULARY = "vocabulary.json"
 _LONGEST = 20  # tokens of an n-gram from a model folder
+_ABOUT = {"source": str, "fingerprint": str, "opening": str, "characters": dict[str, int]}
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,7 @@ class LearnedGenerator:
             require_finite(artefact.arrays)
             model = _model(rung, document["model"], artefact.arrays, len(tokenizer))
             about, note = dict(document["data"]), str(document["note"])
-            if not {"fingerprint", "opening", "characters"} <= about.keys():
-                raise ValueError("it does not say what it learned from")
+            require_kinds(about, _ABOUT)
             return cls(rung, configuration, model, tokenizer, about, note)
 
 
@@ -225,6 +225,7 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], tok
         return CountModel(_counts(int(values["order"]), arrays, tokens))
     if rung == MIXTURE:
         members = []
+        require_few(values["members"])
         for number, own in enumerate(values["members"]):
             if own["rung"] == MIXTURE:
                 raise ValueError("a mixture is not made of mixtures")
@@ -232,7 +233,7 @@ def _model(rung: str, values: dict[str, Any], arrays: dict[str, np.ndarray], tok
             known = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
             members.append(_model(str(own["rung"]), own["model"], known, tokens))
         weights = arrays["weights"].astype(np.float64)
-        if not members or weights.shape != (len(members),) or (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
+        if weights.shape != (len(members),) or (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
             raise ValueError("the weights of a mixture are shares")
         return MixtureModel(tuple(str(own["rung"]) for own in values["members"]), tuple(members), weights)
     if rung not in NETWORKS:

@@ -17,7 +17,7 @@ from ...training.curves import RangeTest
 from ...training.seeds import steady
 from ..asking import asked_section
 from ..cards import Card, card, document_of, source_name
-from ..weights import load_network, of_a_model_folder, require_finite
+from ..weights import load_network, of_a_model_folder, require_finite, require_kinds
 from .config import (
     MEASURE,
     RUNGS,
@@ -34,6 +34,7 @@ from .rungs import COPY, DICTIONARY, NETWORKS, build_network
 VOCABULARY = "vocabulary.json"
 LONGEST = 100_000  # tokens of a target from a model folder
 SPARE = 10  # tokens that a translation may have more than any in training
+_ABOUT = {"source": str, "fingerprint": str, "languages": list[str], "pairs": dict[str, int], "longest": int}
 STRANGE = 0.1  # share of unknown tokens of texts that a model does not understand
 
 
@@ -193,13 +194,9 @@ class LearnedTranslator:
             require_finite(artefact.arrays)
             model = _model(rung, document["model"], artefact.arrays, len(vocabulary))
             about, note = dict(document["data"]), str(document["note"])
-            languages = about["languages"]
-            if not isinstance(languages, list) or [type(own) for own in languages] != [str, str]:
-                raise ValueError("it does not say between which languages it translates")
-            if not {"fingerprint", "source", "pairs"} <= about.keys():
-                raise ValueError("it does not say what it learned from")
-            if not 1 <= int(about["longest"]) <= LONGEST:
-                raise ValueError("a target of training has some tokens")
+            require_kinds(about, _ABOUT)
+            if len(about["languages"]) != 2 or not 1 <= about["longest"] <= LONGEST:
+                raise ValueError("it translates between two languages, and a target of training has some tokens")
             return cls(rung, configuration, model, vocabulary, about, note)
 
 
