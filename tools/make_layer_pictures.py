@@ -25,7 +25,7 @@ def main() -> None:
         dream = ft.Dreamer(layers=name, octaves=3, steps=16, decorrelate=True).dream(begin)
         sheet.paste(dream.image.resize((SHOWN, SHOWN)), (0, SHOWN * place))
         print(name, flush=True)  # noqa: T201
-    sheet.save(TARGET, quality=72, method=6)
+    sheet.save(TARGET, quality=45, method=6)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Iterator
 
-from ..data.rows import known_encoding
+from ..data.encodings import known_encoding
 from ..errors import DataError
 from . import interrupts
 

@@ -47,7 +47,7 @@ def command(
     **options: Any,
 ) -> None:
     """Translate TEXT with the model of RUN; without TEXT each line of --file, or of standard input."""
-    from ..data.rows import known_encoding
+    from ..data.encodings import known_encoding
     from ..errors import DataError, StorageError, UsageError
     from ..tasks.translate.learned import LearnedTranslator, translating_section
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from ..config import TextSection
 from ..errors import DataError, counted, nearest
+from .encodings import decoded, known_encoding
 from .members import is_archive, members
-from .rows import TABLES, Rows, decoded, known_encoding, rows_in, rows_of
+from .rows import TABLES, Rows, rows_in, rows_of
 from .storage import TextFile
 
 TEXT = (".txt",)

@@ -19,10 +19,11 @@ from jaxtyping import Int64
 from ..config import PairSection, entries
 from ..errors import ConfigurationError, DataError, ForetellError, counted, nearest
 from .builtin import dates
+from .encodings import known_encoding
 from .labelled import SPAN_WORDS
 from .members import is_archive
 from .parallel import TABBED, Pair, Reading, language_of, lines_in, lines_of, of_files, of_folder
-from .rows import Rows, known_encoding, rows_in, rows_of, unfolded
+from .rows import Rows, rows_in, rows_of, unfolded
 from .storage import TextFile
 from .unpacking import unpacked
 from .vocabulary import whole

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, cast
 
 from ..config import PairSection
 from ..errors import DataError, nearest
+from .encodings import decoded_lines
 from .labelled import SPAN_WORDS
 from .members import members
-from .rows import decoded_lines, opened
+from .rows import opened
 from .unpacking import unpacked
 
 TABBED = (".tsv", ".tab", ".txt")

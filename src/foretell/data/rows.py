@@ -3,7 +3,6 @@
 Unlike tables of numbers nothing is guessed here: "NA" and "-" may be texts. Nothing holds all rows.
 """
 
-import codecs
 import csv
 import gzip
 import io
@@ -12,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +19,7 @@ import narwhals as nw
 import polars as pl
 
 from ..errors import DataError, UnsafeFileError
+from .encodings import decoded_lines, known_encoding
 from .unpacking import unpacked
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -27,7 +27,6 @@ TABLES = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
 _SEPARATORS = (",", ";", "\t", "|")
 _MARK = "\ufeff"  # of a byte order
 _AT_ONCE = 4096  # rows of a Parquet file
-LONGEST_LINE = 256 * 1024 * 1024  # bytes
 csv.field_size_limit(1 << 30)
 
 
@@ -160,86 +159,6 @@ def rows_in(name: str, stream: io.BufferedIOBase, encoding: str = "utf-8") -> Ro
     lines = decoded_lines(name, buffered, encoding)
     first = start.decode(encoding, "ignore").lstrip(f"{_MARK} \t\r\n")[:1]
     return _of_json(name, lines, whole=first == "[") if first in ("{", "[") else _of_csv(name, lines)
-
-
-def known_encoding(encoding: str) -> None:
-    """Checks that there is such an encoding.
-
-    Raises:
-        DataError: There is not.
-    """
-    try:
-        codecs.lookup(encoding)
-        "".encode(encoding)
-    except (LookupError, TypeError, ValueError):
-        raise DataError(f'there is no encoding "{encoding}"; known are utf-8, latin-1, cp1252, utf-16 ...') from None
-
-
-def decoded(name: str, content: bytes, encoding: str, offset: int = 0, lines: int = 0) -> str:
-    """Bytes as text.
-
-    Args:
-        name: What to call them.
-        content: The bytes.
-        encoding: How they are encoded.
-        offset: Where they begin in their file.
-        lines: How many lines of it come before.
-
-    Raises:
-        DataError: They are not encoded so.
-    """
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise not_encoded(name, error, encoding, offset, lines) from None
-
-
-def not_encoded(name: str, error: UnicodeDecodeError, encoding: str, offset: int, lines: int = 0) -> DataError:
-    """The error where bytes are not encoded as they should be.
-
-    Args:
-        name: What to call them.
-        error: What could not be decoded.
-        encoding: How they should be encoded.
-        offset: Where these bytes begin in their file.
-        lines: How many lines of it come before.
-    """
-    at, line = offset + error.start, lines + error.object.count(b"\n", 0, error.start) + 1
-    found = f"byte {at} (0x{error.object[error.start]:02x})"
-    return DataError(
-        f"{name}, line {line}: {found} is not {encoding}; say --encoding, such as latin-1, or save the file as UTF-8",
-        file=name,
-        line=line,
-        offset=at,
-    )
-
-
-def decoded_lines(name: str, stream: io.BufferedIOBase, encoding: str) -> Iterator[str]:
-    """The lines of a stream with their ends.
-
-    Raises:
-        DataError: A line is not encoded so.
-        UnsafeFileError: The stream is damaged.
-    """
-    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
-        yield from io.StringIO(decoded(name, stream.read(), encoding), newline="")
-        return
-    offset = 0
-    try:
-        for number in count():
-            if not (line := stream.readline(LONGEST_LINE + 1)):
-                return
-            if len(line) > LONGEST_LINE:
-                raise DataError(
-                    f"{name}, line {number + 1}: a line has at most {LONGEST_LINE:,} bytes; is it a text at all?",
-                    file=name,
-                )
-            if offset == 0 and line.startswith(codecs.BOM_UTF8):
-                offset, line = len(codecs.BOM_UTF8), line.removeprefix(codecs.BOM_UTF8)
-            yield decoded(name, line, encoding, offset, number)
-            offset += len(line)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
 
 
 def _of_csv(name: str, lines: Iterator[str]) -> Rows:

@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from ..config import CorpusSection
 from ..errors import DataError, UnsafeFileError, counted
+from .encodings import known_encoding, not_encoded
 from .labelled import TEXT_NAMES, column_of
 from .members import is_archive, members
-from .rows import Rows, known_encoding, not_encoded, opened, rows_of
+from .rows import Rows, opened, rows_of
 from .unpacking import unpacked
 
 _TABLES = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")

@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from ..errors import DataError
+from .encodings import decoded, known_encoding
 from .labelled import TEXT, TEXT_NAMES, column_of
 from .members import content_of, is_archive, members
-from .rows import decoded, known_encoding, rows_of, unfolded
+from .rows import rows_of, unfolded
 
 
 def read_unlabelled(

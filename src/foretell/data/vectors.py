@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from ..errors import DataError, UnsafeFileError
-from .rows import decoded_lines
+from .encodings import decoded_lines
 from .unpacking import unpacked
 from .vocabulary import UNKNOWN, Vocabulary
 
