@@ -10,12 +10,30 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 CONTENT = b"".join(b"%06d the sun rose over the hills\n" % number for number in range(6000))
 
 
+class WickedServer(ThreadingHTTPServer):
+    """The server, and what was asked of it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.asked, self.released = list[str](), threading.Event()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients go away; nobody needs to hear of it."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """What is asked for names what goes wrong."""
 
+    @property
+    def wicked(self) -> WickedServer:
+        assert isinstance(self.server, WickedServer)
+        return self.server
+
     def do_GET(self) -> None:
         asked = self.path.strip("/").partition("/")[0]
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.wicked.asked.append(self.path)
         getattr(self, f"say_{asked}")()
 
     def _head(self, status: int = 200, length: int | None = len(CONTENT), **headers: str) -> None:
@@ -59,17 +77,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._head()
         self.wfile.write(CONTENT[:1000])
         self.wfile.flush()
-        self.server.released.wait(20)  # type: ignore[attr-defined]
+        self.wicked.released.wait(20)
 
     def say_silent(self) -> None:
-        self.server.released.wait(20)  # type: ignore[attr-defined]
+        self.wicked.released.wait(20)
 
     def say_dripping(self) -> None:
         self._head()
         for letter in CONTENT[:4000]:
             self.wfile.write(bytes([letter]))
             self.wfile.flush()
-            if self.server.released.wait(0.05):  # type: ignore[attr-defined]
+            if self.wicked.released.wait(0.05):
                 return
 
     def say_page(self) -> None:
@@ -103,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def say_endless(self) -> None:
         self._head(length=None)
-        while not self.server.released.is_set():  # type: ignore[attr-defined]
+        while not self.wicked.released.is_set():
             self.wfile.write(CONTENT)
 
     def say_bomb(self) -> None:
@@ -124,18 +142,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def wicked_server() -> Iterator[ThreadingHTTPServer]:
+def wicked_server() -> Iterator[WickedServer]:
     """Inside a block there is one."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda request, address: None  # type: ignore[assignment, method-assign] # clients go away
-    server.asked, server.released = [], threading.Event()  # type: ignore[attr-defined]
+    server = WickedServer()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield server
     finally:
-        server.released.set()  # type: ignore[attr-defined]
+        server.released.set()
         server.shutdown()
         server.server_close()
         thread.join(20)

@@ -91,7 +91,11 @@ def _bring(remote: Remote, origin: str, folder: Path) -> None:
 def _copy(remote: Remote, path: Path, new: Path) -> None:
     if not path.is_file():
         raise MissingError(f"there is no file {path}; --from names {remote.name}, or its address", file=str(path))
-    with path.open("rb") as stream, new.open("wb") as out, passing(f"copying {path.name}", None, "bytes") as add:
+    try:
+        source = path.open("rb")
+    except OSError as error:
+        raise MissingError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
+    with source as stream, new.open("wb") as out, passing(f"copying {path.name}", None, "bytes") as add:
         sink = _Sink(out, remote, str(path), add)
         while piece := stream.read(_PIECE):
             sink.write(piece)
