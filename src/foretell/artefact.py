@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from .errors import InputError, StorageError, UnsafeFileError
-from .files import json_text, read_json, read_plain, read_tensors, remove_leftovers
+from .files import json_text, remove_leftovers
 from .folders import folder_beside, heal, put_in_place
+from .untrusted import read_json, read_plain, read_tensors
 
 FORMAT = "1.2"
 DOCUMENT, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"

@@ -13,9 +13,10 @@ from typing import Any
 from .artefact import DOCUMENT, is_model, versions
 from .config import TaskConfiguration
 from .errors import InputError, StorageError, UnsafeFileError, UsageError, nearest
-from .files import read_json, remove, sync_folder, write_atomically
+from .files import remove, sync_folder, write_atomically
 from .folders import folder_beside, heal, put_in_place
 from .tasks import task_measure
+from .untrusted import read_json
 
 _ROW = {"rung", "kind", "split", "skill", "verdict", "seconds", "parameters"}
 _DELETED = ".deleted"  # how the name of a run ends that is being removed

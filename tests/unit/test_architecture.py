@@ -18,6 +18,7 @@ ROOMS = [
     "axes",
     "numbers",
     "files",
+    "untrusted",
     "folders",
     "stopping",
     "passes",

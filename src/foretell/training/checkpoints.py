@@ -20,7 +20,8 @@ from safetensors.torch import save as save_any
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
-from ..files import read_tensors, write_atomically
+from ..files import write_atomically
+from ..untrusted import read_tensors
 from .carrying import Carrying
 from .group import ALONE, Group
 from .optimisers import kept_by

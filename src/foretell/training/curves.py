@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnsafeFileError
-from ..files import read_json, read_plain, write_atomically
+from ..files import write_atomically
+from ..untrusted import read_json, read_plain
 
 _RECORD = {"epoch", "train", "validation"}
 CURVE, RATES = "metrics.jsonl", "rates.json"
