@@ -183,6 +183,18 @@ def test_a_full_disk_ends_with_1(hourly_csv: Path, tmp_path: Path, limit: int) -
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")], "something half-written was left"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux stands for the full disk")
+@pytest.mark.parametrize("further", [["--json"], []])
+def test_output_that_goes_to_a_full_disk_ends_with_1(further: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "foretell", "runs", "list", *further]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=120, check=False
+        )
+    told = "Error: the output could not be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
 def test_a_folder_that_may_not_be_written_ends_with_1(
     hourly_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

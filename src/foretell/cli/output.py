@@ -39,10 +39,17 @@ def output_options(function: Function) -> Function:
 
 
 def print_error(error: ForetellError, as_json: bool, hint: str | None = None) -> int:
-    """Prints one sentence, or the error's JSON, and returns the exit code."""
-    if as_json:
-        click.echo(json.dumps(finite(error.document()), default=str))
-    else:
+    """Prints one sentence, or the error's JSON, and returns the exit code.
+
+    Where no JSON can be written, as the disk that it goes to is full, the sentence says so instead.
+    """
+    try:
+        if as_json:
+            click.echo(json.dumps(finite(error.document()), default=str))
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # lest it be tried once more at the end
+        as_json = False
+    if not as_json:
         click.echo(f"{styled('Error:', 'red', sys.stderr)} {printable(error.message)}", err=True)
         if hint:
             click.echo(f"See: {hint} --help", err=True)
