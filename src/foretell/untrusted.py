@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from .errors import UnsafeFileError
 
 LARGEST_DOCUMENT = 64 * 1024 * 1024
 _MOST_VALUES = 16_000_000  # of a document, an object or a list counted as four: less than a gigabyte of memory
+_LARGEST_OPTIONS = 1024 * 1024  # bytes of a TOML file, which Python reads slowly
 _LARGEST_HEADER = 4 * 1024 * 1024  # of a file of tensors
 _PLAIN = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
@@ -45,6 +47,18 @@ def read_json(path: Path) -> Any:
             json.dumps(document, ensure_ascii=False).encode()  # halves of letters, which nothing can write
         return document
     except (ValueError, RecursionError) as error:
+        raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML document of a folder that is not trusted.
+
+    Raises:
+        UnsafeFileError: As of :func:`read_plain`; or it is none.
+    """
+    try:
+        return tomllib.loads(read_plain(path, _LARGEST_OPTIONS).decode())
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
 
 

@@ -336,6 +336,18 @@ def test_gradients_of_an_encoder_and_a_decoder_are_seen(compared: Path, run: Run
     assert any("decoder" in name for name in modules)
 
 
+@pytest.mark.parametrize("verb", ["inspect", "evaluate"])
+def test_pairs_of_which_none_is_short_enough_are_told(verb: str, compared: Path, run: Run, tmp_path: Path) -> None:
+    shutil.copytree(compared, tmp_path / "runs" / "a")
+    model = tmp_path / "runs" / "a" / "gru-attention" / "model" / "model.json"
+    document = json.loads(model.read_text("utf-8"))
+    document["config"]["pieces"]["max_length"] = 1
+    model.write_text(json.dumps(document), "utf-8")
+    done = run(verb, "a/gru-attention")
+    assert done.code == 3
+    assert "that is of 1 tokens at most" in done.err
+
+
 @pytest.mark.parametrize("rung", ["gru-attention", "transformer-tiny"])
 def test_half_the_bits_and_twice_as_many_train_too(days: tuple[Path, Path], rung: str, run: Run) -> None:
     options = [*days, "--rung", rung, *TINY, *QUICK, "--epochs", "1", "--steps-per-epoch", "3"]

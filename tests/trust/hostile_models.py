@@ -135,6 +135,7 @@ _VALUES: list[tuple[str, str, str, tuple[Any, ...], Any]] = [
     ("gru", "model.json", "a rung that is a callable", ("rung",), "os:system"),
     ("gru", "model.json", "a backbone", ("config", "backbone"), {"model": "os:system"}),
     ("gru", "model.json", "its network's kind", ("model", "network"), {"model": f"{MARK}:run"}),
+    ("gru", "model.json", "a fold that there is not", ("data", "fold"), 1),
     ("gru", "scaling.json", "no deviation", ("deviation",), [[0.0, 0.0]]),
     ("gru", "scaling.json", "columns that are not there", ("targets",), ["../../etc/passwd"]),
     ("lstm", "model.json", "2^40 tokens", ("model", "tokens"), HUGE),

@@ -1,13 +1,14 @@
 """Where stores of large data lie for commands that read as a model did: as they say, else as its training did."""
 
 import os
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import UnsafeFileError
+from ..untrusted import read_toml
 from .origin import run_of
 
 
@@ -34,8 +35,8 @@ def cache_as_in_training(folder: Path) -> None:
     if home is None or os.environ.get(VARIABLE):
         return
     try:
-        sections = tomllib.loads((home / "config.toml").read_text("utf-8"))
-    except (OSError, ValueError):
+        sections = read_toml(home / "config.toml")
+    except UnsafeFileError:
         return
     for section in sections.values():
         if isinstance(section, dict) and isinstance(section.get("cache_dir"), str):

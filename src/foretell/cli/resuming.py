@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import remove_all_leftovers
+from ..untrusted import read_toml
 from .origin import from_kept, shown
 from .output import tell
 from .starting import start_again
@@ -58,7 +59,8 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
     if job.get("finished"):
         raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
     task = get_task(job["task"])
-    configuration = task_configuration(job["task"]).build(file=folder / "config.toml", environment={})
+    options = task_configuration(job["task"])
+    configuration = options.build(file=folder / "config.toml", read=read_toml, environment={})
     named = {f"training.{name}": given.get(name) for name in WITH if given.get(name) is not None}
     configuration = take_part(configuration.changed(named), given)
     folder = own_copy(folder, configuration)

@@ -60,6 +60,7 @@ class TaskConfiguration(BaseModel):
         *,
         recipe: Mapping[str, Mapping[str, object]] | None = None,
         file: str | Path | None = None,
+        read: Callable[[Path], dict[str, Any]] | None = None,
         sets: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Configuration:
@@ -69,6 +70,7 @@ class TaskConfiguration(BaseModel):
             flags: Values by option name; those that are None were not given.
             recipe: The sections of a recipe.
             file: A TOML file with a table for each section.
+            read: How that is read; as a file that its user names where None.
             sets: Values by dotted path, ``{"training.epochs": "5"}``, as from ``--set``.
             environment: The environment; ``os.environ`` where None.
 
@@ -87,7 +89,7 @@ class TaskConfiguration(BaseModel):
         for section, entries_of in (recipe or {}).items():
             for name, value in entries_of.items():
                 put(section, name, value, "the recipe")
-        for section, name, value in _from_file(file):
+        for section, name, value in _from_file(file, read or _named_toml):
             put(section, name, value, f"the file {file}")
         surroundings = os.environ if environment is None else environment
         for name, section in places.items():
@@ -157,17 +159,19 @@ class TaskConfiguration(BaseModel):
         )
 
 
-def _from_file(file: str | Path | None) -> Iterator[tuple[str, str, object]]:
-    if file is None:
-        return
+def _named_toml(path: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(Path(file).read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigurationError(
-            f"the configuration file {file} cannot be read: {error.strerror}", file=str(file)
+            f"the configuration file {path} cannot be read: {error.strerror}", file=str(path)
         ) from None
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
-        raise ConfigurationError(f"the configuration file {file} is not TOML: {error}", file=str(file)) from None
+        raise ConfigurationError(f"the configuration file {path} is not TOML: {error}", file=str(path)) from None
+
+
+def _from_file(file: str | Path | None, read: Callable[[Path], dict[str, Any]]) -> Iterator[tuple[str, str, object]]:
+    document = {} if file is None else read(Path(file))
     for section, entries in document.items():
         if not isinstance(entries, dict):
             raise ConfigurationError(

@@ -4,6 +4,7 @@ The best baseline and the best rung are chosen on validation; test is read once 
 what the test errors of the same windows say.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from ..artefact import is_model, read_artefact, write_artefact
 from ..cluster.work import Done, Executor, Here, Shared, Work, done_or_raise
+from ..errors import UnsafeFileError
 from ..tasks.interface import Fitted, Start, Task
 from ..tasks.rung import Rung
+from ..tasks.weights import of_a_model_folder
 from ..training.curves import curve_of, kept_rate
 from ..training.loop import Watcher
 from .following import Follower
@@ -97,14 +100,15 @@ class _Ascent:
         """The trials whose models an earlier climb left in their folders."""
         for name, trials in self.trials.items() if self.plan.keeps else ():
             for number, trial in enumerate(trials):
-                found = _found(self.task, self._folder(name, trial))
+                found = _found(self.task, name, self._folder(name, trial), trial.prepared.fingerprint)
                 if found is None:
                     continue
                 fitted, seconds = found
                 self.follower.began_of(_title(name, trial))
-                evaluations = {
-                    span: self.task.evaluate(trial.prepared, fitted, span) for span in ("validation", "test")
-                }
+                with of_a_model_folder():  # of these data, as it says, it may yet forecast something else
+                    evaluations = {
+                        span: self.task.evaluate(trial.prepared, fitted, span) for span in ("validation", "test")
+                    }
                 self.shares.spent(seconds, self.executor.slots)
                 if _trains(self.task.rungs[name]):
                     self.shares.taken()
@@ -173,14 +177,26 @@ def _outcome(trial: Trial, done: Done) -> Outcome:
     return Outcome(trial, done.fitted, done.evaluations["validation"], done.evaluations["test"], done.seconds)
 
 
-def _found(task: Task, folder: Path) -> tuple[Fitted, float] | None:
-    """The model that an earlier climb left, and how long it took."""
-    if not is_model(folder / "model"):
+def _found(task: Task, rung: str, folder: Path, fingerprint: str) -> tuple[Fitted, float] | None:
+    """The model that an earlier climb left, and how long it took.
+
+    Raises:
+        UnsafeFileError: What lies there is no model of this rung, or one of other data.
+    """
+    model = folder / "model"
+    if not is_model(model):
         return None
-    artefact = read_artefact(folder / "model")
+    artefact = read_artefact(model)
+    if artefact.task != task.name:
+        raise UnsafeFileError(f"{model} holds a model of {artefact.task}, not of {task.name}", folder=str(model))
+    with of_a_model_folder():
+        seconds = float(artefact.document["metrics"].get("seconds", 0.0))
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"its training took {seconds} seconds")
     fitted = task.restore(artefact)
-    fitted = fitted.with_history(curve_of(folder), kept_rate(folder))
-    return fitted, float(artefact.document["metrics"].get("seconds", 0.0))
+    if fitted.rung != rung or artefact.document["data"]["fingerprint"] != fingerprint:
+        raise UnsafeFileError(f"{model} is not this run's own {rung}; delete it, and it is learned again")
+    return fitted.with_history(curve_of(folder), kept_rate(folder)), seconds
 
 
 def _earlier_seconds(folder: Path) -> float:

@@ -23,6 +23,7 @@ from ..errors import UnsafeFileError
 from ..files import write_atomically
 from ..untrusted import read_tensors
 from .carrying import Carrying
+from .curves import require_curve
 from .group import ALONE, Group
 from .optimisers import kept_by
 from .seeds import seed_of
@@ -174,9 +175,7 @@ def _position(metadata: dict[str, str]) -> Position:
     whole = (position.epoch, position.step, position.best_epoch, position.threads - 1, position.processes - 1)
     if min(whole) < 0 or position.threads > _MOST_THREADS or len(position.history) != position.epoch:
         raise ValueError("it says that it has come to where no training comes")
-    for record in position.history:
-        if not all(isinstance(record[span]["loss"], float | int) for span in ("train", "validation")):
-            raise ValueError("an epoch has a loss in training and in validation")
+    require_curve(position.history)
     return position
 
 

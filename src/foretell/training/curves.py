@@ -1,7 +1,6 @@
 """What a training leaves to look at: its learning curve, and what the search for a learning rate found."""
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from ..errors import UnsafeFileError
 from ..files import write_atomically
 from ..untrusted import read_json, read_plain
 
-_RECORD = {"epoch", "train", "validation"}
 CURVE, RATES = "metrics.jsonl", "rates.json"
+_MOST = 1e300  # what is beyond, or no number, no training comes to
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,29 @@ def curve_of(folder: Path) -> list[dict[str, Any]]:
         return []
     try:
         records = [json.loads(line) for line in read_plain(path).decode().splitlines()]
-        if not all(
-            isinstance(record, dict) and {"epoch", "train", "validation"} <= record.keys() for record in records
-        ):
-            raise ValueError("each line is the record of an epoch")
+        require_curve(records)
         return records
     except (ValueError, RecursionError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None
+
+
+def require_curve(records: list[Any]) -> None:
+    """Checks that records are those of the epochs of a training, as far as anything reads them.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for number, record in enumerate(records, 1):
+        try:
+            told = record["train"]["loss"], record["validation"]["loss"], record.get("seconds", 0.0)
+            if record["epoch"] != number or not all(map(_is_number, told)):
+                raise ValueError
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise ValueError(f"its record {number} is not that of epoch {number}") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int) and -_MOST < value < _MOST
 
 
 def kept_rate(folder: Path) -> RangeTest | None:
@@ -60,7 +75,8 @@ def kept_rate(folder: Path) -> RangeTest | None:
         return None
     try:
         found = RangeTest(**read_json(path))
-        if not 0 < float(found.chosen) < math.inf or len(found.rates) != len(found.losses):
+        numbers = (found.chosen, *found.rates, *found.losses)
+        if not all(map(_is_number, numbers)) or found.chosen <= 0 or len(found.rates) != len(found.losses):
             raise ValueError("it names no rate")
     except (ValueError, TypeError) as error:
         raise UnsafeFileError(f"{path} is damaged: {error}", file=str(path)) from None

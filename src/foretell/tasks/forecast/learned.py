@@ -124,7 +124,7 @@ class LearnedForecaster:
         if view.table.fingerprint(self.scaling.used) != self.about["fingerprint"]:
             return None
         again = prepare(view.table, self.configuration_of_columns(), self.about.get("reach", self.shape.first_input))
-        again = folds(again)[self.about.get("fold", 0)]
+        again = folds(again)[self.about.get("fold") or 0]
         return replace(again, configuration=self.configuration, view=view)
 
     def all_windows(self, view: View) -> AnchorArray:
@@ -237,6 +237,8 @@ class LearnedForecaster:
             require_kinds(about, _ABOUT)
             if len(about["units"]) != len(scaling.targets) or not 1 <= about["rows_needed"] <= MOST_NEEDED:
                 raise ValueError("what it says of its data contradicts its targets")
+            if not 0 <= (about.get("fold") or 0) < configuration.evaluation.folds:
+                raise ValueError("it learned from a fold that there is not")
             if not set(covariates.known) <= set(scaling.columns) or (configuration.data.series and not about["series"]):
                 raise ValueError("what it reads beside its targets is not in its data")
             note = str(document["note"])

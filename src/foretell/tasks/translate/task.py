@@ -165,7 +165,11 @@ def _read_again(fitted: LearnedTranslator, source: object, span: str) -> tuple[P
             problem = problem or error
             continue
         if pairs.fingerprint == fitted.about["fingerprint"]:
-            return pairs, span_of(pairs, configuration, fitted.vocabulary, span), span
+            numbers = span_of(pairs, configuration, fitted.vocabulary, span)
+            if not len(numbers):
+                most = configuration.pieces.max_length
+                raise DataError(f"{pairs.source} has no pair of {span} that is of {most} tokens at most")
+            return pairs, numbers, span
         if own is not section or section == alone:
             return pairs, np.arange(len(pairs)), "all"
     raise problem or DataError("there are no pairs")
