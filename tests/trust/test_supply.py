@@ -338,7 +338,7 @@ def test_the_wheel_is_the_same_byte_for_byte_wherever_and_beside_whatever_it_is_
 
 
 def test_the_sdist_is_the_same_but_for_what_lies_about(built: list[dict[str, bytes]]) -> None:
-    contents = []
+    contents, heads = [], []
     for number, own in enumerate(built[:2]):
         path = Path(built[2][".home"].decode()) / f"{number}.tar.gz"
         path.write_bytes(own[".gz"])
@@ -346,10 +346,14 @@ def test_the_sdist_is_the_same_but_for_what_lies_about(built: list[dict[str, byt
             members = [member for member in archive.getmembers() if member.isfile()]
             files = {member.name.partition("/")[2]: archive.extractfile(member) for member in members}
             contents.append({name: file.read() for name, file in files.items() if file and name not in STRAY})
+            heads.append(
+                (own[".gz"][:10], [(m.name, m.mode) for m in members if m.name.partition("/")[2] not in STRAY])
+            )
             assert {(member.mtime, member.uid, member.gid, member.mode & 0o7133) for member in members} == {
                 (1700000000, 0, 0, 0)
             }
     assert contents[0] == contents[1]
+    assert heads[0] == heads[1], "gzip's own header, the order of files and their modes"
     assert {name for name in contents[0] if name != "PKG-INFO"} <= known_to_git()
     kept = {name for name in known_to_git() if not name.startswith((".", "docs/"))}  # the copies are built without docs
     assert kept <= contents[0].keys()

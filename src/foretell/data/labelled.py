@@ -349,7 +349,7 @@ def _flags(labels: list[str], places: list[int], rows: Rows) -> Callable[[Sequen
 
 
 def label_text(value: object) -> str:
-    """A label as text: whole numbers without a point, words without blanks around them; nothing where it is missing or no number.
+    """A label as text: whole numbers without a point, words without blanks around them; nothing where there is none.
 
     >>> label_text(1.0), label_text(" pos "), label_text(True), label_text(None), label_text(float("inf"))
     ('1', 'pos', 'true', '', '')
