@@ -25,7 +25,7 @@ def rows_of(lines: list[dict[str, Any]]) -> dict[tuple[str, bool], dict[str, Any
                 continue
             if isinstance(value, str):
                 row[name] = "; ".join(filter(None, (row.get(name, ""), value)))
-            elif name.startswith(("most", "worst", "largest", "longest")):
+            elif name.startswith(("most", "worst", "largest", "longest", "slowest")):
                 row[name] = max(row.get(name, value), value)
             else:
                 row[name] = row.get(name, 0) + value
@@ -48,7 +48,8 @@ def table_of(lines: list[dict[str, Any]]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
-        return value if len(value) <= _LONGEST else f"{value[:_LONGEST]} ..."
+        line = " ".join(value.split())
+        return (line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ...").replace("|", "\\|")
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
