@@ -1,7 +1,7 @@
 """Names pinned packages with known vulnerabilities, from advisories that were downloaded before: it asks no network.
 
 ``python tools/audit.py ADVISORIES`` reads a JSON file, a folder of them, or a zip of them. Each is an advisory in OSV's
-format (https://ossf.github.io/osv-schema/) or what PyPI says of a release (https://pypi.org/pypi/NAME/VERSION/json).
+format (https://ossf.github.io/osv-schema/) or what PyPI's JSON says of a release.
 It ends with 1 where something was found, with 2 where any of it could not be read, and with 0 else.
 """
 

@@ -250,6 +250,7 @@ def test_the_table_of_figures_holds_whatever_a_test_says_of_itself() -> None:
         table_of = importlib.import_module("make_trust").table_of
     finally:
         sys.path.remove(str(ROOT / "tools"))
+    of = {"date": "2020-02-02", "commit": "abc1234"}
     lines: list[dict[str, Any]] = [
         {"test": "test_a::test_one[x|y]", "long": True, "tried": 5, "slowest_seconds": 2.5, "missed": ""},
         {"test": "test_a::test_one[z]", "long": True, "tried": 999, "slowest_seconds": 0.1, "missed": "none"},
@@ -257,10 +258,11 @@ def test_the_table_of_figures_holds_whatever_a_test_says_of_itself() -> None:
         {"test": "test_a::test_one[z]", "long": False, "tried": 1},
         {"test": "test_b::test_two_things", "long": False, "share": 0.951234, "words": "so " * 100},
     ]
-    rows = table_of(lines).splitlines()[2:]
-    assert rows[0] == r"| `test_a.py`: one | long | tried: 1,205, slowest seconds: 2.5, missed: a \| b c |"
+    rows = table_of([{**own, **of} for own in lines]).splitlines()[2:]
+    when = "| 2020-02-02, abc1234 |"
+    assert rows[0] == rf"| `test_a.py`: one | long | tried: 1,205, slowest seconds: 2.5, missed: a \| b c {when}"
     assert rows[1].startswith("| `test_b.py`: two things | small | share: 0.9512, words: so so ") and len(rows) == 2
-    assert rows[1].endswith(" ... |")
+    assert rows[1].endswith(f" ... {when}")
 
 
 def test_the_audit_ends_with_1_for_a_vulnerability_2_for_nothing_read_0_else(tmp_path: Path) -> None:
