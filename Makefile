@@ -12,11 +12,12 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# The suite's tests/trust with long settings, and the table in docs/trust.md made from what they counted. About two hours.
+# The suite's tests/trust with long settings, and the table in docs/trust.md made from what they counted. Some hours; a part of
+# it: make trust WHAT=tests/trust/test_killed.py
+trust: WHAT ?= tests/trust
 trust: $(VENV)/ready
-	rm -f trust.jsonl
-	TRUST=long TRUST_FIGURES=$(CURDIR)/trust.jsonl $(BIN)/python -m pytest tests/trust -n 2 --dist loadgroup
-	$(BIN)/python tools/make_trust.py trust.jsonl
+	TRUST=long TRUST_FIGURES=$(CURDIR)/docs/trust.jsonl $(BIN)/python -m pytest $(WHAT) -n 2 --dist loadgroup
+	$(BIN)/python tools/make_trust.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

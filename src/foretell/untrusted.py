@@ -15,6 +15,7 @@ LARGEST_DOCUMENT = 64 * 1024 * 1024
 _MOST_VALUES = 16_000_000  # of a document, an object or a list counted as four: less than a gigabyte of memory
 _LARGEST_OPTIONS = 1024 * 1024  # bytes of a TOML file, which Python reads slowly
 _LARGEST_HEADER = 4 * 1024 * 1024  # of a file of tensors
+_MOST_AXES = 16  # of a tensor; torch takes time by their square
 _PLAIN = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
@@ -28,7 +29,7 @@ def read_plain(path: Path, largest: int = LARGEST_DOCUMENT) -> bytes:
     Raises:
         UnsafeFileError: It is a link, a pipe, a device, too large, or cannot be read.
     """
-    with _opened_plain(path, largest) as (stream, size):
+    with open_plain(path, largest) as (stream, size):
         return stream.read(size)
 
 
@@ -72,25 +73,40 @@ def read_tensors(path: Path, largest: int) -> bytes:
     Raises:
         UnsafeFileError: As of :func:`read_plain`; or its header contradicts it.
     """
-    with _opened_plain(path, largest) as (stream, size):
+    with open_plain(path, largest) as (stream, size):
         beginning = stream.read(8)
         length = int.from_bytes(beginning, "little")
         if length > min(size - 8, _LARGEST_HEADER):
-            raise UnsafeFileError(f"{path} is damaged: its header cannot have {length} bytes", file=str(path))
+            raise UnsafeFileError(
+                f"{path} is damaged, or no safetensors file: its header cannot have {length} bytes", file=str(path)
+            )
         header = stream.read(length)
         try:
-            ends = [entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"]
-            whole = max(ends, default=0) == size - 8 - length
+            entries = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
+            whole = max((entry["data_offsets"][1] for entry in entries), default=0) == size - 8 - length
+            axes = max((len(entry["shape"]) for entry in entries), default=0)
         except (ValueError, RecursionError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise UnsafeFileError(f"{path} is damaged: its header is none ({error})", file=str(path)) from None
+            raise UnsafeFileError(
+                f"{path} is damaged, or no safetensors file: its header is none ({error})", file=str(path)
+            ) from None
         if not whole:
             raise UnsafeFileError(f"{path} is damaged: it is not as long as its header says", file=str(path))
+        if axes > _MOST_AXES:
+            raise UnsafeFileError(f"{path} is damaged: none of our tensors has {axes} axes", file=str(path))
         return beginning + header + stream.read(size - 8 - length)
 
 
 @contextmanager
-def _opened_plain(path: Path, largest: int) -> Iterator[tuple[BinaryIO, int]]:
-    """A plain file and how long it is; a pipe that nobody writes to is not waited for."""
+def open_plain(path: Path, largest: int) -> Iterator[tuple[BinaryIO, int]]:
+    """A plain file of a folder that is not trusted, and how long it is; a pipe that nobody writes to is not waited for.
+
+    Args:
+        path: The file.
+        largest: Most bytes that it may have.
+
+    Raises:
+        UnsafeFileError: As of :func:`read_plain`.
+    """
     try:
         if path.is_symlink():
             raise UnsafeFileError(f"{path} is a link; such a folder holds its own files", file=str(path))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -323,11 +324,28 @@ def test_a_model_is_not_judged_on_texts_that_it_learned_from_before(run: Run, da
     assert "of the 40 texts are among those that gru learned from" in told.err
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_label_that_is_no_number_is_none(tmp_path: Path, value: float) -> None:
+    labels = [1.0, 2.0] * 20
+    labels[7] = value
+    frame = made_texts.frame(40).with_columns(pl.Series("label", labels))
+    frame.write_parquet(tmp_path / "numbers.parquet")
+    for source in (frame, tmp_path / "numbers.parquet"):
+        with pytest.raises(ft.ForetellError, match='row 8, column "label": each row has a label; found'):
+            ft.Classifier("bag", epochs=1, label="label").fit(source)
+
+
 def test_what_is_no_text_is_not_labelled(data: Path) -> None:
     classifier = ft.Classifier("nb-svm").fit(data)
     with pytest.warns(UserWarning, match="1 text without a word"):
         assert classifier.predict(["a superb film", None])["label"].to_list()[1] is None
-    for thing in (b"superb", 5):
+    pandas = pytest.importorskip("pandas")
+    for nothing in (math.nan, np.float32("nan"), pandas.NA, pandas.NaT):
+        with pytest.warns(UserWarning, match="1 text without a word"):
+            assert classifier.predict([nothing])["label"].to_list() == [None]
+    with pytest.warns(UserWarning, match="1 text without a word"):
+        classifier.predict(pandas.Series(["a superb film", pandas.NA], dtype="string"))
+    for thing in (b"superb", 5, math.inf, np.array([1.0, math.nan])):
         with pytest.raises(ft.ForetellError, match="entry 0 of the list is no text"):
             classifier.predict([thing])
     with pytest.raises(ft.ForetellError, match="texts themselves go into a list"):

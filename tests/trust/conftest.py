@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,11 @@ def figures(request: pytest.FixtureRequest) -> Figures:
     def keep(**counted: float | str) -> None:
         if file := os.environ.get("TRUST_FIGURES"):
             name = f"{request.path.stem}::{request.node.name}"
+            asked = ["git", "-C", str(request.config.rootpath), "log", "-1", "--format=%h"]
+            commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+            of = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit}
             with Path(file).open("a") as lines:
-                lines.write(json.dumps({"test": name, "long": LONG, **counted}) + "\n")
+                lines.write(json.dumps({"test": name, "long": LONG, **of, **counted}) + "\n")
 
     return keep
 

@@ -1,4 +1,4 @@
-"""A process that does the same work again and again, and tells what it holds meanwhile: memory, files, threads, children."""
+"""A process that does the same work again and again, and tells what it holds meanwhile: memory, objects, files, threads, children."""
 
 import ctypes
 import gc
@@ -42,6 +42,7 @@ def held() -> dict[str, int]:
     tasks = list(Path("/proc/self/task").iterdir())
     return {
         "memory": 1024 * anonymous,
+        "objects": len(gc.get_objects()),
         "files": len(list(Path("/proc/self/fd").iterdir())),
         "threads": len(tasks),
         "children": sum(len((task / "children").read_text().split()) for task in tasks),
@@ -137,12 +138,12 @@ _KEPT: list[Any] = []
 
 
 def broken(number: int) -> None:
-    """Memory, a file, a thread and something on disk that nobody gives back."""
+    """Memory, objects, a file, a thread and something on disk that nobody gives back."""
     waiting = Thread(target=Event().wait, daemon=True)
     waiting.start()
     left = Path(os.environ["TMPDIR"]) / f"left-{number}"
     left.touch()
-    _KEPT.append((np.full(500_000, 1.0), left.open(), waiting))
+    _KEPT.append((np.full(500_000, 1.0), left.open(), waiting, [[] for _ in range(500)]))
 
 
 KINDS: dict[str, Callable[[int], None]] = {

@@ -28,7 +28,7 @@ from .watched import Watch, measured, status
 ROOM = 3 * 2**30  # bytes beyond what the process has, lest a bomb takes the machine along
 EVERY = ("load", "serve", "predict", "evaluate", "check", "inspect", "export", "score", "from", "show")
 SIMPLE = ("load", "serve", "predict", "evaluate", "check")
-FEW = 3  # doors that a case goes through where not much is tried
+FEW = 1  # doors that a case goes through where not much is tried
 
 
 def through(door: str, run: Path, own: Made, out: Path) -> tuple[int, str]:

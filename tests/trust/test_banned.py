@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from foretell.cli.main import main
+from foretell.config.sections import names_code
+from foretell.tasks import CONFIGURED, task_configuration
 
 from ..unit.test_architecture import SOURCE, modules
 
@@ -120,3 +125,23 @@ def test_what_is_meant_is_let_be(line: str) -> None:
 def test_source_is_there() -> None:
     assert len(list(modules())) > 200
     assert Path(SOURCE / "errors.py").is_file()
+
+
+def test_no_file_of_options_names_code_that_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wicked_module.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 40)).save("photo.png")
+    Path("options.toml").write_text('[backbone]\nmodel = "wicked_module:network"\n')
+    with pytest.raises(SystemExit) as ended:
+        main(["dream", "photo.png", "--config", "options.toml", "-o", "out.png"])
+    told = capsys.readouterr().err
+    assert ended.value.code == 3 and not Path("ran").exists()
+    assert "options.toml names code" in told and "--model wicked_module:network" in told
+
+
+def test_every_option_that_is_imported_is_marked_as_code() -> None:
+    marked = {name for task in CONFIGURED for _, name, field in task_configuration(task).options() if names_code(field)}
+    assert marked == {"model"}

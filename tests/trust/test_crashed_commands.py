@@ -79,7 +79,7 @@ def test_a_comparison_goes_on_from_whatever_a_power_cut_leaves(run: Run, tmp_pat
         assert run("compare", "recall", *TINY, "--runs-dir", home, "--name", "a").code == 0
     expected = what_came_of_it(home / "a")
     begun = unfinished = 0
-    tried, known = sampled(disk, much(8, 300))
+    tried, known = sampled(disk, much(4, 300))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         for number, tree in enumerate(tried):
@@ -159,7 +159,7 @@ def test_a_search_goes_on_wherever_its_study_was_cut(run: Run, tmp_path: Path, f
     assert run("tune", "recall", *options, "--name", "whole").code == 0
     whole = tmp_path / "runs" / "whole"
     study = (whole / "study.jsonl").read_bytes()
-    chance, many = random.Random(0), much(2, 40)
+    chance, many = random.Random(0), much(1, 40)
     for number in range(many):
         cut = tmp_path / "runs" / f"cut-{number}"
         shutil.copytree(whole, cut)

@@ -12,7 +12,7 @@ import pytest
 from foretell.data.reading import open_table
 
 from ..tasks.commands import Run
-from .amounts import Figures, much
+from .amounts import LONG, Figures, much
 from .faulty import Fault, Sound, faults
 
 NAMED = 0.95
@@ -70,7 +70,7 @@ SETS = {
 }
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", [name for name in SETS if LONG or name != "reviews"])  # which take a minute
 def test_of_real_data_nothing_is_said_but_what_is_so(name: str, shared_data: Path, run: Run) -> None:
     (path, *options), expected = SETS[name]
     found = run("data", "check", shared_data / path, *options, "--json")

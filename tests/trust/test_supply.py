@@ -199,6 +199,72 @@ def test_advisories_name_the_pinned_versions_that_they_are_about(tmp_path: Path,
         assert [line.partition(": ")[2].partition(";")[0] for line in found] == wanted, version
 
 
+NO_ADVISORIES = {
+    "no JSON": b"not JSON",
+    "nothing": b"",
+    "half an advisory": json.dumps(ADVISORIES[0]).encode()[:-9],
+    "too deep": b"[" * 100_000,
+    "no UTF-8": b'{"id": "\xe9"}',
+    "an answer that says no": b'{"message": "Not Found"}',
+    "a release of no known vulnerabilities": b'{"info": {"name": "some-package", "version": "1.0"}}',
+    "a release that is not pinned": b'{"info": {"name": "some-package", "version": "0.9"}, "vulnerabilities": []}',
+    "a version that is none": b'{"info": {"name": "some-package", "version": "x"}, "vulnerabilities": []}',
+    "ranges without events": json.dumps(
+        {"id": "MADE-8", "affected": [{**ADVISORIES[2]["affected"][0], "ranges": [{"type": "ECOSYSTEM"}]}]}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ADVISORIES)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_no_advisory_is_never_taken_for_good_news(tmp_path: Path, kind: str, packed: bool) -> None:
+    (tmp_path / "constraints.txt").write_text("some-package==1.0\n")
+    place = tmp_path / "advisories"
+    if packed:
+        with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("sound.json", json.dumps(ADVISORIES[3]))
+            archive.writestr("wrong.json", NO_ADVISORIES[kind])
+    else:
+        place.mkdir()
+        (place / "wrong.json").write_bytes(NO_ADVISORIES[kind])
+    done = tool("audit.py", place, tmp_path / "constraints.txt")
+    assert (done.returncode, done.stdout) == (2, ""), done.stdout
+    assert re.fullmatch(r"Error: .*wrong\.json.*\n", done.stderr), done.stderr
+
+
+def test_a_damaged_archive_of_advisories_is_never_taken_for_good_news(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("one.json", json.dumps(ADVISORIES))
+    for place in range(30, len(whole.read_bytes()) // 2, 7):
+        content = bytearray(whole.read_bytes())
+        content[place] ^= 0xFF
+        (tmp_path / "damaged.zip").write_bytes(content)
+        done = tool("audit.py", tmp_path / "damaged.zip")
+        assert done.returncode == 2 and re.fullmatch(r"Error: .*\n", done.stderr), (place, done)
+
+
+def test_the_table_of_figures_holds_whatever_a_test_says_of_itself() -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        table_of = importlib.import_module("make_trust").table_of
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    of = {"date": "2020-02-02", "commit": "abc1234"}
+    lines: list[dict[str, Any]] = [
+        {"test": "test_a::test_one[x|y]", "long": True, "tried": 5, "slowest_seconds": 2.5, "missed": ""},
+        {"test": "test_a::test_one[z]", "long": True, "tried": 999, "slowest_seconds": 0.1, "missed": "none"},
+        {"test": "test_a::test_one[z]", "long": True, "tried": 1200, "slowest_seconds": 0.5, "missed": "a | b\nc"},
+        {"test": "test_a::test_one[z]", "long": False, "tried": 1},
+        {"test": "test_b::test_two_things", "long": False, "share": 0.951234, "words": "so " * 100},
+    ]
+    rows = table_of([{**own, **of} for own in lines]).splitlines()[2:]
+    when = "| 2020-02-02, abc1234 |"
+    assert rows[0] == rf"| `test_a.py`: one | long | tried: 1,205, slowest seconds: 2.5, missed: a \| b c {when}"
+    assert rows[1].startswith("| `test_b.py`: two things | small | share: 0.9512, words: so so ") and len(rows) == 2
+    assert rows[1].endswith(f" ... {when}")
+
+
 def test_the_audit_ends_with_1_for_a_vulnerability_2_for_nothing_read_0_else(tmp_path: Path) -> None:
     (tmp_path / "constraints.txt").write_text("some-package==1.0\n")
     release = {
@@ -274,7 +340,7 @@ def test_the_wheel_is_the_same_byte_for_byte_wherever_and_beside_whatever_it_is_
 
 
 def test_the_sdist_is_the_same_but_for_what_lies_about(built: list[dict[str, bytes]]) -> None:
-    contents = []
+    contents, heads = [], []
     for number, own in enumerate(built[:2]):
         path = Path(built[2][".home"].decode()) / f"{number}.tar.gz"
         path.write_bytes(own[".gz"])
@@ -282,12 +348,17 @@ def test_the_sdist_is_the_same_but_for_what_lies_about(built: list[dict[str, byt
             members = [member for member in archive.getmembers() if member.isfile()]
             files = {member.name.partition("/")[2]: archive.extractfile(member) for member in members}
             contents.append({name: file.read() for name, file in files.items() if file and name not in STRAY})
+            heads.append(
+                (own[".gz"][:10], [(m.name, m.mode) for m in members if m.name.partition("/")[2] not in STRAY])
+            )
             assert {(member.mtime, member.uid, member.gid, member.mode & 0o7133) for member in members} == {
                 (1700000000, 0, 0, 0)
             }
     assert contents[0] == contents[1]
+    assert heads[0] == heads[1], "gzip's own header, the order of files and their modes"
     assert {name for name in contents[0] if name != "PKG-INFO"} <= known_to_git()
-    assert {"src/foretell/__init__.py", "constraints.txt", "tools/audit.py", "pyproject.toml"} <= contents[0].keys()
+    kept = {name for name in known_to_git() if not name.startswith((".", "docs/"))}  # the copies are built without docs
+    assert kept <= contents[0].keys()
 
 
 def test_the_wheel_holds_what_git_knows_and_nothing_that_runs_when_it_is_installed(

@@ -126,7 +126,10 @@ def test_the_mean_is_of_the_last_epochs(tmp_path: Path) -> None:
         f"epoch-{number:05d}.safetensors" for number in (3, 4, 5)
     ]
     (tmp_path / "epoch-00004.safetensors").write_bytes(b"nothing")
-    with pytest.raises(UnsafeFileError, match="cannot be read"), averaging.worn(5, network):
+    with pytest.raises(UnsafeFileError, match="is damaged"), averaging.worn(5, network):
+        pass
+    Averaging(tmp_path, 3).add(4, nn.Linear(2, 1))
+    with pytest.raises(UnsafeFileError, match="another network"), averaging.worn(5, network):
         pass
 
 

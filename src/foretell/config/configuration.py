@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import ConfigurationError, UsageError, nearest
-from .sections import Section
+from .sections import Section, names_code
 
 Configuration = TypeVar("Configuration", bound="TaskConfiguration")
 
@@ -75,7 +75,7 @@ class TaskConfiguration(BaseModel):
             environment: The environment; ``os.environ`` where None.
 
         Raises:
-            ConfigurationError: An option is unknown, or its value breaks its rule.
+            ConfigurationError: An option is unknown, its value breaks its rule, or a file names code to run.
             UsageError: A path of ``--set`` names no option.
         """
         places = {name: section for section, name, _ in cls.options()}
@@ -89,7 +89,15 @@ class TaskConfiguration(BaseModel):
         for section, entries_of in (recipe or {}).items():
             for name, value in entries_of.items():
                 put(section, name, value, "the recipe")
+        code = {name for _, name, field in cls.options() if names_code(field)}
         for section, name, value in _from_file(file, read or _named_toml):
+            if name in code:
+                raise ConfigurationError(
+                    f"{name} in the file {file} names code, which no file may; if you trust it say "
+                    f"--{name.replace('_', '-')} {_shown(value, str)}",
+                    option=name,
+                    file=str(file),
+                )
             put(section, name, value, f"the file {file}")
         surroundings = os.environ if environment is None else environment
         for name, section in places.items():

@@ -12,6 +12,8 @@ FILES: dict[str, Any] = {"files": True}
 """Marks an option whose texts name files."""
 MACHINES: dict[str, Any] = {"machines": True}
 """Marks an option that says which machines work, and with how much of them."""
+CODE: dict[str, Any] = {"code": True}
+"""Marks an option that names code, which is imported and run."""
 
 
 def names_files(field: FieldInfo) -> bool:
@@ -32,6 +34,16 @@ def names_machines(field: FieldInfo) -> bool:
     """
     extra = field.json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("machines"))
+
+
+def names_code(field: FieldInfo) -> bool:
+    """Whether an option names code to run: its user may, in words of his own, and no file that came from anywhere.
+
+    Args:
+        field: The option.
+    """
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("code"))
 
 
 def own(default: Any, **rules: Any) -> Any:

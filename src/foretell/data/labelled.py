@@ -5,6 +5,7 @@ column of texts and one of labels, and may say in another column which span a te
 """
 
 import io
+import math
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -348,12 +349,12 @@ def _flags(labels: list[str], places: list[int], rows: Rows) -> Callable[[Sequen
 
 
 def label_text(value: object) -> str:
-    """A label as text: whole numbers without a point, words without blanks around them; nothing where it is missing.
+    """A label as text: whole numbers without a point, words without blanks around them; nothing where there is none.
 
-    >>> label_text(1.0), label_text(" pos "), label_text(True), label_text(None)
-    ('1', 'pos', 'true', '')
+    >>> label_text(1.0), label_text(" pos "), label_text(True), label_text(None), label_text(float("inf"))
+    ('1', 'pos', 'true', '', '')
     """
-    if value is None or value != value:
+    if value is None or value != value or value in (math.inf, -math.inf):
         return ""
     if isinstance(value, bool):
         return str(value).lower()

@@ -54,12 +54,14 @@ def read_unlabelled(
 
 
 def _text(value: object, place: int) -> str:
-    """A text of a list; an empty one where it is missing."""
-    if value is None or value != value:
+    """A text of a list; an empty one where it is missing: None, NaN, or what pandas has in their place."""
+    if isinstance(value, str):
+        return value
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return ""
-    if not isinstance(value, str):
-        raise DataError(f"entry {place} of the list is no text: a text is a str; found {type(value).__name__}")
-    return value
+    if isinstance(value, float | np.floating) and np.isnan(value):
+        return ""
+    raise DataError(f"entry {place} of the list is no text: a text is a str; found {type(value).__name__}")
 
 
 def _from_files(path: Path, encoding: str) -> tuple[list[str], pl.DataFrame]:

@@ -5,7 +5,8 @@ character n-gram F-score for automatic MT evaluation" (2015); Post, "A Call for 
 The papers on Multi30k print BLEU of texts in small letters that Moses's tokenizer has cut.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,12 +40,15 @@ class Judged:
     @cached_property
     def order(self) -> int:
         """Tokens of the longest n-gram: fewer than four where no reference has as many."""
-        return _order(map(self._bleu(ORDER).tokenizer, self.wanted))
+        with _lines_let_go():
+            return _order(map(self._bleu(ORDER).tokenizer, self.wanted))
 
     @cached_property
     def statistics(self) -> Statistics:
         """What BLEU is worked out from, for each text: matching and all n-grams of each length, both lengths."""
-        return _statistics(self._bleu(self.order, effective=True), self.said, self.wanted)
+        bleu = self._bleu(self.order, effective=True)
+        with _lines_let_go():
+            return _statistics(bleu, self.said, self.wanted)
 
     def error(self, sums: Float64[np.ndarray, " number"]) -> float:
         """What is missing to a BLEU of 100, of texts whose statistics add up to these."""
@@ -58,7 +62,9 @@ class Judged:
         shorter = _order(cut[1])
         bleu, papers, chrf = self._bleu(self.order), self._papers(shorter), CHRF()
         exact = self._exact
-        score = float(bleu.corpus_score(list(self.said), [list(self.wanted)]).score)
+        with _lines_let_go():
+            score = float(bleu.corpus_score(list(self.said), [list(self.wanted)]).score)
+            score_papers = float(papers.corpus_score(cut[0], [cut[1]]).score)
         low, high = self.interval()
         told = f"of texts cut by sacremoses ({self.language or 'en'})"
         return {
@@ -67,7 +73,7 @@ class Judged:
             "bleu_low": low,
             "bleu_high": high,
             "bleu_signature": f"{bleu.get_signature()}{_told(self.order)}",
-            "bleu_papers": float(papers.corpus_score(cut[0], [cut[1]]).score),
+            "bleu_papers": score_papers,
             "papers_signature": f"{papers.get_signature()}{_told(shorter)} {told}",
             "chrf": float(chrf.corpus_score(list(self.said), [list(self.wanted)]).score),
             "chrf_signature": str(chrf.get_signature()),
@@ -124,6 +130,20 @@ class Judged:
         from sacrebleu.metrics.bleu import BLEU
 
         return BLEU(tokenize="none", lowercase=True, force=True, max_ngram_order=order)
+
+
+@contextmanager
+def _lines_let_go() -> Iterator[None]:
+    """Has sacrebleu forget the lines it has cut: it keeps 65,536, and every tokenizer that cut one, for good."""
+    from sacrebleu.tokenizers.tokenizer_base import BaseTokenizer
+
+    try:
+        yield
+    finally:
+        for kind in BaseTokenizer.__subclasses__():
+            for own in vars(kind).values():
+                if hasattr(own, "cache_clear"):
+                    own.cache_clear()
 
 
 def _order(texts: Iterable[str]) -> int:

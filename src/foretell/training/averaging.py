@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from ..errors import UnsafeFileError
 from ..files import write_atomically
-from .checkpoints import packed
+from ..untrusted import read_tensors
+from .checkpoints import DAMAGE, LARGEST, packed
 from .group import ALONE, Group
 from .sharding import give_weights, weights_of
 
@@ -51,31 +51,34 @@ class Averaging:
             yield
             return
         own = {name: tensor.detach().clone() for name, tensor in weights_of(network).items()}
-        give_weights(network, self._shared_mean(range(max(1, epoch - self.count + 1), epoch + 1)))
+        give_weights(network, self._shared_mean(range(max(1, epoch - self.count + 1), epoch + 1), own))
         try:
             yield
         finally:
             give_weights(network, own)
 
-    def _shared_mean(self, epochs: range) -> dict[str, Tensor]:
+    def _shared_mean(self, epochs: range, own: dict[str, Tensor]) -> dict[str, Tensor]:
         """The mean as the first process finds it."""
         if self.group.size == 1:
-            return self._mean(epochs)
-        return load(self.group.first(packed(self._mean(epochs)) if self.group.leads else b""))
+            return self._mean(epochs, own)
+        return load(self.group.first(packed(self._mean(epochs, own)) if self.group.leads else b""))
 
-    def _mean(self, epochs: range) -> dict[str, Tensor]:
+    def _mean(self, epochs: range, own: dict[str, Tensor]) -> dict[str, Tensor]:
+        kinds = {name: (tensor.shape, tensor.dtype) for name, tensor in own.items()}
         total: dict[str, Tensor] = {}
         for epoch in epochs:
+            file = self._file(epoch)
             try:
-                weights = load_file(self._file(epoch))
-            except (OSError, SafetensorError) as error:
-                raise UnsafeFileError(f"{self._file(epoch)} cannot be read: {error}") from None
+                weights = load(read_tensors(file, LARGEST))
+            except DAMAGE as error:
+                raise UnsafeFileError(f"{file} is damaged: {error}", file=str(file)) from None
+            if {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()} != kinds:
+                raise UnsafeFileError(f"{file} is damaged, or holds the weights of another network", file=str(file))
             for name, tensor in weights.items():
                 wide = tensor.double() if tensor.is_floating_point() else tensor
                 total[name] = total[name] + wide if name in total and tensor.is_floating_point() else wide
-        kinds = {name: tensor.dtype for name, tensor in weights.items()}
         return {
-            name: (tensor / len(epochs) if tensor.is_floating_point() else tensor).to(kinds[name])
+            name: (tensor / len(epochs) if tensor.is_floating_point() else tensor).to(kinds[name][1])
             for name, tensor in total.items()
         }
 

@@ -31,9 +31,9 @@ from .sharding import give_means, give_weights, means_of, weights_of
 
 FILE = "state.safetensors"
 _FORMAT = "1"
-_LARGEST = 64 * 1024**3  # weights three times and more
+LARGEST = 64 * 1024**3  # weights three times and more
 _MOST_THREADS = 4096
-_DAMAGE = (SafetensorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+DAMAGE = (SafetensorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 @dataclass
@@ -142,7 +142,7 @@ def load_checkpoint(
         UnsafeFileError: The file is damaged, or belongs to another network.
     """
     file = folder / FILE
-    content = group.first(read_tensors(file, _LARGEST) if group.leads and os.path.lexists(file) else b"")
+    content = group.first(read_tensors(file, LARGEST) if group.leads and os.path.lexists(file) else b"")
     if not content:
         return None
     try:
@@ -158,7 +158,7 @@ def load_checkpoint(
         give_means(network, optimiser, means)
         carrying.state = _carried(_under(tensors, "carried/"), network, group)
         _restore_generators(tensors, position, group)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UnsafeFileError(
             f"the checkpoint {file} is damaged or belongs to another network: {error}", file=str(file)
         ) from None

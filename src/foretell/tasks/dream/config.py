@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...config import Names, Section, TaskConfiguration
 from ...config.kinds import Text
+from ...config.sections import CODE
 
 
 class ObjectiveSection(Section):
@@ -33,7 +34,9 @@ class BackboneSection(Section):
 
     model: str | None = Field(
         None,
-        description="Any torch module, PACKAGE:CALLABLE, as torchvision.models:resnet50 (the built-in when not named).",
+        description="Any torch module, PACKAGE:CALLABLE, as torchvision.models:resnet50 (the built-in when not named); "
+        "it is code, so no file may name it.",
+        json_schema_extra=CODE,
     )
     weights: Path | None = Field(None, description="Other weights of it, a .safetensors file.")
     normalise: str | None = Field(

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from ...dreaming import Backbone
 from ...errors import ConfigurationError, DataError, MissingError, UnsafeFileError, UsageError, nearest
 from ...nn.devices import device_of
+from ...untrusted import open_plain, read_tensors
 from . import builtin
 from .config import BackboneSection
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_LARGEST = 16 * 1024**3  # bytes of weights
 _NAMED = 5  # of the weights that do not fit
 _COUNTERS = "num_batches_tracked"
 
@@ -189,25 +191,33 @@ def fit_weights(module: nn.Module, path: Path, name: str) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file."""
+    """The tensors of a safetensors file, wherever a link leads to it."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; --weights is a .safetensors file", file=str(path))
+    if not path.exists():
+        raise DataError(f"there is no file {path}", file=str(path))
+    file = path.resolve()
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}", file=str(path)) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", file=str(path)) from None
-    try:
-        return load(content)
+        return load(read_tensors(file, _LARGEST))
+    except UnsafeFileError:
+        if not _pickled(file):
+            raise
+        raise UnsafeFileError(
+            f"{path} is a pickle, which can run code when it is read, so it is not; convert it where it comes "
+            "from: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW)",
+            file=str(path),
+        ) from None
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
-        if content[:1] == b"\x80" or content[:2] == b"PK":
-            raise UnsafeFileError(
-                f"{path} is a pickle, which can run code when it is read, so it is not; convert it where it comes "
-                "from: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW)",
-                file=str(path),
-            ) from None
         raise UnsafeFileError(f"{path} is damaged, or no safetensors file: {error}", file=str(path)) from None
+
+
+def _pickled(file: Path) -> bool:
+    """Whether a file begins as pickles do, or as zips of such."""
+    try:
+        with open_plain(file, _LARGEST) as (stream, _):
+            return stream.read(2) in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
+    except UnsafeFileError:
+        return False
 
 
 def _shared(one: Tensor, other: Tensor) -> bool:
