@@ -109,3 +109,55 @@ def test_wild_but_sound_columns_are_left_alone(figures: Figures) -> None:
             columns += len(made)
     figures(columns=columns, told=len(told))
     assert len(told) <= 0.02 * columns, told
+
+
+def _days_of(random: np.random.Generator, days: int, rows: int) -> dict[str, np.ndarray]:
+    """A few weeks of weather: in so short a time most things are seen once."""
+    steps = np.arange(days * rows)
+    walk = np.convolve(random.normal(size=len(steps) + 400), 0.99 ** np.arange(400), "valid")[: len(steps)]
+    warm = 12 + 6 * np.sin(2 * np.pi * steps / rows) + walk
+    sun = np.maximum(np.sin(2 * np.pi * steps / rows), 0) * random.beta(3, 1.5, days).repeat(rows) * 800
+    wind = np.abs(walk[::-1] / 2 + random.normal(size=len(steps)))
+    return {"warm": warm, "damp": np.minimum(100, 140 - 4 * warm), "sun": sun, "wind": wind, "pressure": 990 + 2 * walk}
+
+
+def test_weeks_of_weather_are_left_alone_as_years_are() -> None:
+    told = []
+    for seed, (days, step) in enumerate(((21, "10m"), (60, "1h"), (365, "1d"))):
+        rows = {"10m": 144, "1h": 24, "1d": 1}[step]
+        made = _days_of(np.random.default_rng(seed), days, rows)
+        times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2021, 1, 1), step, eager=True).head(days * rows)
+        table = open_table(
+            pl.DataFrame({"time": times} | {name: own.round(2) for name, own in made.items()}), strict=False
+        )
+        told += [own.message for own in table.health.findings if own.kind in ("units", "exchanged", "still")]
+    assert not told, told
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "offset", "unit"),
+    [
+        ("warm", 1.8, 32.0, "degrees Fahrenheit instead of degrees Celsius"),
+        ("warm", 1.0, 273.15, "kelvin instead of degrees Celsius"),
+        ("pressure", 0.1, 0.0, "0.1 times as much"),
+        ("wind", 1 / 0.44704, 0.0, "miles per hour instead of metres per second"),
+    ],
+)
+def test_a_change_of_unit_is_named_in_weeks_of_weather(column: str, factor: float, offset: float, unit: str) -> None:
+    made = {name: own.round(2) for name, own in _days_of(np.random.default_rng(5), 60, 24).items()}
+    made["wind"] = made["wind"].round(1)  # as it is measured; of values that hardly ever recur digits say nothing
+    made[column][700:] = (made[column][700:] * factor + offset).round(2)
+    times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2021, 1, 1), "1h", eager=True).head(60 * 24)
+    table = open_table(pl.DataFrame({"time": times} | made), strict=False)
+    (found,) = [own for own in table.health.findings if own.kind == "units"]
+    assert found.column == column and unit in found.message, found.message
+    assert found.row is not None and abs(found.row - 701) <= 48, found.message
+
+
+def test_pairs_that_are_dropped_are_named(run: Run, tmp_path: Path) -> None:
+    sources, targets = ([f"{word} {number}" for number in range(40)] for word in ("one", "ein"))
+    targets[6] = ""
+    for name, texts in (("a.en", sources), ("a.de", targets)):
+        (tmp_path / name).write_text("\n".join(texts) + "\n")
+    found = run("data", "check", tmp_path / "a.en", tmp_path / "a.de", "--json")
+    assert "1 pair dropped, as a side is empty: pair 7" in [own["message"] for own in found.document["findings"]]

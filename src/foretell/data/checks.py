@@ -19,6 +19,7 @@ from .sources import Source
 
 Duplicates = Literal["error", "first", "last", "mean"]
 MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
+_GAPS_TOLD = 5  # that are told one by one
 LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
 
@@ -317,10 +318,12 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
         [frequency.times(np.arange(length), origin) for length, origin in zip(lengths, origins, strict=True)]
     )
     jumps = np.flatnonzero((np.diff(places) > 1) & (np.diff(shift) == 0))
+    others = [rows.at(int(order[jump])) for jump in jumps[1:]] if len(jumps) <= _GAPS_TOLD else []
     health.note(
         "gaps",
         f"{counted(total - len(times), 'row')} absent from the {frequency} grid ({counted(len(jumps), 'gap')}) count "
-        f"as missing; the first gap follows {rows.at(int(order[jumps[0]]))}",
+        f"as missing; the first gap follows {rows.at(int(order[jumps[0]]))}"
+        + (f"; others follow {'; '.join(others)}" if others else ""),
         rows=total - len(times),
     )
     return Grid(frequency, grid_times, values, starts)

@@ -31,7 +31,7 @@ from .vocabulary import whole
 SOURCE_NAMES = ("source", "src", "input", "sources", "from", "en", "english", "text")
 TARGET_NAMES = ("target", "tgt", "trg", "output", "targets", "to", "de", "german", "translation")
 SPANS = ("train", "validation", "test")
-_SHOWN = 6  # names
+_SHOWN = 6  # names, places
 _PEEKED = 1 << 16  # bytes of standard input
 
 
@@ -48,6 +48,7 @@ class Pairs:
         empty: Pairs that were dropped, as a side of them was empty.
         notes: What the user should know of them.
         numbers: Of each among those of its span, empty ones counted.
+        first_empty: Where the first of the dropped ones stood.
 
     >>> pairs = read_pairs([("good morning", "guten Morgen"), ("", "nichts")], PairSection())
     >>> len(pairs), pairs.targets[0], pairs.empty
@@ -63,6 +64,7 @@ class Pairs:
     fingerprint: str
     notes: tuple[str, ...] = ()
     numbers: Int64[np.ndarray, " pair"] | None = None
+    first_empty: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -70,8 +72,11 @@ class Pairs:
     def place(self, number: int) -> str:
         """Where a pair stands, in words: its number among those of its span as they came, empty ones counted."""
         own = number if self.numbers is None else int(self.numbers[number])
-        span = f" of {SPANS[self.named[number]]}" if self.named[number] >= 0 else ""
-        return f"pair {own + 1:,}{span}"
+        return _numbered(own + 1, int(self.named[number]))
+
+
+def _numbered(number: int, span: int) -> str:
+    return f"pair {number:,}{f' of {SPANS[span]}' if span >= 0 else ''}"
 
 
 def read_pairs(source: object, section: PairSection) -> Pairs:
@@ -96,6 +101,7 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
     read = Counter[int]()
     own_spans: set[int] = set()  # that DATA themselves name
     empty = 0
+    first_empty: list[str] = []
     digest = hashlib.sha256()
 
     def kept() -> Iterator[Pair]:
@@ -107,6 +113,8 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
                 read[named] += 1
                 if not own.source or not own.target:
                     empty += 1
+                    if len(first_empty) < _SHOWN:
+                        first_empty.append(_numbered(read[named], named))
                     continue
                 digest.update("\0".join(own).encode("utf-8", "surrogatepass") + b"\1")
                 spans.append(named)
@@ -143,6 +151,7 @@ def read_pairs(source: object, section: PairSection) -> Pairs:
         digest.hexdigest(),
         notes,
         np.array(numbers, np.int64),
+        tuple(first_empty),
     )
 
 

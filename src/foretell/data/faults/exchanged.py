@@ -10,6 +10,7 @@ from .runs import Runs, standing_out
 Pair = Float64[np.ndarray, "_row 2"]
 
 _LEAST, _AROUND = 50, 50  # rows: of a series, and beside a stretch
+_FEW = 6  # rows: so few are no exchange where a column hardly ever moves
 _LONGEST = 20  # stretches of each pair that are looked at
 _MOST = 50.0  # usual steps that one column counts for
 _END, _ONE_END = (3.0, 3.2), (8.0, 3.0)  # usual steps, and times as much as anywhere else
@@ -38,9 +39,16 @@ def exchanged(values: Float64[np.ndarray, "row column"]) -> list[tuple[int, int,
         if usual[one] > 0 and usual[other] > 0 and len(rows) >= _LEAST:
             gains = _gains(pair[rows], usual[[one, other]])
             for first, last in _by_ends(gains) or _by_order(pair[rows], gains):
+                if last - first < _FEW and _rests(pair[rows]):
+                    continue  # a shower beside a calm
                 if _are_each_others(pair[rows], first, last):
                     found.append((one, other, int(rows[first]), int(rows[last - 1]) + 1))
     return found
+
+
+def _rests(pair: Pair) -> bool:
+    """Whether a column stands at one value most of the time."""
+    return any(int(np.unique(own, return_counts=True)[1].max()) > len(own) / 2 for own in pair.T)
 
 
 def _are_each_others(pair: Pair, first: int, last: int) -> bool:

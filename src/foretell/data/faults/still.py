@@ -11,6 +11,7 @@ _RESTS = 0.05  # of all rows: a value that holds more, in several stretches, is 
 _STRETCHES = 5
 _LONGER = 5.0  # times as long as rows usually stand still
 _LEAST = 12  # rows
+_USUAL_STEPS = 8.0  # times the middle one
 _SHARED = 0.8  # of both stretches
 
 
@@ -19,6 +20,15 @@ class _Column:
     rows: Int64[np.ndarray, " present"]
     runs: Runs
     kinds: Int64[np.ndarray, " run"]
+
+    def is_saturated(self, run: np.int64) -> bool:
+        """Whether a run stands at the end of the range, and the column comes there, and leaves, by a usual step."""
+        values = self.runs.values
+        if values[run] not in (values.min(), values.max()):
+            return False
+        steps = np.abs(np.diff(values))
+        beside = steps[max(0, int(run) - 1) : int(run) + 1]
+        return bool(len(beside) == 0 or beside.max() <= _USUAL_STEPS * np.median(steps))
 
     def stretch(self, run: np.int64) -> tuple[int, int]:
         first, length = int(self.runs.starts[run]), int(self.runs.lengths[run])
@@ -57,6 +67,7 @@ def still_stretches(values: Float64[np.ndarray, "row column"]) -> list[tuple[int
                 (number, *own.stretch(run))
                 for run in alike[standing_out(own.runs.lengths[alike], _LEAST)]
                 if own.runs.lengths[run] >= _LONGER * _usual(np.delete(own.runs.lengths, run))
+                and not own.is_saturated(run)
             ]
     return sorted(found)
 

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from ..frequency import Frequency
+from .digits import KNOWN, changed_digits
+from .leaps import leaps
 
 _BLOCKS = 14  # of each side
 _LEAST_BLOCKS = 4 * _BLOCKS
@@ -23,23 +25,14 @@ _LEAST_BLOCK = 4  # rows
 _SCALE, _LEVEL, _BESIDE, _STRANGE = (2.4, 0.4), (1.9, 1.3), (2.3, 0.33), (2.5, 5.0)
 _SECOND = 0.6  # of the first: the change back, which has to stand out more, as two are left out of the rest
 _STRICTER, _FEW = 1.15, 5  # and where there are but so many stretches as long as a side, more so
+_MANY = 20  # stretches as long as a side from which those that stand out are told though nothing else tells of a unit
+_LEAP, _CALM, _LEAP_NEAR = 1.5, 4.0, 2  # times the largest step near by, and on the calmer side; blocks
+_SCALED = (1.25, 5.0)  # times as large
 _KINDS = 50  # different values that a measure has at least
 _MOST_KINDS = 20_000
 _RESTS, _RECURRING = 0.05, 0.3  # shares of rows: a value to rest at; values that occur more than once
 _MOST_BLOCKS = 1_500
 _NEAR = 3  # blocks of each side that say what has become of a value
-_KNOWN = {
-    "degrees Fahrenheit instead of Celsius": (1.8, 32.0),
-    "degrees Celsius instead of Fahrenheit": (1 / 1.8, -32 / 1.8),
-    "kelvin instead of degrees Celsius": (1.0, 273.15),
-    "degrees Celsius instead of kelvin": (1.0, -273.15),
-    "kilometres per hour instead of metres per second": (3.6, 0.0),
-    "metres per second instead of kilometres per hour": (1 / 3.6, 0.0),
-    "the other sign": (-1.0, 0.0),
-} | {
-    f"{times} times as much": (factor, 0.0)
-    for times, factor in (("1,000", 1e3), ("100", 100.0), ("10", 10.0), ("0.1", 0.1), ("0.01", 0.01), ("0.001", 1e-3))
-}
 _AGAIN = 0.4  # of the values after
 
 
@@ -90,7 +83,7 @@ def changes(values: Float64[np.ndarray, "row column"], frequency: Frequency) -> 
     >>> warm = 10 + 5 * np.sin(hours / 24 * 2 * np.pi) + np.random.default_rng(0).normal(size=len(hours))
     >>> warm[1200:] = 1.8 * warm[1200:] + 32
     >>> changes(warm[:, None], Frequency("microsecond", 3_600_000_000))[0].unit
-    'degrees Fahrenheit instead of Celsius'
+    'degrees Fahrenheit instead of degrees Celsius'
     """
     day = frequency.rows_per_day
     block = max(round(day), _LEAST_BLOCK) if len(values) >= _LEAST_BLOCKS * max(day, _LEAST_BLOCK) else 0
@@ -103,7 +96,21 @@ def changes(values: Float64[np.ndarray, "row column"], frequency: Frequency) -> 
     for one in [*_alone(sides), *_beside(sides)]:
         if one.column not in found or one.ratio > found[one.column].ratio:
             found[one.column] = one
-    return [_change(values[:, measures[own.column]], measures[own.column], sides, block, own) for own in found.values()]
+    told: dict[int, Change] = {}
+    certain: list[Change] = []
+    for own in found.values():
+        column = measures[own.column]
+        change = _change(values[:, column], column, sides, block, own)
+        if _is_sure(values[:, column], change, sides, block):
+            told[column] = change
+    for column, own in enumerate(values.T):
+        leap = leaps(own)
+        seen = [leap] if leap else changed_digits(own, block, sides.reach)
+        if seen:
+            told.pop(column, None)
+        for first, last, unit in seen:
+            certain.append(Change(column, first, last, np.nan, unit))
+    return [*told.values(), *certain]
 
 
 def _sides(values: Float64[np.ndarray, "row column"], block: int) -> _Sides:
@@ -239,6 +246,29 @@ def _change(own: Float64[np.ndarray, " row"], column: int, sides: _Sides, block:
     return Change(column, first, last, _size(after[:near]) / max(_size(before[-near:]), 1e-300), _unit(before, after))
 
 
+def _is_sure(own: Float64[np.ndarray, " row"], change: Change, sides: _Sides, block: int) -> bool:
+    """Whether there are many stretches to compare with, or the column leaps at the border as it does nowhere near."""
+    if len(own) >= _MANY * sides.reach and not _rests(own):
+        return True
+    larger = max(change.factor, 1 / max(change.factor, 1e-300))
+    steps = np.abs(np.diff(own, prepend=np.nan))
+    for border in (change.first, change.last):
+        near = steps[max(0, border - _LEAP_NEAR * block) : border + _LEAP_NEAR * block + 1]
+        if border < len(own) and not np.isnan(near).all():
+            place = int(np.nanargmax(near))
+            leap, near[place] = float(near[place]), np.nan
+            around = steps[max(0, border - sides.reach) : border], steps[border : border + sides.reach]
+            most = sorted(float(np.nanmax(side, initial=0.0)) for side in around)
+            if leap < _LEAP * most[1] and not (larger > _SCALED[1] and leap > _CALM * most[0]):
+                return False
+    return larger > _SCALED[0]
+
+
+def _rests(own: Float64[np.ndarray, " row"]) -> bool:
+    """Whether a column stands at one value most of the time: of the rest little can be said."""
+    return bool(np.unique(own[~np.isnan(own)], return_counts=True)[1].max(initial=0) > len(own) / 2)
+
+
 def _size(values: np.ndarray) -> float:
     """How large steps and range of values are, as one number."""
     low, _, high = _spread(values)
@@ -277,7 +307,7 @@ def _unit(before: Float64[np.ndarray, " _before"], after: Float64[np.ndarray, " 
         return None
     known, different = np.unique(np.round(before / fine)), len(np.unique(after))
     again = {}
-    for name, (factor, offset) in _KNOWN.items():
+    for name, (factor, offset) in KNOWN.items():
         back = np.round((after - offset) / factor / fine)
         # What a large factor makes of all values is one: that they recur says nothing.
         again[name] = float(np.isin(back, known).mean()) if len(np.unique(back)) > different / 2 else 0.0

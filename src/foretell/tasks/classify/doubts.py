@@ -62,7 +62,7 @@ def doubts_of(texts: Texts, seed: int) -> Doubts | None:
     wrong: Bool[np.ndarray, " chosen"] = best != labels
     ordered = np.sort(scores, axis=1)
     order = np.argsort(ordered[:, -2] - ordered[:, -1], kind="stable")  # the surest first
-    share = _share(wrong[order])
+    share = _share(wrong[order]) if wrong.mean() < _HALF else 0.0
     against = np.where(wrong, scores[np.arange(len(labels)), best] - scores[np.arange(len(labels)), labels], 0.0)
     surest = numbers[np.argsort(-against, kind="stable")[:_SHOWN]].tolist()
     stretch = _stretch(wrong, labels) if texts.ordered else None

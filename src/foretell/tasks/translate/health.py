@@ -74,7 +74,8 @@ def _findings(
     """What is unusual about pairs."""
     found = []
     if pairs.empty:
-        found.append(_finding("note", f"{pairs.empty:,} pairs are dropped, as a side of them is empty"))
+        told = f"{counted(pairs.empty, 'pair')} dropped, as a side is empty"
+        found.append(_finding("note", f"{told}: {_shown(list(pairs.first_empty), pairs.empty)}"))
     if doubled:
         found.append(_finding("note", f"{doubled:,} pairs are dropped, as a later span holds them as well"))
     same = sum(source == target for source, target in zip(*texts, strict=True))
@@ -111,9 +112,13 @@ def _strangers(pairs: Pairs, texts: tuple[list[str], list[str]]) -> Iterator[str
     what = ("sides are exchanged", "sources are in the language of targets", "targets are in the language of sources")
     for told, numbers in zip(what, in_the_wrong_language(sides), strict=True):
         if numbers:
-            shown = "; ".join(pairs.place(number) for number in numbers[:_SHOWN])
-            more = f"; and {len(numbers) - _SHOWN:,} more" if len(numbers) > _SHOWN else ""
-            yield f"{told} in {counted(len(numbers), 'pair')}: {shown}{more}"
+            shown = _shown([pairs.place(number) for number in numbers[:_SHOWN]], len(numbers))
+            yield f"{told} in {counted(len(numbers), 'pair')}: {shown}"
+
+
+def _shown(places: list[str], count: int) -> str:
+    more = f"; and {count - len(places):,} more" if count > len(places) else ""
+    return "; ".join(places) + more
 
 
 def _finding(severity: str, message: str) -> dict[str, Any]:
