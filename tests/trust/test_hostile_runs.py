@@ -103,6 +103,16 @@ def test_options_of_a_run_are_a_plain_file(make: Spoil, sound: Path, run: Run, t
     assert done.code == 5, (done.out, done.err)
 
 
+def test_no_folder_sends_data_to_a_cluster(sound: Path, run: Run, tmp_path: Path) -> None:
+    shutil.copytree(sound, tmp_path / "runs")
+    options = tmp_path / "runs" / "a" / "config.toml"
+    options.write_text(options.read_text().replace('on = "here"', 'on = "ray://127.0.0.1:9"'))
+    resumed = ["compare", "--resume", "a", "--runs-dir", tmp_path / "runs", "--json"]
+    refused = run(*resumed)
+    assert refused.code == 3 and "say --on ray://127.0.0.1:9 if you trust both" in refused.document["error"]["message"]
+    assert run(*resumed, "--on", "here").code == 0
+
+
 def test_options_of_a_run_are_few(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[training]\n" + "# \n" * 600_000)
     with pytest.raises(UnsafeFileError, match="larger than"):

@@ -46,7 +46,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         given: The output options, and where it goes on if elsewhere than it was begun.
 
     Raises:
-        InputError: It was begun otherwise, is finished, or its data are gone or have changed.
+        InputError: It was begun otherwise, is finished, its data are gone or have changed, or it names a cluster.
     """
     from .. import runs
     from ..tasks import get_task, task_configuration
@@ -61,6 +61,12 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
     task = get_task(job["task"])
     options = task_configuration(job["task"])
     configuration = options.build(file=folder / "config.toml", read=read_toml, environment={})
+    if "://" in (on := configuration.run.on) and not given.get("on"):
+        raise InputError(
+            f"{folder} says that it trains on {on}, which is sent your data, and code to run; a folder may come from "
+            f"anywhere, so say --on {on} if you trust both, or --on here",
+            run=reference,
+        )
     named = {f"training.{name}": given.get(name) for name in WITH if given.get(name) is not None}
     configuration = take_part(configuration.changed(named), given)
     folder = own_copy(folder, configuration)
