@@ -60,7 +60,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
     task = get_task(job["task"])
     options = task_configuration(job["task"])
-    configuration = options.build(file=folder / "config.toml", read=read_toml, environment={})
+    configuration: Any = options.build(file=folder / "config.toml", read=read_toml, environment={})
     if "://" in (on := configuration.run.on) and not given.get("on"):
         raise InputError(
             f"{folder} says that it trains on {on}, which is sent your data, and code to run; a folder may come from "
