@@ -19,6 +19,17 @@ _MOST_AXES = 16  # of a tensor; torch takes time by their square
 _PLAIN = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
+def require_no_links(folder: Path) -> None:
+    """Checks that all that a folder holds, which is not trusted and will be written to, lies in it.
+
+    Raises:
+        UnsafeFileError: It holds a link.
+    """
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise UnsafeFileError(f"{path} is a link; such a folder holds its own files", file=str(path))
+
+
 def read_plain(path: Path, largest: int = LARGEST_DOCUMENT) -> bytes:
     """A file of a folder that is not trusted.
 

@@ -113,6 +113,17 @@ def test_no_folder_sends_data_to_a_cluster(sound: Path, run: Run, tmp_path: Path
     assert run(*resumed, "--on", "here").code == 0
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoint/state.safetensors", "metrics.jsonl", "model"])
+def test_nothing_is_written_through_a_link(name: str, sound: Path, run: Run, tmp_path: Path) -> None:
+    shutil.copytree(sound, tmp_path / "runs")
+    path, elsewhere = tmp_path / "runs" / "a" / "gru" / name, tmp_path / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    done = run("compare", "--resume", "a", "--runs-dir", tmp_path / "runs", "--json")
+    assert done.code == 5, (done.out, done.err)
+    assert "is a link" in done.document["error"]["message"]
+
+
 def test_options_of_a_run_are_few(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[training]\n" + "# \n" * 600_000)
     with pytest.raises(UnsafeFileError, match="larger than"):

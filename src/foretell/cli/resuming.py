@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import remove_all_leftovers
-from ..untrusted import read_toml
+from ..untrusted import read_toml, require_no_links
 from .origin import from_kept, shown
 from .output import tell
 from .starting import start_again
@@ -47,6 +47,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
 
     Raises:
         InputError: It was begun otherwise, is finished, its data are gone or have changed, or it names a cluster.
+        UnsafeFileError: It holds a link, or is damaged.
     """
     from .. import runs
     from ..tasks import get_task, task_configuration
@@ -58,6 +59,7 @@ def begun_run(reference: str, runs_dir: Path, verb: str, given: dict[str, Any]) 
         raise InputError(f"{folder} is a run of {job['verb']}, not of {verb}{told}", run=reference)
     if job.get("finished"):
         raise InputError(f"{folder} is finished ({job['finished']}); there is nothing to resume", run=reference)
+    require_no_links(folder)
     task = get_task(job["task"])
     options = task_configuration(job["task"])
     configuration: Any = options.build(file=folder / "config.toml", read=read_toml, environment={})
