@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import stat
 import struct
 import tarfile
 import zipfile
@@ -156,6 +157,8 @@ def archives() -> list[Hostile]:
     found.append(Hostile("zip: one in another", zipped(("inner.zip", whole)), harmless=False))
     found.append(Hostile("zip: a directory elsewhere", _elsewhere(zipped(("r/train/pos/a.txt", TEXT)))))
     found.append(Hostile("zip: 2^63 files by zip64", _zip64(zipped(("r/train/pos/a.txt", TEXT)))))
+    found.append(Hostile("zip: a symbolic link", _of_kind(stat.S_IFLNK)))
+    found.append(Hostile("zip: a device of letters", _of_kind(stat.S_IFCHR)))
     locked = bytearray(zipped(("r/train/pos/a.txt", TEXT)))
     locked[6] |= 1
     locked[locked.rindex(b"PK\1\2") + 8] |= 1
@@ -172,6 +175,15 @@ def archives() -> list[Hostile]:
         )
     )
     return found
+
+
+def _of_kind(kind: int) -> bytes:
+    """A zip that holds something which is no file, as Unix tells it."""
+    stream, own = io.BytesIO(), zipfile.ZipInfo("r/train/pos/a.txt")
+    own.create_system, own.external_attr = 3, (kind | 0o777) << 16
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(own, b"/etc/passwd")
+    return stream.getvalue()
 
 
 def _many_bzip2() -> bytes:

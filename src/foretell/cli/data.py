@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError, nearest
+from ..files import printable
 from ..tasks import NAMES, task_configuration, task_health
 from ..tasks.health import Health
 from .compare import stem_of
@@ -145,12 +146,12 @@ def plot(
 
 def _print_health(health: Health) -> None:
     if health.lead:
-        click.echo(health.lead)
+        click.echo(printable(health.lead))
     for parts in health.parts:
         click.echo(columns(parts.header, parts.rows, parts.right))
     colours = {"note": "blue", "warning": "yellow", "error": "red"}
     for finding in health.document["findings"]:
-        click.echo(f"{styled(finding['severity'], colours[finding['severity']])}: {finding['message']}")
+        click.echo(f"{styled(finding['severity'], colours[finding['severity']])}: {printable(finding['message'])}")
     if health.spans:
         click.echo(f"{health.counted}: {', '.join(f'{count:,} {span}' for span, count in health.spans.items())}")
     click.echo("healthy" if health.document["healthy"] else "training would fail")

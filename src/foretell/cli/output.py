@@ -101,9 +101,10 @@ def columns(header: list[str], rows: list[list[str]], right: tuple[int, ...] = (
     a      2.5
     long    10
     """
-    widths = [max(len(row[position]) for row in [header, *rows]) for position in range(len(header))]
+    shown = [[printable(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[position]) for row in shown) for position in range(len(header))]
     lines = []
-    for row in [header, *rows]:
+    for row in shown:
         cells = [
             cell.rjust(width) if position in right else cell.ljust(width)
             for position, (cell, width) in enumerate(zip(row, widths, strict=True))

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, cast
 
 from ..errors import DataError, UnsafeFileError
-from .unpacking import Unpacked, allowed, content_in_zip, too_much
+from .unpacking import Unpacked, allowed, content_in_zip, holds_bytes, too_much
 
 LARGEST = 256 * 1024 * 1024  # bytes of one text or table inside an archive
 MOST = 500_000  # files, folders and all else inside
@@ -186,7 +186,7 @@ def _in_zip(path: Path, suffixes: tuple[str, ...]) -> Iterator[Member]:
             _must_be_few(path, len(archive.infolist()))
             for entry in archive.infolist():
                 name = entry.filename.replace("\\", "/")  # as some programs write them on Windows
-                if not entry.is_dir() and _wanted(name, suffixes):
+                if holds_bytes(entry) and _wanted(name, suffixes):
                     _must_be_small(path, name, entry.file_size)
                     budget.take(entry.file_size)
                     yield Member(PurePosixPath(name), partial(_safely, path, partial(content_in_zip, archive, entry)))

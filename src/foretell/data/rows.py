@@ -267,28 +267,27 @@ def _chained(first: Any, others: Iterator[Any]) -> Iterator[Any]:
 
 
 def _of_parquet(name: str, stream: io.BufferedIOBase) -> Rows:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from .columnar import DAMAGED, ParquetFile
 
     seekable = stream if stream.seekable() and not isinstance(getattr(stream, "raw", None), gzip.GzipFile) else None
     try:
-        file = pq.ParquetFile(seekable or io.BytesIO(stream.read()))
-    except (pa.ArrowException, OSError, ValueError) as error:
+        file = ParquetFile(seekable or io.BytesIO(stream.read()))
+    except DAMAGED as error:
         raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
-    if file.metadata.num_rows == 0:
+    if file.rows == 0:
         raise DataError(f"{name} holds no rows", file=name)
 
     def rows() -> Iterator[Row]:
         number = 0
         try:
-            for batch in file.iter_batches(_AT_ONCE):
-                for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            for table in file.tables(_AT_ONCE):
+                for cells in zip(*(column.to_pylist() for column in table.columns), strict=True):
                     number += 1
                     yield Row(number, None, cells)
-        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        except DAMAGED as error:
             raise UnsafeFileError(f"{name} is damaged: {error}", file=name) from None
 
-    return Rows(name, _named(name, file.schema_arrow.names), rows())
+    return Rows(name, _named(name, file.names), rows())
 
 
 def _of_frame(source: object) -> Rows:
@@ -313,11 +312,13 @@ def _of_frame(source: object) -> Rows:
 def _named(name: str, columns: Iterable[object]) -> list[str]:
     """Names without blanks around, each once."""
     tidy = [str(column).strip() for column in columns]
-    for place, column in enumerate(tidy):
-        if column in tidy[:place]:
+    known: set[str] = set()
+    for column in tidy:
+        if column in known:
             raise DataError(
                 f'{name}: each column needs a name of its own; "{column}" stands twice; rename one',
                 file=name,
                 column=column,
             )
+        known.add(column)
     return tidy

@@ -22,14 +22,15 @@ from jaxtyping import Int64
 
 from ..errors import DataError, UnsafeFileError, counted
 from .builtin import builtin_path
-from .columnar import DAMAGED, read_parquet
+from .columnar import DAMAGED, MOST_COLUMNS, read_parquet
 from .members import content_of
-from .unpacking import Gzip, allowed, content_in_zip, too_much
+from .unpacking import Gzip, allowed, content_in_zip, holds_bytes, too_much
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "?", "#N/A")
 _PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
 _SEPARATORS = (",", ";", "\t", "|")
 MOST_BYTES = 8_000_000_000  # of a packed table
+_LONGEST_HEADER = 1 << 24
 _PIECE = 1 << 20
 _DAMAGE = (  # what is said of packed files; a zip whose file has no name makes an IndexError
     *(zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, IndexError),
@@ -195,7 +196,7 @@ def _only_member(name: str, content: bytes) -> tuple[str, bytes]:
         members = [
             member
             for member in archive.infolist()
-            if not member.is_dir() and not member.filename.startswith("__MACOSX") and member.file_size > 0
+            if holds_bytes(member) and not member.filename.startswith("__MACOSX") and member.file_size > 0
         ]
         if len(members) != 1:
             found = ", ".join(member.filename for member in members[:5]) or "none"
@@ -231,9 +232,20 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
     lines = content[:65536].decode("utf-8", "ignore").splitlines()
     head = [line for line in lines if line.strip()][:50]
     separator = _separator(head)
-    decimal_comma = separator != "," and any(
-        re.search(r"(^|[;\t|])\s*-?\d+,\d+\s*($|[;\t|])", line) is not None for line in head[1:]
-    )
+    begin = len(content) - len(content.lstrip())
+    end = content.find(b"\n", begin)
+    end = end if end >= 0 else len(content)
+    if end - begin > _LONGEST_HEADER:
+        raise DataError(f"{name} is no table: the first line, its header, has {end - begin:,} bytes", file=name)
+    width = content.count(separator.encode(), begin, end) + 1
+    if width > MOST_COLUMNS:
+        raise DataError(
+            f"{name} has {width:,} columns, and at most {MOST_COLUMNS:,} are read; put series one under the other, "
+            "with a column that tells them apart (--series)",
+            file=name,
+        )
+    cells = (cell for line in head[1:] for cell in re.split(r"[;\t|]", line))
+    decimal_comma = separator != "," and any(re.fullmatch(r"-?\d+,\d+", cell.strip()) for cell in cells)
     options: dict[str, Any] = {
         "separator": separator,
         "null_values": list(MISSING_WORDS),
@@ -267,7 +279,8 @@ def _from_text(name: str, content: bytes, text_columns: tuple[str, ...]) -> Sour
 
 def _must_have_a_header(name: str, columns: list[str]) -> None:
     """A header of nothing but numbers and dates is the first row."""
-    if all(re.fullmatch(r"[-+\d.,:/ TZe]*\d[-+\d.,:/ TZe]*(_duplicated_\d+)?", column.strip()) for column in columns):
+    bare = [re.sub(r"_duplicated_\d+$", "", column.strip()) for column in columns]
+    if all(re.fullmatch(r"[-+\d.,:/ TZe]+", column) and re.search(r"\d", column) for column in bare):
         raise DataError(
             f"{name} has no header: its first line should name the columns; found {', '.join(columns[:6])}", file=name
         )
@@ -275,9 +288,10 @@ def _must_have_a_header(name: str, columns: list[str]) -> None:
 
 def _must_differ(name: str, columns: list[str]) -> None:
     """Each column has a name of its own; the reader numbers those that stand twice."""
+    known = set(columns)
     for column in columns:
         match = re.fullmatch(r"(.*)_duplicated_\d+", column)
-        if match and match[1].strip() and match[1] in columns:
+        if match and match[1].strip() and match[1] in known:
             raise DataError(
                 f'{name}: each column needs a name of its own; "{match[1]}" stands twice in the header; rename one',
                 file=name,

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import DataError
+from ..files import printable
 from .encodings import decoded, known_encoding
 from .labelled import TEXT, TEXT_NAMES, column_of
 from .members import content_of, is_archive, members
@@ -71,7 +72,7 @@ def _from_files(path: Path, encoding: str) -> tuple[list[str], pl.DataFrame]:
     )
     if not found:
         raise DataError(f"{path} holds no .txt files", file=str(path))
-    return [own for _, own in found], pl.DataFrame({"file": [name for name, _ in found]})
+    return [own for _, own in found], pl.DataFrame({"file": [printable(name) for name, _ in found]})
 
 
 def _lines(path: Path, encoding: str) -> list[str]:

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,16 @@ class Unpacked:
     def _require_few(self, place: int) -> None:
         if self._stream is not self._file and place > self._allowed:
             raise OSError(too_much())
+
+
+def holds_bytes(entry: zipfile.ZipInfo) -> bool:
+    """Whether what a zip names is a file, neither a folder nor a link, pipe or device.
+
+    Args:
+        entry: What it names.
+    """
+    kind = stat.S_IFMT(entry.external_attr >> 16)  # nothing where it was made elsewhere than on Unix
+    return not entry.is_dir() and kind in (0, stat.S_IFREG)
 
 
 def content_in_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
-from pyarrow import ArrowException, parquet
 from starlette.requests import ClientDisconnect
 
 from ..data.builtin import SUMMARIES, builtin_path
+from ..data.columnar import DAMAGED, ParquetFile
 from ..errors import RefusedError, StorageError
 from ..files import json_text, remove
 from ..folders import folder_beside, put_in_place
@@ -181,13 +181,13 @@ def _require_reasonable(path: Path, suffix: str) -> None:
                 while size <= MOST_UNPACKED and (part := stream.read(1 << 22)):
                     size += len(part)
         elif beginning == b"PAR1":
-            metadata = parquet.ParquetFile(path).metadata
-            size = 8 * metadata.num_rows * metadata.num_columns
+            with ParquetFile(path) as table:
+                size = 8 * table.rows * len(table.names)
         elif suffix in (".zip", ".csv.gz", ".parquet"):
             raise RefusedError(422, f"the file is no {suffix[1:]}, whatever its name says")
         else:
             return
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, ArrowException, OSError) as error:
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError, *DAMAGED) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk, not the file
         raise RefusedError(422, f"the file is damaged: {str(error).partition(chr(10))[0]}") from None
