@@ -16,7 +16,7 @@ from .errors import InputError, StorageError, UnsafeFileError, UsageError, neare
 from .files import remove, sync_folder, write_atomically
 from .folders import folder_beside, heal, put_in_place
 from .tasks import task_measure
-from .untrusted import read_json
+from .untrusted import read_json, require_no_links
 
 _ROW = {"rung", "kind", "split", "skill", "verdict", "seconds", "parameters"}
 _DELETED = ".deleted"  # how the name of a run ends that is being removed
@@ -196,11 +196,16 @@ def model_folder(reference: str, runs_dir: Path) -> Path:
 def live_folder(model: Path) -> Path:
     """Where a model keeps the rows that it follows, and what it said of them: beside the model folder.
 
+    Raises:
+        UnsafeFileError: It is in the folder of a run, which holds a link.
+
     >>> live_folder(Path("/srv/weather-model")).name
     'weather-model-live'
     """
-    own = model.name == "model" and (model.parent / "run.json").exists()
-    return model.parent / "live" if own else model.parent / f"{model.name}-live"
+    if model.name != "model" or not (model.parent / "run.json").exists():
+        return model.parent / f"{model.name}-live"
+    require_no_links(model.parent)
+    return model.parent / "live"
 
 
 def require_one(folder: Path, reference: str) -> None:

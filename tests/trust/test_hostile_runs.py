@@ -15,7 +15,7 @@ from foretell.errors import UnsafeFileError
 from foretell.training.curves import CURVE, RATES, curve_of, kept_rate
 from foretell.untrusted import read_toml
 
-from ..tasks.commands import Run
+from ..tasks.commands import SMALL, Run
 from .hostile_models import saying, writing
 from .made_models import begin_again
 from .test_crashed_commands import TINY
@@ -150,3 +150,20 @@ def test_a_curve_is_of_one_epoch_after_the_other(tmp_path: Path) -> None:
     (tmp_path / CURVE).write_text("\n".join(lines))
     with pytest.raises(UnsafeFileError, match="its record 2 is not that of epoch 2"):
         curve_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["live", "model", "live/rows.parquet"])
+def test_a_model_that_follows_its_series_writes_through_no_link(
+    name: str, run: Run, hourly_csv: Path, tmp_path: Path
+) -> None:
+    assert run("train", "forecast", hourly_csv, *SMALL[:6], "--rung", "persistence", "--name", "f").code == 0
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "runs" / "f" / "live").mkdir()
+    path = tmp_path / "runs" / "f" / name
+    if path.exists():
+        path.rename(tmp_path / "elsewhere" / "own")
+    path.symlink_to(tmp_path / "elsewhere" / "own")
+    before = sorted(own.name for own in (tmp_path / "elsewhere").rglob("*"))
+    refused = run("predict", "f", hourly_csv, "--update", "--json")
+    assert refused.code == 5 and "is a link" in refused.document["error"]["message"]
+    assert sorted(own.name for own in (tmp_path / "elsewhere").rglob("*")) == before
