@@ -513,7 +513,7 @@ def test_what_is_no_source_is_told(source: object) -> None:
 
 def test_bytes_that_are_zero_are_told(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"text.txt is no text: byte 4 is zero; say --encoding if it is utf-16"
+        DataError, match=r"text.txt is no text: byte 4 is zero, in line 1; say --encoding if it is utf-16"
     ) as caught:
         corpus(written(tmp_path, b"text\0text"))
     assert caught.value.details["file"] == "text.txt"

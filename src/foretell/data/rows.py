@@ -182,6 +182,14 @@ def _csv_rows(name: str, lines: Iterator[str], separator: str, width: int, heade
         for cells in reader:
             if cells:
                 number += 1
+                if any("\0" in cell for cell in cells):
+                    raise DataError(
+                        f"{name}, row {number} (line {line}) holds a zero byte; if it is UTF-16 from there on, save "
+                        "all of it as UTF-8",
+                        file=name,
+                        row=number,
+                        line=line,
+                    )
                 if len(cells) != width:
                     raise DataError(
                         f"{name}, row {number} (line {line}): a row has as many fields as the header, {width}; found "

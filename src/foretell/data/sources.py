@@ -315,7 +315,12 @@ def _as_utf8(name: str, content: bytes, notes: list[str]) -> bytes:
         return content.decode("utf-16", "replace").encode()
     content = content.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in content:
-        raise DataError(f"{name} is neither text nor Parquet: it holds a zero byte at {content.index(0)}", file=name)
+        at = content.index(0)
+        line = content.count(b"\n", 0, at) + 1
+        told = f"{name} is neither text nor Parquet: it holds a zero byte at {at}, in line {line}"
+        if line > 1:
+            told += "; if it is UTF-16 from there on, save all of it as UTF-8"
+        raise DataError(told, file=name, line=line)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

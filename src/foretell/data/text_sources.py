@@ -152,8 +152,9 @@ class TextSource:
                 decoder = decoder or _decoder(encoding, content)
                 if b"\0" in content and not wide:
                     at = done + content.index(b"\0")
-                    told = f"{name} is no text: byte {at} is zero; say --encoding if it is utf-16"
-                    raise DataError(told, file=name)
+                    line = lines + content.count(b"\n", 0, at - done) + 1
+                    told = f"{name} is no text: byte {at} is zero, in line {line}; say --encoding if it is utf-16"
+                    raise DataError(told, file=name, line=line)
                 try:
                     piece = decoder.decode(content, final=not content)
                 except UnicodeDecodeError as error:
