@@ -4,6 +4,7 @@ import json
 import random
 import re
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -191,6 +192,14 @@ def test_a_damaged_table_is_the_clients_fault(service: Service) -> None:
         for name, body in (("a.parquet", content), ("a.csv.gz", b"\x1f\x8b" + footer), ("a.zip", b"PK\3\4" + footer)):
             reply = service.client.post(f"/v1/data?name={name}", body, "application/octet-stream")
             assert reply.status == 422 and "damaged" in reply.error["message"], reply.content
+
+
+@pytest.mark.parametrize("name", ["about.json", "../About.JSON", "about.csv"])
+def test_a_file_that_is_named_like_ours_is_kept(name: str, service: Service) -> None:
+    content = b'[{"time": "2020-01-01", "a": 1}]'
+    about = service.client.post(f"/v1/data?name={quote(name)}", content, "application/octet-stream").document
+    (kept,) = [path for path in service.folder.rglob(f"{about['id']}/*") if path.name != "about.json"]
+    assert (kept.name, kept.read_bytes()) == (about["name"], content)
 
 
 def test_bytes_by_chance_break_nothing(service: Service, figures: Figures) -> None:

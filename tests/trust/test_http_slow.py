@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -225,3 +226,20 @@ def test_the_secret_is_asked_for_before_a_body_is_read(service: Service) -> None
         while not answer.endswith(b"}}"):
             answer += connection.recv(4096)
     assert status_of(answer) == 401 and json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "unauthorised"
+
+
+def test_nobody_reads_on_for_a_client_that_has_gone(service: Service) -> None:
+    rows = "\n".join(json.dumps({"text": f"t{row}", "label": f"l{row}"}) for row in range(300_000)).encode()
+    about = service.client.post("/v1/data?name=a.jsonl", rows, "application/octet-stream").document
+    with connected(service.address) as connection:
+        connection.sendall(head("GET", f"/v1/data/{about['id']}/health?task=classify"))
+        time.sleep(1.0)
+    time.sleep(2.0)  # it is looked twice a second
+    before = _processor_seconds(service)
+    time.sleep(2.0)
+    assert _processor_seconds(service) - before < 1.0
+
+
+def _processor_seconds(service: Service) -> float:
+    spent = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")

@@ -1,5 +1,6 @@
 """Files of some bytes that stand for much, or keep a reader busy: refused before memory or time are spent."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from foretell.cli.main import main
-from foretell.config import CorpusSection
+from foretell.config import CorpusSection, TextSection, TextSpanSection
 from foretell.data.columnar import ParquetFile
 from foretell.data.reading import read_table
 from foretell.data.rows import rows_of
+from foretell.data.text_overview import health_of_texts
 from foretell.data.text_sources import TextSource
 from foretell.data.unlabelled import read_unlabelled
 from foretell.errors import DataError, UnsafeFileError
@@ -130,6 +132,14 @@ def test_names_that_are_no_letters_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(tar(entry("r/pos/\udcff.txt")))
     texts, frame = read_unlabelled(tmp_path / "a.tar", None, "utf-8")
     assert (len(texts), frame is not None and frame["file"].to_list()) == (1, ["r/pos/\\xff.txt"])
+
+
+def test_a_label_for_each_text_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"text": f"t{row}", "label": f"l{row}"}) for row in range(40_000)))
+    began = time.monotonic()
+    health_of_texts(path, TextSection(), TextSpanSection())
+    assert time.monotonic() - began < 5 * SECONDS
 
 
 def test_names_of_many_columns_are_compared_once(tmp_path: Path) -> None:

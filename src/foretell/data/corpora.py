@@ -266,9 +266,11 @@ def _dealt(
         # A folder's order is that of its labels and names: it is shuffled first, as the decks' data set is.
         order = own if texts.ordered else generator.permutation(own)
         return _cut(order, shares)
-    groups = (
-        [own] if texts.targets.ndim == 2 else [own[texts.targets[own] == label] for label in range(len(texts.labels))]
-    )
+    groups = [own]
+    if texts.targets.ndim == 1:
+        targets = texts.targets[own]
+        ends = np.cumsum(np.bincount(targets, minlength=len(texts.labels)))
+        groups = np.split(own[np.argsort(targets, kind="stable")], ends[:-1])
     parts = [_cut(generator.permutation(group), shares) for group in groups]
     return [np.sort(np.concatenate([part[number] for part in parts])) for number in range(len(shares))]
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from ..errors import StorageError
+from ..stopping import heed
 
 TokenArray = Int32[np.ndarray, " _token"]  # of one text: others in a list are of other lengths
 
@@ -43,6 +44,7 @@ class TextFile:
         return len(self.starts) - 1
 
     def __getitem__(self, number: int) -> str:
+        heed()
         return bytes(self.content[self.starts[number] : self.starts[number + 1]]).decode("utf-8", "surrogatepass")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -131,6 +133,7 @@ class Spool:
         Raises:
             StorageError: There is no room.
         """
+        heed()
         try:
             self.size += self.file.write(content)
         except OSError as error:

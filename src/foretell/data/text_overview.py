@@ -1,6 +1,7 @@
 """The health of labelled texts as one document: what there is, and whether training could start."""
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .corpora import SPANS, Texts, contradictions, read_texts, share_out
 from .faults.letters import tell_misread
 
 _SHOWN, _LONG = 3, 60  # places; letters of a label
+_MOST = 100  # labels that are told
 _RARE, _USUAL = 2, 50  # texts of a label that may be a slip, where the middle one has so many
 
 
@@ -70,7 +72,10 @@ def _faults(texts: Texts) -> Iterable[str]:
         more = f"; and {len(against) - _SHOWN:,} more" if len(against) > _SHOWN else ""
         yield f"the same text has other labels: {shown}{more}"
     if texts.targets.ndim == 1:
-        yield from _slips(texts, texts.targets)
+        slips = list(islice(_slips(texts, texts.targets), _MOST + 1))
+        yield from slips[:_MOST]
+        if len(slips) > _MOST:
+            yield f"further labels look like another one's slip; the first {_MOST} are told"
 
 
 def _slips(texts: Texts, targets: Int64[np.ndarray, " text"]) -> Iterable[str]:
@@ -78,14 +83,15 @@ def _slips(texts: Texts, targets: Int64[np.ndarray, " text"]) -> Iterable[str]:
     counts = np.bincount(targets, minlength=len(texts.labels))
     usual = float(np.median(counts))
     known: dict[str, int] = {}
+    first = dict(zip(*(found.tolist() for found in np.unique(targets, return_index=True)), strict=True))
+    others = [label for label, count in zip(texts.labels, counts, strict=True) if count >= _USUAL]
     for number in np.argsort(-counts, kind="stable").tolist():
         label = texts.labels[number]
         same = known.setdefault("".join(filter(str.isalnum, label.casefold())), number)
-        place = texts.places[int(np.flatnonzero(targets == number)[0])]
+        place = texts.places[first[number]]
         if same != number:
             yield f'the labels "{texts.labels[same]}" and "{label}" differ in writing only; the latter first in {place}'
         elif counts[number] <= _RARE and usual >= _USUAL:
-            others = [other for place, other in enumerate(texts.labels) if counts[place] >= _USUAL]
             own = label[:_LONG]
             yield f'the label "{own}" stands {counted(int(counts[number]), "time")}, in {place}; {nearest(own, others)}'
 

@@ -1,10 +1,11 @@
 """What the page does with data: takes files, tells their health, draws their columns."""
 
 import asyncio
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,13 +23,17 @@ from ..errors import DataError, RefusedError, UsageError
 from ..evaluation.panels import Figure, Line
 from ..files import finite
 from ..report.figures import figure_document
+from ..stopping import while_wanted
 from ..tasks import task_configuration, task_health
 from .description import refusals
 from .refusals import broken_rule
 from .store import Store
 
 _MOST_LINES, _POINTS = 6, 1500
+_LOOK_SECONDS = 0.5  # after which it is looked whether a client is still there
 _AT_ONCE = 2  # tables that are read: each may take much memory
+
+Found = TypeVar("Found")
 
 
 class ReadingOptions(BaseModel):
@@ -76,17 +81,17 @@ def keeping(store: Store) -> APIRouter:
         return {"removed": True}
 
     @router.get("/v1/data/{identifier}/health", responses=refusals(404, 422))
-    async def health(identifier: str, task: str, reading: Reading) -> dict[str, Any]:
+    async def health(identifier: str, task: str, reading: Reading, request: Request) -> dict[str, Any]:
         """What there is in a file, whether a task could learn from it, and what to try first."""
         source = store.source(identifier)
         async with few:
-            return await run_in_threadpool(_health, source, task, reading.named())
+            return await _while_asked(request, partial(_health, source, task, reading.named()))
 
     @router.get("/v1/data/{identifier}/picture", responses=refusals(404, 422))
-    async def picture(identifier: str, column: str, reading: Reading) -> dict[str, Any]:
+    async def picture(identifier: str, column: str, reading: Reading, request: Request) -> dict[str, Any]:
         """A column over time, as Plotly draws it."""
         async with few:
-            table = await run_in_threadpool(_read, str(store.source(identifier)), reading)
+            table = await _while_asked(request, partial(_read, str(store.source(identifier)), reading))
         if column not in table.columns:
             raise DataError(f'there is no column of numbers "{column[:100]}"', column=column[:100])
         return figure_document(_drawn(table, column))
@@ -96,15 +101,34 @@ def keeping(store: Store) -> APIRouter:
         responses={**refusals(404, 422), 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
         response_class=Response,
     )
-    async def tail(identifier: str, rows: Annotated[int, Query(ge=1, le=100_000)], reading: Reading) -> Response:
+    async def tail(
+        identifier: str, rows: Annotated[int, Query(ge=1, le=100_000)], reading: Reading, request: Request
+    ) -> Response:
         """The last rows of each series as CSV, on their even grid: what a forecast is made from."""
         async with few:
-            table = await run_in_threadpool(_read, str(store.source(identifier)), reading)
+            table = await _while_asked(request, partial(_read, str(store.source(identifier)), reading))
         frame = frame_of(last_rows(table, rows))
         pattern = "%Y-%m-%d %H:%M:%S%.f%:z" if _zoned(frame) else "%Y-%m-%d %H:%M:%S%.f"
         return Response(frame.write_csv(datetime_format=pattern), media_type="text/csv")
 
     return router
+
+
+async def _while_asked(request: Request, work: Callable[[], Found]) -> Found:
+    """What comes of work on a thread, which is given up where its client goes, or the service ends."""
+    wanted = True
+
+    def watched() -> Found:
+        with while_wanted(lambda: wanted):
+            return work()
+
+    task = asyncio.ensure_future(run_in_threadpool(watched))
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
+            wanted = not await request.is_disconnected()
+        return await task
+    finally:
+        wanted = False
 
 
 def _zoned(frame: pl.DataFrame) -> bool:

@@ -63,6 +63,7 @@ class Store:
             raise RefusedError(429, f"{_AT_ONCE} files are being sent already; ask again in a moment")
         digest, size = hashlib.sha256(), 0
         own, coming = f"{_stem(name, suffix)}{suffix}", object()
+        own = own if own.lower() != _ABOUT else f"the-{_ABOUT}"
         self._coming[coming] = 0
         try:
             with folder_beside(self.folder / "file") as beside:
