@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from foretell.cli.main import main
 from foretell.config import CorpusSection, TextSection, TextSpanSection
@@ -140,6 +141,17 @@ def test_a_label_for_each_text_keeps_nobody_waiting(tmp_path: Path) -> None:
     began = time.monotonic()
     health_of_texts(path, TextSection(), TextSpanSection())
     assert time.monotonic() - began < 5 * SECONDS
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_stray_time_makes_no_huge_grid(ending: str, tmp_path: Path) -> None:
+    """Also where many columns make much of few rows."""
+    times = [f"2020-01-01 {hour:02}:00" for hour in range(8)] + ["2060-01-01 00:00"]
+    table = pa.table({"time": times, **{f"c{place}": [1.0] * len(times) for place in range(300)}})
+    path = tmp_path / f"a.{ending}"
+    (csv.write_csv if ending == "csv" else pq.write_table)(table, path)
+    with pytest.raises(DataError, match="a grid of 1h from the first time to the last would hold 350641 rows"):
+        read_table(path)
 
 
 def test_names_of_many_columns_are_compared_once(tmp_path: Path) -> None:

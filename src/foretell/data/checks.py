@@ -20,6 +20,7 @@ from .sources import Source
 Duplicates = Literal["error", "first", "last", "mean"]
 MOSTLY_ABSENT = 1.7  # places for each row above which rows are taken to have another step than a model's
 _GAPS_TOLD = 5  # that are told one by one
+_FREE_CELLS = 2_000_000  # of a grid, however few rows are given
 LARGEST_GRID = 20  # a grid with more than so many places for each row points to a stray time
 
 
@@ -121,6 +122,16 @@ def as_they_come(rows: Rows, health: Health) -> Grid:
             rows=uneven,
         )
     return Grid(frequency, rows.times, rows.values, np.array([0, len(rows.times)]))
+
+
+def most_places(given: int, columns: int) -> int:
+    """How many rows a grid may have: some for each that is given, and some megabytes of missing ones.
+
+    Args:
+        given: Rows that there are.
+        columns: How many.
+    """
+    return LARGEST_GRID * given + _FREE_CELLS // max(1, columns)
 
 
 def must_have_step(name: str, found: Frequency, known: Frequency) -> None:
@@ -299,7 +310,7 @@ def _filled(rows: Rows, order: Int64[np.ndarray, " row"], found: Grid, health: H
     total = sum(lengths)
     if total == len(times):
         return found
-    if total > LARGEST_GRID * len(times) + 1_000_000:
+    if total > most_places(len(times), found.values.shape[1]):
         steps = np.diff(times)
         steps[bounds[1:-1] - 1] = 0
         widest = int(np.argmax(steps))

@@ -14,7 +14,7 @@ from ..axes import TimeArray
 from ..config import DataSection
 from ..errors import ConfigurationError, DataError, counted
 from ..passes import followed
-from .checks import LARGEST_GRID, MOSTLY_ABSENT, must_have_step
+from .checks import MOSTLY_ABSENT, most_places, must_have_step
 from .columns import series_of_rows
 from .frequency import DAY, Frequency, infer_frequency, named_frequency
 from .health import Health
@@ -235,7 +235,7 @@ def must_be_possible(section: DataSection) -> None:
 def _must_be_dense(
     table: ParquetTable, seen: _Seen, frequency: Frequency, total: int, names: np.ndarray, places: np.ndarray
 ) -> None:
-    if total <= LARGEST_GRID * seen.given + 1_000_000:
+    if total <= most_places(seen.given, len(table.schema)):
         return
     longest = str(names[int(np.argmax(places))])
     of = f"; series {longest} alone spans {counted(int(places.max()) + 1, 'row')}" if longest else ""
