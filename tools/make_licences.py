@@ -2,6 +2,7 @@
 
 import re
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -90,7 +91,7 @@ def licence(name: str, distribution: Distribution) -> str:
 
 def rows() -> list[tuple[str, str, str, str]]:
     """Name, version, licence and what brings it, of every pinned package that is installed here."""
-    installed = {canonical(own.metadata["Name"]): own for own in distributions()}
+    installed = {canonical(own.metadata["Name"]): own for own in distributions(path=[sysconfig.get_path("purelib")])}
     pinned = {name: own for name, own in sorted(installed.items()) if name in pins()}
     brought = needed(pinned)
     return [(name, pins()[name], licence(name, own), brought[name]) for name, own in pinned.items()]

@@ -88,7 +88,9 @@ def test_a_stopped_comparison_goes_on_where_it_stopped(run: Run, hourly_csv: Pat
     for name in ("model", "ensemble", "gru/model"):
         shutil.rmtree(stopped / name)
     curve = stopped / "mlp" / "metrics.jsonl"
-    curve.write_text(curve.read_text().replace('"epoch": 1', '"epoch": 7'))  # what is not trained again keeps it
+    curve.write_text(
+        curve.read_text().replace('"epoch": 1', '"kept": 7, "epoch": 1')
+    )  # what is not trained again keeps it
     listed = run("runs", "show", "stopped")
     assert "foretell compare --resume stopped" in listed.out
     again = run("compare", "--resume", "stopped", "--json")
@@ -98,7 +100,7 @@ def test_a_stopped_comparison_goes_on_where_it_stopped(run: Run, hourly_csv: Pat
         assert one["skill"] == other["skill"]
     written = json.loads((stopped / "mlp" / "model" / "model.json").read_text())
     assert written["metrics"]["skill"] is not None
-    assert '"epoch": 7' in curve.read_text()
+    assert '"kept": 7' in curve.read_text()
     assert run("compare", "--resume", "stopped").code == 3, "it is finished now"
     assert run("compare", "--resume", "whole", "forecast").code == 2
 

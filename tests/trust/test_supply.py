@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -22,6 +23,7 @@ from packaging.version import Version
 from .amounts import Figures
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = [sysconfig.get_path("purelib")]  # Ray puts packages of its own on the path
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 UNPINNED = {"foretell", "pip", "setuptools", "wheel"}  # this, and what every environment brings
 # Licences that would bind whoever uses a package at run time, and the packages that are let in all the same: why, see docs.
@@ -39,7 +41,7 @@ def pins() -> dict[str, str]:
 
 
 def installed() -> dict[str, str]:
-    return {canonical(own.metadata["Name"]): own.version for own in distributions()}
+    return {canonical(own.metadata["Name"]): own.version for own in distributions(path=INSTALLED)}
 
 
 def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -119,7 +121,7 @@ def test_no_licence_of_a_program_hides_in_a_package_that_every_installation_need
         for line in (ROOT / "docs" / "licences.md").read_text("utf-8").splitlines()
         if line.endswith("| run time |")
     }
-    for own in distributions():
+    for own in distributions(path=INSTALLED):
         if canonical(own.metadata["Name"]) in run_time:
             assert not [file for file in own.files or () if "ffmpeg" in file.name.lower() and file.suffix != ".py"]
 
