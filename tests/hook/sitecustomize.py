@@ -7,6 +7,7 @@ import socket
 import sys
 
 FILE = "SOCKETS_OUTSIDE"  # names the file that is written; nothing is seen to without it
+SEEN = "_sockets_are_seen"  # of sys: this file may be loaded under several names
 ADDRESSED = {"socket.connect": "connect", "socket.bind": "bind", "socket.sendto": "send", "socket.sendmsg": "send"}
 ASKED = {"socket.getaddrinfo": "look up", "socket.gethostbyname": "look up"}
 HERE = {"", "localhost", "localhost.localdomain", "ip6-localhost", socket.gethostname()}
@@ -47,9 +48,9 @@ def is_loopback(host: str) -> bool:
 def install() -> None:
     """From now on what this process does beyond this machine is written down."""
     path = os.environ.get(FILE)
-    if not path or hasattr(sys, "_sockets_are_seen"):
+    if not path or hasattr(sys, SEEN):
         return
-    sys._sockets_are_seen = True  # type: ignore[attr-defined]
+    setattr(sys, SEEN, True)
 
     def see(event: str, arguments: tuple[object, ...]) -> None:
         if event.startswith("socket.") and (told := reaches(event, arguments)):

@@ -42,7 +42,7 @@ def not_here(folder: Path) -> str:
 
 
 def alone(
-    command: Sequence[object], folder: Path, environment: Mapping[str, str], seconds: float, **started: object
+    command: Sequence[object], folder: Path, environment: Mapping[str, str], seconds: float, cwd: Path | None = None
 ) -> tuple[int, str, int]:
     """Runs a command in a network of its own.
 
@@ -51,7 +51,7 @@ def alone(
         folder: An empty one.
         environment: Its environment.
         seconds: In which it must be done.
-        **started: Further arguments of Popen.
+        cwd: Where it is started.
 
     Returns:
         Its exit code, what it said, and how many packets were sent beyond this machine.
@@ -59,13 +59,13 @@ def alone(
     line = shlex.join(map(str, command))
     out = folder / "said.txt"
     with out.open("wb") as file:
-        process = subprocess.Popen(  # type: ignore[call-overload]
+        process = subprocess.Popen(
             [*OWN, "sh", "-c", NETWORK, "sh", str(folder), line],
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
             start_new_session=True,
-            **started,
+            cwd=cwd,
         )
         try:
             code = int(process.wait(seconds))

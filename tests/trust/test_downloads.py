@@ -34,7 +34,7 @@ WRONG = {
     "disguised": (UnsafeFileError, "has the sha256"),
     "elsewhere": (MissingError, "sends us elsewhere, to http://127.0.0.2"),
     "around": (MissingError, "sends us elsewhere, to /right"),
-    "to_a_file": (MissingError, "sends us elsewhere, to file:///etc"),
+    "to_a_file": (MissingError, "sends us elsewhere, to file:/etc"),
     "missing": (MissingError, "answers 404"),
     "broken": (MissingError, "answers 500"),
     "nothing": (UnsafeFileError, "has the sha256"),

@@ -19,7 +19,7 @@ from .served import SECRETS, Service, require_untold
 
 TRICKS = [
     "..", ".", "../secret.txt", "../../secret.txt", "..\\secret.txt", "....//secret.txt", "/etc/passwd", "//etc/passwd",
-    "C:\\Windows\\win.ini", "\\\\host\\share", "file:///etc/passwd", "http://127.0.0.1:1/", "secret.txt", ".page",
+    "C:\\Windows\\win.ini", "\\\\host\\share", "file:/etc/passwd", "http://127.0.0.1:1/", "secret.txt", ".page",
     ".page/secret.txt", "weather/secret.txt", "weather/../../secret.txt", "weather\0", "\0", "weather\n", "\r\nX-Evil: 1",
     "CON", "NUL.csv", "-rf", "--help", "$(id)", "`id`", "; ls", "%s%n", "{folder}", "{0.__class__}", "~", "~root", "*",
     "[a-z]*", "ＷＥＡＴＨＥＲ", "wea\u0301ther", "\u202egpj.csv", "🌦", "\ufeff", "ı", "a" * 300, "a/" * 200, "", " ", "null",

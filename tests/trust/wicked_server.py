@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(301, 0, Location="/right")
 
     def say_to_a_file(self) -> None:
-        self._head(302, 0, Location="file:///etc/passwd")
+        self._head(302, 0, Location="file:/etc/passwd")
 
     def say_missing(self) -> None:
         self._head(404, 0)

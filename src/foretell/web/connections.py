@@ -115,8 +115,8 @@ class Connection(HttpToolsProtocol):
             await app(scope, receive, sent)
 
         self._answered = cycle
-
-        super()._start_asgi_task(cycle, present)  # type: ignore[arg-type]  # two names for the same types
+        presented: Any = present  # uvicorn and Starlette have types of their own for the same thing
+        super()._start_asgi_task(cycle, presented)
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what cannot be read as a request, and lets the client go."""
