@@ -28,10 +28,11 @@ from ..tasks import task_configuration, task_health
 from .description import refusals
 from .refusals import broken_rule
 from .store import Store
+from .turns import Turns
 
 _MOST_LINES, _POINTS = 6, 1500
 _LOOK_SECONDS = 0.5  # after which it is looked whether a client is still there
-_AT_ONCE = 2  # tables that are read: each may take much memory
+_AT_ONCE, _BYTES_AT_ONCE = (4, 250_000_000)  # files that are read, and what they hold: a fifth of the memory
 
 Found = TypeVar("Found")
 
@@ -61,7 +62,7 @@ def keeping(store: Store) -> APIRouter:
     Args:
         store: Where files are kept.
     """
-    router, few = APIRouter(), asyncio.Semaphore(_AT_ONCE)
+    router, turns = APIRouter(), Turns(_AT_ONCE, _BYTES_AT_ONCE)
 
     @router.get("/v1/data", responses=refusals())
     def list_data() -> dict[str, Any]:
@@ -84,14 +85,15 @@ def keeping(store: Store) -> APIRouter:
     async def health(identifier: str, task: str, reading: Reading, request: Request) -> dict[str, Any]:
         """What there is in a file, whether a task could learn from it, and what to try first."""
         source = store.source(identifier)
-        async with few:
+        async with turns.of_one(store.size(identifier)):
             return await _while_asked(request, partial(_health, source, task, reading.named()))
 
     @router.get("/v1/data/{identifier}/picture", responses=refusals(404, 422))
     async def picture(identifier: str, column: str, reading: Reading, request: Request) -> dict[str, Any]:
         """A column over time, as Plotly draws it."""
-        async with few:
-            table = await _while_asked(request, partial(_read, str(store.source(identifier)), reading))
+        source = store.source(identifier)
+        async with turns.of_one(store.size(identifier)):
+            table = await _while_asked(request, partial(_read, str(source), reading))
         if column not in table.columns:
             raise DataError(f'there is no column of numbers "{column[:100]}"', column=column[:100])
         return figure_document(_drawn(table, column))
@@ -105,8 +107,9 @@ def keeping(store: Store) -> APIRouter:
         identifier: str, rows: Annotated[int, Query(ge=1, le=100_000)], reading: Reading, request: Request
     ) -> Response:
         """The last rows of each series as CSV, on their even grid: what a forecast is made from."""
-        async with few:
-            table = await _while_asked(request, partial(_read, str(store.source(identifier)), reading))
+        source = store.source(identifier)
+        async with turns.of_one(store.size(identifier)):
+            table = await _while_asked(request, partial(_read, str(source), reading))
         frame = frame_of(last_rows(table, rows))
         pattern = "%Y-%m-%d %H:%M:%S%.f%:z" if _zoned(frame) else "%Y-%m-%d %H:%M:%S%.f"
         return Response(frame.write_csv(datetime_format=pattern), media_type="text/csv")

@@ -80,10 +80,10 @@ class Store:
                         file.write(part)
                 if not size:
                     raise RefusedError(422, f"{_short(name)} is empty; a table has a header and rows")
-                await to_thread.run_sync(_require_reasonable, beside / own, suffix, limiter=self._few)
+                unpacked = await to_thread.run_sync(_unpacked_size, beside / own, suffix, limiter=self._few)
                 self._bytes_kept()  # others may have come meanwhile
                 identifier = digest.hexdigest()[:16]
-                about = {"id": identifier, "name": own, "bytes": size}
+                about = {"id": identifier, "name": own, "bytes": size, "unpacked": unpacked}
                 (beside / _ABOUT).write_bytes(json_text(about).encode())
                 await to_thread.run_sync(put_in_place, beside, self.folder / identifier)
                 return about
@@ -136,6 +136,13 @@ class Store:
             raise RefusedError(404, f'there are no data "{identifier[:60]}"', data=identifier[:60])
         return home / str(about["name"])
 
+    def size(self, identifier: str) -> int:
+        """How many bytes a file holds when it is unpacked; as many as it may where that is not known."""
+        if identifier in SUMMARIES:
+            return 0
+        size = (_about(self.folder / identifier / _ABOUT) or {}).get("unpacked") if _ID.fullmatch(identifier) else 0
+        return size if isinstance(size, int) else MOST_UNPACKED
+
 
 async def _in_time(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Parts as they come, as long as each of them comes soon, and all of them at more than a trickle.
@@ -163,11 +170,11 @@ def _full() -> RefusedError:
     return RefusedError(422, f"{told}; delete some from the folder of runs, .page/data")
 
 
-def _require_reasonable(path: Path, suffix: str) -> None:
-    """Checks that a file that says little of its size is not one that would fill the memory.
+def _unpacked_size(path: Path, suffix: str) -> int:
+    """How many bytes a file holds, packed or not.
 
     Raises:
-        RefusedError: It would, or is not what its name says.
+        RefusedError: It would fill the memory, or is not what its name says.
     """
     told = f"a table has at most {MOST_UNPACKED:,} bytes when it is unpacked; send fewer rows"
     try:
@@ -187,13 +194,14 @@ def _require_reasonable(path: Path, suffix: str) -> None:
         elif suffix in (".zip", ".csv.gz", ".parquet"):
             raise RefusedError(422, f"the file is no {suffix[1:]}, whatever its name says")
         else:
-            return
+            size = path.stat().st_size
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError, *DAMAGED) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk, not the file
         raise RefusedError(422, f"the file is damaged: {str(error).partition(chr(10))[0]}") from None
     if size > MOST_UNPACKED:
         raise RefusedError(413, told, most=MOST_UNPACKED)
+    return size
 
 
 def _suffix(name: str) -> str:
