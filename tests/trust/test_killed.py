@@ -121,11 +121,10 @@ def test_a_training(processes: Any, tmp_path: Path, figures: Figures) -> None:
 
 def compared(folder: Path) -> dict[str, Any]:
     """What a comparison came to, without clocks; all that is there must be whole."""
-    models = {path.parent: read_artefact(path.parent).arrays for path in folder.rglob(DOCUMENT)}
+    models = [path.parent for path in folder.rglob(DOCUMENT) if HALF not in str(path)]
     weights = {
-        str(path.relative_to(folder)): {name: own.tobytes() for name, own in arrays.items()}
-        for path, arrays in models.items()
-        if HALF not in str(path)
+        str(path.relative_to(folder)): {name: own.tobytes() for name, own in read_artefact(path).arrays.items()}
+        for path in models
     }
     curves = {str(path.relative_to(folder)): without_clocks(curve_of(path.parent)) for path in folder.rglob(CURVE)}
     for path in folder.rglob(FILE):
